@@ -1,0 +1,22 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// What every target of ours is compiled with.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let package = Package(
+    name: "xsfs",
+    products: [
+        .library(name: "XenstoreProtocol", targets: ["XenstoreProtocol"])
+    ],
+    targets: [
+        .target(name: "XenstoreProtocol", swiftSettings: settings)
+    ]
+)

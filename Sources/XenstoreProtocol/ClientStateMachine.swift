@@ -1,0 +1,131 @@
+/// The client's side of one connection: numbers requests, keeps those that wait, and tells what a
+/// message that came means. Pure: the driver reads, writes and resumes.
+///
+/// `Waiter` is whatever the driver resumes with an answer.
+public struct ClientStateMachine<Waiter> {
+    /// Requests that may be on their way at once; also what keeps a slot's number in 16 bits.
+    public static var maximumOutstanding: Int { 65536 }
+
+    /// What the driver is to do with a message.
+    public enum Received {
+        /// Hand the answer to the one that waits for it.
+        case resume(Waiter, Result<[UInt8], XenstoreError>)
+        /// Deliver the event of a watch.
+        case event(WatchEvent)
+        /// Nothing: the one that waited has left.
+        case ignore
+        /// Cut the connection: what follows cannot be trusted.
+        case violation(ProtocolViolation)
+    }
+
+    private enum Slot {
+        case free
+        case waiting(Waiter, MessageType)
+        /// The waiter left; the number stays taken until the late answer has come.
+        case abandoned(MessageType)
+    }
+
+    private var slots: [Slot] = []
+    /// Counts the uses of each slot, so that an answer to an earlier use is recognised.
+    private var generations: [UInt16] = []
+    private var freeSlots: [UInt16] = []
+
+    public init() {}
+
+    /// Requests that are on their way, abandoned ones included.
+    public var outstandingCount: Int { slots.count - freeSlots.count }
+
+    /// Takes a request's waiter and numbers the request.
+    ///
+    /// - Returns: nil if ``maximumOutstanding`` requests are on their way.
+    public mutating func sent(_ type: MessageType, waiter: Waiter) -> RequestID? {
+        let index: UInt16
+        if let free = freeSlots.popLast() {
+            index = free
+        } else {
+            guard slots.count < Self.maximumOutstanding else { return nil }
+            index = UInt16(slots.count)
+            slots.append(.free)
+            generations.append(0)
+        }
+        slots[Int(index)] = .waiting(waiter, type)
+        return requestID(index)
+    }
+
+    /// Takes back the waiter of a request whose caller stops waiting, or that was never written.
+    ///
+    /// - Parameter wasWritten: whether an answer can still come.
+    public mutating func cancelled(_ id: RequestID, wasWritten: Bool = true) -> Waiter? {
+        guard let index = slot(of: id), case .waiting(let waiter, let type) = slots[Int(index)]
+        else { return nil }
+        if wasWritten {
+            slots[Int(index)] = .abandoned(type)
+        } else {
+            release(index)
+        }
+        return waiter
+    }
+
+    /// Takes a message that came.
+    public mutating func received(_ message: Message) -> Received {
+        // The kernel's xenbus device leaves the numbers in an event's header unset: the type
+        // alone tells.
+        if message.type == .watchEvent {
+            guard let event = WatchEvent(payload: message.payload) else {
+                return .violation(.malformedPayload(rawType: message.rawType))
+            }
+            return .event(event)
+        }
+        guard let index = slot(of: message.requestID) else {
+            return .violation(.unexpectedReply(requestID: message.requestID))
+        }
+        let expected: MessageType
+        let waiter: Waiter?
+        switch slots[Int(index)] {
+        case .free:
+            return .violation(.unexpectedReply(requestID: message.requestID))
+        case .waiting(let waiting, let type):
+            (expected, waiter) = (type, waiting)
+        case .abandoned(let type):
+            (expected, waiter) = (type, nil)
+        }
+        guard message.type == expected || message.type == .error else {
+            return .violation(.wrongReplyType(rawType: message.rawType))
+        }
+        release(index)
+        guard let waiter else { return .ignore }
+        return .resume(waiter, Self.answer(message))
+    }
+
+    /// Gives back all waiters: the connection has ended, and no answer will come.
+    public mutating func closed() -> [Waiter] {
+        var waiters: [Waiter] = []
+        for case .waiting(let waiter, _) in slots {
+            waiters.append(waiter)
+        }
+        self = ClientStateMachine()
+        return waiters
+    }
+
+    private static func answer(_ message: Message) -> Result<[UInt8], XenstoreError> {
+        guard message.type == .error else { return .success(message.payload) }
+        let name = String(decoding: message.payload.prefix { $0 != 0 }, as: UTF8.self)
+        return .failure(.refused(StoreErrorCode(name: name)))
+    }
+
+    private func requestID(_ index: UInt16) -> RequestID {
+        RequestID(UInt32(generations[Int(index)]) << 16 | UInt32(index))
+    }
+
+    private func slot(of id: RequestID) -> UInt16? {
+        let index = UInt16(truncatingIfNeeded: id.rawValue)
+        guard Int(index) < slots.count, requestID(index) == id else { return nil }
+        return index
+    }
+
+    private mutating func release(_ index: UInt16) {
+        slots[Int(index)] = .free
+        generations[Int(index)] &+= 1
+        freeSlots.append(index)
+    }
+}

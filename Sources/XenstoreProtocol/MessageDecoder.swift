@@ -1,0 +1,128 @@
+/// What a peer did that ends the conversation with it.
+public enum ProtocolViolation: Error, Hashable, Sendable {
+    /// A header that announces more payload than the protocol allows.
+    case payloadTooLong(length: UInt32)
+    /// A reply that answers no request.
+    case unexpectedReply(requestID: RequestID)
+    /// A reply whose type is not that of the request.
+    case wrongReplyType(rawType: UInt32)
+    /// A payload that is not of its type's form.
+    case malformedPayload(rawType: UInt32)
+}
+
+/// Cuts a stream of bytes into messages, however the stream is split.
+///
+/// A header and its payload often come in two pieces: the daemons write them separately.
+public struct MessageDecoder: Sendable {
+    /// The buffer's first size in bytes: many replies of a pipelined batch fit.
+    private static let initialCapacity = 65536
+
+    private var buffer: [UInt8] = []
+    /// Bytes of `buffer` before this are consumed.
+    private var start = 0
+    /// Bytes of `buffer` from this on are free.
+    private var end = 0
+    private var violation: ProtocolViolation?
+
+    public init() {}
+
+    /// Bytes that are held and belong to no message that was given out.
+    public var pendingCount: Int { end - start }
+
+    /// Adds bytes as they came.
+    public mutating func append(_ bytes: some Collection<UInt8>) {
+        let count = bytes.count
+        reserve(count)
+        for (index, byte) in zip(end..., bytes) {
+            buffer[index] = byte
+        }
+        end += count
+    }
+
+    /// Lets `body` write up to `minimumCapacity` bytes or more straight into the buffer.
+    ///
+    /// - Returns: what `body` returns, the number of bytes that it wrote.
+    public mutating func fill<Failure: Error>(
+        minimumCapacity: Int,
+        _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
+    ) throws(Failure) -> Int {
+        reserve(minimumCapacity)
+        let free = end
+        var outcome: Result<Int, Failure> = .success(0)
+        buffer.withUnsafeMutableBytes { bytes in
+            let tail = UnsafeMutableRawBufferPointer(rebasing: bytes[free...])
+            do throws(Failure) {
+                outcome = .success(try body(tail))
+            } catch {
+                outcome = .failure(error)
+            }
+        }
+        let written = try outcome.get()
+        precondition(written >= 0 && free + written <= buffer.count, "body wrote past its buffer")
+        end += written
+        return written
+    }
+
+    /// The next whole message, or nil until more bytes come.
+    ///
+    /// - Throws: ``ProtocolViolation/payloadTooLong(length:)``, then and at every later call: where
+    ///   a length is wrong, all that follows is.
+    public mutating func next() throws(ProtocolViolation) -> Message? {
+        if let violation { throw violation }
+        let headerSize = ProtocolLimits.headerSize
+        guard pendingCount >= headerSize else { return nil }
+        let header = peekHeader()
+        guard header.length <= ProtocolLimits.payloadSize else {
+            let found = ProtocolViolation.payloadTooLong(length: header.length)
+            violation = found
+            throw found
+        }
+        let size = headerSize + Int(header.length)
+        guard pendingCount >= size else { return nil }
+        let payload = Array(buffer[(start + headerSize)..<(start + size)])
+        start += size
+        if start == end {
+            start = 0
+            end = 0
+        }
+        return Message(
+            rawType: header.rawType,
+            requestID: header.requestID,
+            transactionID: header.transactionID,
+            payload: payload
+        )
+    }
+
+    private func peekHeader() -> MessageHeader {
+        buffer.withUnsafeBytes { bytes in
+            func number(_ index: Int) -> UInt32 {
+                bytes.loadUnaligned(fromByteOffset: start + 4 * index, as: UInt32.self)
+            }
+            return MessageHeader(
+                rawType: number(0),
+                requestID: RequestID(number(1)),
+                transactionID: TransactionID(number(2)),
+                length: number(3)
+            )
+        }
+    }
+
+    /// Makes room for `count` bytes after `end`: by moving what is held to the front, then by
+    /// growing.
+    private mutating func reserve(_ count: Int) {
+        guard buffer.count - end < count else { return }
+        if start > 0 {
+            buffer.withUnsafeMutableBytes { bytes in
+                let held = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+                bytes.copyMemory(from: held)
+            }
+            end -= start
+            start = 0
+        }
+        let missing = end + count - buffer.count
+        if missing > 0 {
+            let growth = max(missing, Self.initialCapacity - buffer.count)
+            buffer.append(contentsOf: repeatElement(0, count: growth))
+        }
+    }
+}

@@ -1,0 +1,54 @@
+/// How the body of a transaction ends.
+public enum TransactionStep<Value> {
+    /// Make everything that was done in it visible, all at once.
+    case commit(Value)
+    /// Forget it.
+    case rollback(Value)
+}
+
+extension XenstoreAccess {
+    /// Runs `body` in a transaction, again from the start where another client's changes got in
+    /// its way, at most `attempts` times. The corresponding operations are TRANSACTION_START and
+    /// TRANSACTION_END.
+    ///
+    /// - Throws: ``StoreErrorCode/again`` refused, when each attempt met a conflict; otherwise
+    ///   what the store or `body` throws, with the transaction ended and nothing changed.
+    public func transaction<Value>(
+        attempts: Int,
+        _ body: (TransactionID) async throws(XenstoreError) -> TransactionStep<Value>
+    ) async throws(XenstoreError) -> Value {
+        precondition(attempts > 0, "a transaction needs at least one attempt")
+        for _ in 0..<attempts {
+            let transaction = try await startTransaction()
+            let step: TransactionStep<Value>
+            do throws(XenstoreError) {
+                step = try await body(transaction)
+            } catch {
+                // Nobody waits for it: the caller may have been interrupted.
+                post(.transactionEnd(commit: false), in: transaction)
+                throw error
+            }
+            switch step {
+            case .rollback(let value):
+                post(.transactionEnd(commit: false), in: transaction)
+                return value
+            case .commit(let value):
+                do throws(XenstoreError) {
+                    _ = try await send(.transactionEnd(commit: true), in: transaction)
+                    return value
+                } catch .refused(.again) {
+                    continue
+                }
+            }
+        }
+        throw .refused(.again)
+    }
+
+    /// Opens a transaction. The corresponding operation is TRANSACTION_START.
+    public func startTransaction() async throws(XenstoreError) -> TransactionID {
+        let payload = try await send(.transactionStart, in: .none)
+        guard payload.last == 0, let number = UInt32(decimal: payload.dropLast()), number != 0
+        else { throw .malformedReply }
+        return TransactionID(number)
+    }
+}
