@@ -16,7 +16,17 @@ let package = Package(
     products: [
         .library(name: "XenstoreProtocol", targets: ["XenstoreProtocol"])
     ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+    ],
     targets: [
-        .target(name: "XenstoreProtocol", swiftSettings: settings)
+        .target(name: "XenstoreProtocol", swiftSettings: settings),
+        .target(
+            name: "EventLoop",
+            dependencies: [.product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: settings
+        ),
     ]
 )

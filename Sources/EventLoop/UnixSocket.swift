@@ -1,0 +1,121 @@
+import Glibc
+public import SystemPackage
+
+/// Stream sockets of the unix domain, not blocking, closed on exec.
+public enum UnixSocket {
+    /// Connections that may wait to be accepted.
+    private static let backlog: Int32 = 128
+
+    /// Connects to the socket at `path`.
+    ///
+    /// - Throws: the error of socket(2) or connect(2): `ENOENT` where nothing is, `ECONNREFUSED`
+    ///   where nobody listens, `EAGAIN` where too many wait; `ENAMETOOLONG` for a path that does
+    ///   not fit a socket's address (107 bytes).
+    public static func connect(to path: String) throws(Errno) -> FileDescriptor {
+        let descriptor = try open()
+        do throws(Errno) {
+            try withAddress(path) { address, length throws(Errno) in
+                guard Glibc.connect(descriptor.rawValue, address, length) == 0 else {
+                    throw Errno.current
+                }
+            }
+        } catch {
+            descriptor.closeIgnoringErrors()
+            throw error
+        }
+        return descriptor
+    }
+
+    /// Listens at `path`, for the owner alone (mode 0600). A dead socket there is replaced; a
+    /// live one, or any other file, is never taken away.
+    ///
+    /// - Throws: `EADDRINUSE` for a live socket or another file; otherwise the error of socket(2),
+    ///   bind(2) or listen(2).
+    public static func listen(at path: String) throws(Errno) -> FileDescriptor {
+        try removeDeadSocket(path)
+        let descriptor = try open()
+        do throws(Errno) {
+            // The mode is set before the socket has a name, so that nobody else can get in first.
+            guard fchmod(descriptor.rawValue, 0o600) == 0 else { throw Errno.current }
+            try withAddress(path) { address, length throws(Errno) in
+                guard bind(descriptor.rawValue, address, length) == 0 else { throw Errno.current }
+            }
+            guard Glibc.listen(descriptor.rawValue, backlog) == 0 else { throw Errno.current }
+        } catch {
+            descriptor.closeIgnoringErrors()
+            throw error
+        }
+        return descriptor
+    }
+
+    /// Takes a connection that waits; nil where none does.
+    ///
+    /// - Throws: the error of accept(2), such as `EMFILE`.
+    public static func accept(on listener: FileDescriptor) throws(Errno) -> FileDescriptor? {
+        while true {
+            let accepted = Glibc.accept(listener.rawValue, nil, nil)
+            if accepted >= 0 {
+                let descriptor = FileDescriptor(rawValue: accepted)
+                try descriptor.setNonBlocking()
+                try descriptor.setCloseOnExec()
+                return descriptor
+            }
+            switch Errno.current {
+            case .interrupted, .connectionAbort: continue
+            case .wouldBlock, .resourceTemporarilyUnavailable: return nil
+            case let error: throw error
+            }
+        }
+    }
+
+    private static func open() throws(Errno) -> FileDescriptor {
+        let type = SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue
+        let descriptor = socket(AF_UNIX, Int32(type), 0)
+        guard descriptor >= 0 else { throw Errno.current }
+        return FileDescriptor(rawValue: descriptor)
+    }
+
+    private static func removeDeadSocket(_ path: String) throws(Errno) {
+        do throws(Errno) {
+            try connect(to: path).closeIgnoringErrors()
+        } catch .noSuchFileOrDirectory {
+            return
+        } catch .connectionRefused {
+            var status = stat()
+            guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else {
+                throw .addressInUse
+            }
+            guard unlink(path) == 0 else { throw Errno.current }
+            return
+        } catch .fileNameTooLong {
+            throw .fileNameTooLong
+        } catch {
+            throw .addressInUse
+        }
+        throw .addressInUse
+    }
+
+    private static func withAddress(
+        _ path: String,
+        _ body: (UnsafePointer<sockaddr>, socklen_t) throws(Errno) -> Void
+    ) throws(Errno) {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard !bytes.contains(0), bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            throw .fileNameTooLong
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+        var outcome: Result<Void, Errno> = .success(())
+        withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                do throws(Errno) {
+                    try body(address, socklen_t(MemoryLayout<sockaddr_un>.size))
+                } catch {
+                    outcome = .failure(error)
+                }
+            }
+        }
+        try outcome.get()
+    }
+}
