@@ -28,5 +28,14 @@ let package = Package(
             dependencies: [.product(name: "SystemPackage", package: "swift-system")],
             swiftSettings: settings
         ),
+        .target(
+            name: "XenstoreClient",
+            dependencies: [
+                "EventLoop",
+                "XenstoreProtocol",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: settings
+        ),
     ]
 )

@@ -15,4 +15,14 @@ public struct LoopBound<Value>: @unchecked Sendable {
         assert(loop.isCurrent, "a value of the loop is used on another thread")
         return content
     }
+
+    /// Calls `body` with the value on the loop's thread, before the loop next waits. From any
+    /// thread; never at once.
+    public func later(_ body: @escaping @Sendable (Value) -> Void) {
+        if loop.isCurrent {
+            loop.later { body(content) }
+        } else {
+            loop.submit { body(value) }
+        }
+    }
 }

@@ -52,6 +52,17 @@ public struct ClientStateMachine<Waiter> {
         return requestID(index)
     }
 
+    /// Replaces the waiter of a request that is on its way.
+    ///
+    /// - Returns: false if none is, because the connection ended meanwhile.
+    public mutating func setWaiter(_ waiter: Waiter, for id: RequestID) -> Bool {
+        guard let index = slot(of: id), case .waiting(_, let type) = slots[Int(index)] else {
+            return false
+        }
+        slots[Int(index)] = .waiting(waiter, type)
+        return true
+    }
+
     /// Takes back the waiter of a request whose caller stops waiting, or that was never written.
     ///
     /// - Parameter wasWritten: whether an answer can still come.

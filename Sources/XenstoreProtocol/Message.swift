@@ -81,6 +81,22 @@ extension MessageHeader {
         }
     }
 
+    /// Takes the header that bytes begin with; nil where there are too few.
+    package init?(decoding bytes: ArraySlice<UInt8>) {
+        guard bytes.count >= ProtocolLimits.headerSize else { return nil }
+        self = bytes.withUnsafeBytes { bytes in
+            func number(_ index: Int) -> UInt32 {
+                bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)
+            }
+            return MessageHeader(
+                rawType: number(0),
+                requestID: RequestID(number(1)),
+                transactionID: TransactionID(number(2)),
+                length: number(3)
+            )
+        }
+    }
+
     /// Overwrites the length in a header that was encoded at `offset`, once it is known.
     package static func patchLength(_ length: UInt32, at offset: Int, in bytes: inout [UInt8]) {
         bytes.withUnsafeMutableBytes {

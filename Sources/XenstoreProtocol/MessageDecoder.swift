@@ -70,8 +70,7 @@ public struct MessageDecoder: Sendable {
     public mutating func next() throws(ProtocolViolation) -> Message? {
         if let violation { throw violation }
         let headerSize = ProtocolLimits.headerSize
-        guard pendingCount >= headerSize else { return nil }
-        let header = peekHeader()
+        guard let header = MessageHeader(decoding: buffer[start..<end]) else { return nil }
         guard header.length <= ProtocolLimits.payloadSize else {
             let found = ProtocolViolation.payloadTooLong(length: header.length)
             violation = found
@@ -91,20 +90,6 @@ public struct MessageDecoder: Sendable {
             transactionID: header.transactionID,
             payload: payload
         )
-    }
-
-    private func peekHeader() -> MessageHeader {
-        buffer.withUnsafeBytes { bytes in
-            func number(_ index: Int) -> UInt32 {
-                bytes.loadUnaligned(fromByteOffset: start + 4 * index, as: UInt32.self)
-            }
-            return MessageHeader(
-                rawType: number(0),
-                requestID: RequestID(number(1)),
-                transactionID: TransactionID(number(2)),
-                length: number(3)
-            )
-        }
     }
 
     /// Makes room for `count` bytes after `end`: by moving what is held to the front, then by

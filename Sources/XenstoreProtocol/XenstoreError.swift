@@ -4,6 +4,8 @@ public enum XenstoreError: Error, Hashable, Sendable {
     case refused(StoreErrorCode)
     /// The request does not fit one message; nothing was sent.
     case tooLarge
+    /// Too many requests are on their way; nothing was sent.
+    case tooMany
     /// There is no connection, or it broke before the answer came. A request that was on its way
     /// may or may not have been carried out.
     case disconnected
@@ -20,6 +22,7 @@ extension XenstoreError: CustomStringConvertible {
         switch self {
         case .refused(let code): "the store refused: \(code)"
         case .tooLarge: "the request does not fit one message"
+        case .tooMany: "too many requests are on their way"
         case .disconnected: "not connected to the store"
         case .timedOut: "the store did not answer in time"
         case .cancelled: "cancelled"

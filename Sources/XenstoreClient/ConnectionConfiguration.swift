@@ -1,0 +1,24 @@
+/// The bounds of one connection.
+public struct ConnectionConfiguration: Hashable, Sendable {
+    /// Requests that are written before the first of them is answered; more wait their turn.
+    ///
+    /// The daemons bound unprivileged domains alone, at 20.
+    public var outstandingLimit: Int
+
+    /// How long a store may stay silent while requests wait, before the connection is given up.
+    /// It takes up to twice as long to notice.
+    public var stallTimeout: Duration
+
+    /// The first and the longest pause between attempts to connect again.
+    public var reconnectDelay: ClosedRange<Duration>
+
+    public init(
+        outstandingLimit: Int = 1024,
+        stallTimeout: Duration = .seconds(5),
+        reconnectDelay: ClosedRange<Duration> = .milliseconds(10)...(.seconds(1))
+    ) {
+        self.outstandingLimit = outstandingLimit
+        self.stallTimeout = stallTimeout
+        self.reconnectDelay = reconnectDelay
+    }
+}

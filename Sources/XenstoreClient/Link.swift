@@ -1,0 +1,186 @@
+import EventLoop
+import SystemPackage
+import XenstoreProtocol
+
+/// One life of a connection, from its opening to its first failure: reads, writes, and drives the
+/// client's state machine.
+final class Link {
+    /// Bytes that are asked for at each read: the kernel's buffer of a unix socket holds about as
+    /// many.
+    private static let readSize = 65536
+
+    private let transport: Transport
+    private let loop: EventLoop
+    private let configuration: ConnectionConfiguration
+    private let payloadLimit: Int
+    private let onEvent: (WatchEvent) -> Void
+    private let onClose: (DisconnectReason) -> Void
+
+    private var machine = ClientStateMachine<Waiter>()
+    private var decoder = MessageDecoder()
+    private var output: OutputQueue
+    private var source: SourceID?
+    private var isOpen = true
+    private var isFlushScheduled = false
+    private var isWaitingToWrite = false
+    private var stallTimer: TimerID?
+    private var hasProgressed = false
+
+    init(
+        _ transport: Transport,
+        loop: EventLoop,
+        configuration: ConnectionConfiguration,
+        payloadLimit: Int,
+        onEvent: @escaping (WatchEvent) -> Void,
+        onClose: @escaping (DisconnectReason) -> Void
+    ) {
+        self.transport = transport
+        self.loop = loop
+        self.configuration = configuration
+        self.payloadLimit = payloadLimit
+        self.onEvent = onEvent
+        self.onClose = onClose
+        output = OutputQueue(outstandingLimit: configuration.outstandingLimit)
+        source = loop.add(transport.descriptor, for: .readable) { [unowned self] readiness in
+            ready(readiness)
+        }
+    }
+
+    // MARK: Requests
+
+    /// Queues a request; it goes out before the loop next waits, together with others.
+    func write(
+        _ request: Request,
+        in transaction: TransactionID
+    ) throws(XenstoreError) -> RequestID {
+        guard isOpen else { throw .disconnected }
+        guard let id = machine.sent(request.type, waiter: .nobody) else { throw .tooMany }
+        let fits = output.append(
+            request,
+            requestID: id,
+            transactionID: transaction,
+            payloadLimit: payloadLimit
+        )
+        guard fits else {
+            _ = machine.cancelled(id, wasWritten: false)
+            throw .tooLarge
+        }
+        scheduleFlush()
+        watchForStall()
+        return id
+    }
+
+    /// Names who waits for a request that was just written.
+    func wait(for id: RequestID, _ waiter: Waiter) {
+        if !machine.setWaiter(waiter, for: id) { waiter.resume(.failure(.disconnected)) }
+    }
+
+    func cancel(_ id: RequestID) {
+        machine.cancelled(id)?.resume(.failure(.cancelled))
+    }
+
+    func close(_ reason: DisconnectReason) {
+        guard isOpen else { return }
+        isOpen = false
+        if let source { loop.remove(source) }
+        if let stallTimer { loop.cancel(stallTimer) }
+        transport.descriptor.closeIgnoringErrors()
+        let error: XenstoreError = reason == .stalled ? .timedOut : .disconnected
+        for waiter in machine.closed() {
+            waiter.resume(.failure(error))
+        }
+        onClose(reason)
+    }
+
+    // MARK: Writing
+
+    private func scheduleFlush() {
+        guard !isFlushScheduled, !isWaitingToWrite else { return }
+        isFlushScheduled = true
+        loop.later { [weak self] in
+            guard let self else { return }
+            isFlushScheduled = false
+            flush()
+        }
+    }
+
+    private func flush() {
+        guard isOpen else { return }
+        while true {
+            switch output.write(to: transport) {
+            case .done: return setWaitingToWrite(false)
+            case .wouldBlock: return setWaitingToWrite(true)
+            case .requestFailed(let id, let error):
+                // Over the kernel's device a request may fail by itself, and no reply comes.
+                let code = StoreErrorCode(deviceError: error)
+                machine.cancelled(id, wasWritten: false)?.resume(.failure(.refused(code)))
+                _ = output.answered()
+            case .failed(let error): return close(.failed(error))
+            }
+        }
+    }
+
+    private func setWaitingToWrite(_ waits: Bool) {
+        guard waits != isWaitingToWrite, let source else { return }
+        isWaitingToWrite = waits
+        loop.update(source, interest: waits ? [.readable, .writable] : .readable)
+    }
+
+    // MARK: Reading
+
+    private func ready(_ readiness: Readiness) {
+        if readiness.contains(.writable) { flush() }
+        guard isOpen, !readiness.isDisjoint(with: [.readable, .failed]) else { return }
+        var isAtEnd = false
+        do throws(Errno) {
+            _ = try decoder.fill(minimumCapacity: Self.readSize) { (buffer) throws(Errno) in
+                let count = try transport.descriptor.readAvailable(into: buffer)
+                isAtEnd = count == 0
+                return count ?? 0
+            }
+        } catch {
+            return close(.failed(error))
+        }
+        isAtEnd ? close(.endOfStream) : deliver()
+    }
+
+    private func deliver() {
+        do throws(ProtocolViolation) {
+            while isOpen, let message = try decoder.next() {
+                switch machine.received(message) {
+                case .resume(let waiter, let answer):
+                    answered()
+                    waiter.resume(answer)
+                case .ignore:
+                    answered()
+                case .event(let event):
+                    // What the replies before it have set going comes first.
+                    loop.drainJobs()
+                    onEvent(event)
+                case .violation(let violation):
+                    throw violation
+                }
+            }
+        } catch {
+            close(.violation(error))
+        }
+    }
+
+    private func answered() {
+        hasProgressed = true
+        if output.answered() { scheduleFlush() }
+    }
+
+    // MARK: Stalls
+
+    /// One timer, armed while requests wait, rather than one for each request.
+    private func watchForStall() {
+        guard stallTimer == nil else { return }
+        hasProgressed = false
+        stallTimer = loop.schedule(after: configuration.stallTimeout) { [unowned self] in
+            stallTimer = nil
+            guard machine.outstandingCount > 0 else { return }
+            hasProgressed ? watchForStall() : close(.stalled)
+        }
+    }
+}

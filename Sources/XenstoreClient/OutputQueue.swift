@@ -1,0 +1,97 @@
+import EventLoop
+import SystemPackage
+import XenstoreProtocol
+
+/// Requests on their way out: those that may be written now, and those that wait until earlier
+/// ones are answered.
+struct OutputQueue {
+    enum Step {
+        /// All that may be written is.
+        case done
+        case wouldBlock
+        /// One request was refused by the channel itself; the others are not concerned.
+        case requestFailed(RequestID, Errno)
+        case failed(Errno)
+    }
+
+    private let outstandingLimit: Int
+    private var outstanding = 0
+    private var ready = ByteQueue()
+    private var backlog = ByteQueue()
+
+    init(outstandingLimit: Int) {
+        self.outstandingLimit = outstandingLimit
+    }
+
+    /// Takes a request; false if it does not fit a message.
+    mutating func append(
+        _ request: Request,
+        requestID: RequestID,
+        transactionID: TransactionID,
+        payloadLimit: Int
+    ) -> Bool {
+        guard outstanding < outstandingLimit else {
+            return request.encode(
+                requestID: requestID,
+                transactionID: transactionID,
+                payloadLimit: payloadLimit,
+                into: &backlog.bytes
+            )
+        }
+        let fits = request.encode(
+            requestID: requestID,
+            transactionID: transactionID,
+            payloadLimit: payloadLimit,
+            into: &ready.bytes
+        )
+        if fits { outstanding += 1 }
+        return fits
+    }
+
+    /// Notes an answer, which makes room for a request that waits.
+    ///
+    /// - Returns: whether there is something to write now.
+    mutating func answered() -> Bool {
+        outstanding -= 1
+        guard !backlog.isEmpty else { return false }
+        ready.bytes.append(contentsOf: backlog.takeFirstMessage())
+        outstanding += 1
+        return true
+    }
+
+    /// Writes what the channel takes.
+    mutating func write(to transport: Transport) -> Step {
+        transport.writesSingleMessages ? writeMessages(transport) : writeStream(transport)
+    }
+
+    private mutating func writeStream(_ transport: Transport) -> Step {
+        while !ready.isEmpty {
+            do throws(Errno) {
+                guard let count = try ready.write(ready.count, to: transport.descriptor) else {
+                    return .wouldBlock
+                }
+                ready.drop(count)
+            } catch {
+                return .failed(error)
+            }
+        }
+        return .done
+    }
+
+    private mutating func writeMessages(_ transport: Transport) -> Step {
+        while let header = ready.firstHeader {
+            let size = ProtocolLimits.headerSize + Int(header.length)
+            do throws(Errno) {
+                guard let count = try ready.write(size, to: transport.descriptor) else {
+                    return .wouldBlock
+                }
+                guard count == size else { return .failed(.ioError) }
+                ready.drop(size)
+            } catch {
+                ready.drop(size)
+                return .requestFailed(header.requestID, error)
+            }
+        }
+        return .done
+    }
+}

@@ -1,0 +1,36 @@
+import EventLoop
+import Glibc
+package import SystemPackage
+import XenstoreProtocol
+
+/// The open channel to a store: what it is, and how bytes go over it.
+package struct Transport {
+    package let descriptor: FileDescriptor
+    /// Whether each write(2) must hold exactly one message: the kernel's device drops what follows
+    /// the first.
+    package let writesSingleMessages: Bool
+
+    /// Opens the channel, without waiting.
+    ///
+    /// - Throws: the error of open(2), socket(2) or connect(2).
+    package init(opening address: StoreAddress) throws(Errno) {
+        switch address {
+        case .socket(let path):
+            descriptor = try UnixSocket.connect(to: path)
+            writesSingleMessages = false
+        case .device(let path):
+            let number = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+            guard number >= 0 else { throw Errno.current }
+            descriptor = FileDescriptor(rawValue: number)
+            writesSingleMessages = true
+        }
+    }
+
+    /// Bytes of payload that one request may have.
+    package static func payloadLimit(of address: StoreAddress) -> Int {
+        switch address {
+        case .socket: ProtocolLimits.payloadSize
+        case .device: ProtocolLimits.xenbusPayloadSize
+        }
+    }
+}
