@@ -29,6 +29,11 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "XenstoreFilesystem",
+            dependencies: ["XenstoreProtocol"],
+            swiftSettings: settings
+        ),
+        .target(
             name: "XenstoreClient",
             dependencies: [
                 "EventLoop",

@@ -1,0 +1,150 @@
+import XenstoreProtocol
+
+extension Filesystem {
+    public func attributes(of inode: InodeNumber) async throws(FilesystemError) -> Attributes {
+        let (node, view) = try find(inode)
+        let facts: KeyFacts
+        do throws(FilesystemError) {
+            facts = try await self.facts(of: node.path(), node: node)
+        } catch .noEntry where node.creatorCount > 0 {
+            return try await attributesBeforeCreation(of: node)
+        }
+        try requireView(view, of: node, facts)
+        return attributes(of: node, view, facts)
+    }
+
+    func attributes(of node: KeyNode, _ view: View, _ facts: KeyFacts) -> Attributes {
+        let size = view == .file ? options.valueForm.size(of: facts.value) : 0
+        return attributes(of: node, view, facts.permissions, size: size)
+    }
+
+    func attributes(of node: KeyNode, _ view: View, _ permissions: Permissions, size: Int)
+        -> Attributes
+    {
+        Attributes(
+            inode: node.inode(view),
+            view: view,
+            mode: ModeBits.mode(of: permissions, view: view) & ~options.umask,
+            userID: userID(of: permissions),
+            groupID: options.groupID,
+            size: size,
+            modified: node.modified
+        )
+    }
+
+    private func userID(of permissions: Permissions) -> UInt32 {
+        switch options.ownership {
+        case .domain: permissions.owner.rawValue
+        case .user(let id): id
+        }
+    }
+
+    /// A key that is open for creation has the permissions that it will inherit, and no value.
+    private func attributesBeforeCreation(of node: KeyNode) async throws(FilesystemError)
+        -> Attributes
+    {
+        guard let parent = node.parent else { throw .stale }
+        let payload = try await send(.getPermissions(parent.path()))
+        guard let permissions = Permissions(payload: payload) else { throw .inputOutput }
+        return attributes(of: node, .file, permissions, size: 0)
+    }
+
+    /// Checks that the kernel sees the key the way it is, after another client may have changed it.
+    ///
+    /// - Throws: ``FilesystemError/stale`` once: the kernel then looks the name up again.
+    func requireView(_ view: View, of node: KeyNode, _ facts: KeyFacts) throws(FilesystemError) {
+        guard let shown = node.shownView, shown == view else { return }
+        let actual = self.view(facts, of: node)
+        guard actual != shown else { return }
+        node.shownView = actual
+        forgetName(of: node)
+        throw .stale
+    }
+
+    // MARK: Changes
+
+    public func setAttributes(
+        _ changes: AttributeChanges,
+        of inode: InodeNumber,
+        handle: HandleID?
+    ) async throws(FilesystemError) -> Attributes {
+        try requireWritable()
+        let (node, view) = try find(inode)
+        if let size = changes.size {
+            guard view == .file else { throw .isDirectory }
+            try await truncate(node, to: size, handle: handle)
+        }
+        if changes.mode != nil || changes.userID != nil || changes.groupID != nil {
+            try await setOwnership(changes, of: node, view)
+        }
+        if let modified = changes.modified { node.modified = modified }
+        return try await attributes(of: inode)
+    }
+
+    private func setOwnership(
+        _ changes: AttributeChanges,
+        of node: KeyNode,
+        _ view: View
+    ) async throws(FilesystemError) {
+        let path = try node.path()
+        let payload = try await send(.getPermissions(path))
+        guard let old = Permissions(payload: payload) else { throw .inputOutput }
+        if let groupID = changes.groupID, groupID != options.groupID { throw .notPermitted }
+        var new = old
+        if let userID = changes.userID, userID != self.userID(of: old) {
+            guard options.ownership == .domain else { throw .notPermitted }
+            new.owner = DomainID(userID)
+        }
+        if let mode = changes.mode {
+            let shown = ModeBits.mode(of: new, view: view) & ~options.umask
+            if mode & 0o7777 != shown {
+                guard options.umask == 0,
+                    let changed = ModeBits.permissions(new, withMode: mode, view: view)
+                else { throw .notPermitted }
+                new = changed
+            }
+        }
+        guard new != old else { return }
+        _ = try await send(.setPermissions(path, new))
+        node.permissions = nil
+        node.modified = environment.now()
+    }
+
+    private func truncate(_ node: KeyNode, to size: Int, handle: HandleID?)
+        async throws(FilesystemError)
+    {
+        guard size <= FilesystemLimits.fileSize else { throw .tooLarge }
+        if let handle {
+            let file = try files.find(handle)
+            guard file.flags.contains(.write) else { throw .invalid }
+            file.content.resize(to: size)
+            // The program has the file open: what it writes next is the same change. A creation
+            // that waits for a write goes on waiting.
+            if file.pending == .nothing { file.pending = .untilFlush }
+            return
+        }
+        let path = try node.path()
+        let form = options.valueForm
+        try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
+            let old = try await access.send(.read(path), in: id)
+            var content = form.content(of: old)
+            content.resize(to: size)
+            let value = form.value(of: content)
+            guard value != old else { return .unchanged(()) }
+            _ = try await access.send(.write(path, value: value), in: id)
+            return .commit(())
+        }
+        node.modified = environment.now()
+    }
+}
+
+extension [UInt8] {
+    /// Cuts the bytes, or adds zeros, as truncate(2) does.
+    mutating func resize(to size: Int) {
+        if size <= count {
+            removeSubrange(size...)
+        } else {
+            append(contentsOf: repeatElement(0, count: size - count))
+        }
+    }
+}

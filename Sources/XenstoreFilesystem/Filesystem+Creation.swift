@@ -1,0 +1,127 @@
+import XenstoreProtocol
+
+extension Filesystem {
+    public func create(
+        _ name: String,
+        in directory: InodeNumber,
+        _ flags: OpenFlags
+    ) async throws(FilesystemError) -> (Entry, HandleID) {
+        try requireWritable()
+        let parent = try findDirectory(directory)
+        let key: String
+        switch NameMeaning(name) {
+        case .key(let name), .value(let name): key = name
+        case .children, .ownValue, .foreign: throw .notPermitted
+        }
+        let path = try parent.path(ofChild: key)
+        if flags.contains(.exclusive) {
+            let facts = try await makeKey(path, under: parent)
+            return opened(key, of: parent, facts, flags, isCreator: false)
+        }
+        // The key is made by the first write, or by closing; but a directory that is gone is told
+        // now, where programs look for errors.
+        let parentPath = try parent.path()
+        let answers = await access.send(
+            [.getPermissions(parentPath), .read(path)],
+            in: .none
+        )
+        do throws(XenstoreError) {
+            guard let inherited = Permissions(payload: try answers[0].get()) else {
+                throw .malformedReply
+            }
+            var facts = KeyFacts(value: [], hasChildren: false, permissions: inherited)
+            do throws(XenstoreError) {
+                facts.value = try answers[1].get()
+            } catch .refused(.noEntry) {
+                return opened(key, of: parent, facts, flags, isCreator: true)
+            }
+        } catch {
+            throw FilesystemError(error)
+        }
+        // Somebody else has just made it.
+        let entry = try await lookup(name, in: directory)
+        guard entry.attributes.view == .file else {
+            forget(entry.attributes.inode, count: 1)
+            throw .isDirectory
+        }
+        do throws(FilesystemError) {
+            return (entry, try await open(entry.attributes.inode, flags))
+        } catch {
+            forget(entry.attributes.inode, count: 1)
+            throw error
+        }
+    }
+
+    private func opened(
+        _ key: String,
+        of parent: KeyNode,
+        _ facts: KeyFacts,
+        _ flags: OpenFlags,
+        isCreator: Bool
+    ) -> (Entry, HandleID) {
+        let node = keys.insertChild(key, of: parent)
+        node.wasDirectory = false
+        node.shownView = .file
+        node.forgetFacts()
+        node.modified = environment.now()
+        node.addLookup(.file)
+        let handle = openFile(node, flags, [], isCreator: isCreator)
+        let entry = Entry(
+            attributes: attributes(of: node, .file, facts),
+            nameLifetime: isWatching ? FilesystemLimits.nameLifetimeSeconds : 0
+        )
+        return (entry, handle)
+    }
+
+    public func makeDirectory(
+        _ name: String,
+        in directory: InodeNumber
+    ) async throws(FilesystemError) -> Entry {
+        try requireWritable()
+        let parent = try findDirectory(directory)
+        let key: String
+        let asked: View?
+        switch NameMeaning(name) {
+        case .key(let name): (key, asked) = (name, nil)
+        case .children(let name): (key, asked) = (name, .directory)
+        case .value, .ownValue, .foreign: throw .notPermitted
+        }
+        let path = try parent.path(ofChild: key)
+        let facts = try await makeKey(path, under: parent)
+        let serial = changes.serial
+        let node = keys.insertChild(key, of: parent)
+        node.wasDirectory = true
+        node.forgetFacts()
+        node.modified = environment.now()
+        return enter(key, of: parent, as: asked, facts, path, asOf: serial)
+    }
+
+    /// Makes an empty key that must not exist, under a key that must: exclusive against every
+    /// client of the store.
+    private func makeKey(
+        _ path: XenstorePath,
+        under parent: KeyNode
+    ) async throws(FilesystemError) -> KeyFacts {
+        let parentPath = try parent.path()
+        return try await transaction { id async throws(XenstoreError) -> Outcome<KeyFacts> in
+            // One batch: what must not have been done is rolled back.
+            let answers = await access.send(
+                [
+                    .read(parentPath), .read(path), .makeDirectory(path), .getPermissions(path),
+                ],
+                in: id
+            )
+            _ = try answers[0].get()
+            switch answers[1] {
+            case .failure(.refused(.noEntry)): break
+            case .failure(let error): throw error
+            case .success: return .fail(.exists)
+            }
+            _ = try answers[2].get()
+            guard let permissions = Permissions(payload: try answers[3].get()) else {
+                throw .malformedReply
+            }
+            return .commit(KeyFacts(value: [], hasChildren: false, permissions: permissions))
+        }
+    }
+}

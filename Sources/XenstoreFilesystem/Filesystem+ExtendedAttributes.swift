@@ -1,0 +1,72 @@
+import XenstoreProtocol
+
+/// The extended attributes that every key has.
+private enum KeyAttribute: String, CaseIterable {
+    /// The permissions as text, `n0,r5`.
+    case permissions = "user.xenstore.perms"
+    /// The exact bytes of the value.
+    case value = "user.xenstore.value"
+}
+
+extension Filesystem {
+    public func extendedAttribute(_ name: String, of inode: InodeNumber)
+        async throws(FilesystemError) -> [UInt8]
+    {
+        let (node, _) = try find(inode)
+        switch KeyAttribute(rawValue: name) {
+        case .permissions:
+            let payload = try await send(.getPermissions(node.path()))
+            guard let permissions = Permissions(payload: payload) else { throw .inputOutput }
+            return Array(permissions.description.utf8)
+        case .value:
+            return try await send(.read(node.path()))
+        case nil:
+            throw Self.error(forUnknown: name)
+        }
+    }
+
+    public func setExtendedAttribute(
+        _ name: String,
+        to value: [UInt8],
+        of inode: InodeNumber,
+        _ mode: ExtendedAttributeMode
+    ) async throws(FilesystemError) {
+        try requireWritable()
+        let (node, _) = try find(inode)
+        guard let attribute = KeyAttribute(rawValue: name) else {
+            throw .notSupported
+        }
+        guard mode != .create else { throw .exists }
+        switch attribute {
+        case .permissions:
+            guard let permissions = Permissions(text: value) else { throw .invalid }
+            _ = try await send(.setPermissions(node.path(), permissions))
+            node.permissions = nil
+        case .value:
+            let path = try node.path()
+            // A key that is gone is not made anew by an attribute of it.
+            _ = try await send(.read(path))
+            _ = try await send(.write(path, value: value))
+        }
+        node.modified = environment.now()
+    }
+
+    public func removeExtendedAttribute(_ name: String, of inode: InodeNumber)
+        async throws(FilesystemError)
+    {
+        try requireWritable()
+        // What every key has cannot be taken away.
+        guard KeyAttribute(rawValue: name) == nil else { throw .notPermitted }
+        throw Self.error(forUnknown: name)
+    }
+
+    public func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String] {
+        _ = try find(inode)
+        return KeyAttribute.allCases.map(\.rawValue)
+    }
+
+    /// ACLs are not there; any other attribute could be, but is not.
+    private static func error(forUnknown name: String) -> FilesystemError {
+        name.hasPrefix("system.") ? .notSupported : .noData
+    }
+}

@@ -1,0 +1,169 @@
+import XenstoreProtocol
+
+extension Filesystem {
+    // MARK: Opening
+
+    public func open(
+        _ inode: InodeNumber,
+        _ flags: OpenFlags
+    ) async throws(FilesystemError) -> HandleID {
+        let (node, view) = try find(inode)
+        guard view == .file else { throw .isDirectory }
+        if flags.contains(.write) { try requireWritable() }
+        var isCreator = false
+        var content: [UInt8] = []
+        do throws(FilesystemError) {
+            let facts = try await facts(of: node.path(), node: node)
+            try requireView(view, of: node, facts)
+            content = options.valueForm.content(of: facts.value)
+        } catch .noEntry where node.creatorCount > 0 {
+            // Another handle is to create the key and has not written yet.
+            isCreator = flags.contains(.write)
+        } catch .noEntry {
+            // The kernel knows a name that is gone. It looks again, and creates the file if the
+            // program asked for that.
+            throw .stale
+        }
+        return openFile(node, flags, content, isCreator: isCreator)
+    }
+
+    func openFile(
+        _ node: KeyNode,
+        _ flags: OpenFlags,
+        _ content: [UInt8],
+        isCreator: Bool
+    ) -> HandleID {
+        let truncates = flags.contains(.truncate)
+        let file = OpenFile(node: node, flags: flags, content: truncates ? [] : content)
+        if truncates, !content.isEmpty || isCreator { file.pending = .untilRelease }
+        if isCreator {
+            file.isCreator = true
+            file.pending = .untilRelease
+            node.creatorCount += 1
+        }
+        node.handleCount += 1
+        return files.insert(file)
+    }
+
+    // MARK: Reading
+
+    public func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
+        -> ArraySlice<UInt8>
+    {
+        let content = try files.find(handle).content
+        guard offset >= 0, offset < content.count, count > 0 else { return [] }
+        return content[offset..<min(content.count, offset + count)]
+    }
+
+    // MARK: Writing
+
+    public func write(
+        _ bytes: [UInt8],
+        to handle: HandleID,
+        offset: Int
+    ) async throws(FilesystemError) {
+        let file = try files.find(handle)
+        guard file.flags.contains(.write) else { throw .badHandle }
+        try requireWritable()
+        guard !bytes.isEmpty else { return }
+        do throws(FilesystemError) {
+            if file.flags.contains(.append) {
+                try await append(bytes, to: file)
+            } else {
+                try await overwrite(bytes, of: file, offset: offset)
+            }
+        } catch {
+            // The value stays as it was, and closing must not empty it.
+            settle(file)
+            throw error
+        }
+        settle(file)
+        file.node.modified = environment.now()
+    }
+
+    private func overwrite(
+        _ bytes: [UInt8],
+        of file: OpenFile,
+        offset: Int
+    ) async throws(FilesystemError) {
+        guard offset >= 0, bytes.count <= FilesystemLimits.fileSize,
+            offset <= FilesystemLimits.fileSize - bytes.count
+        else { throw .tooLarge }
+        var content = file.content
+        if content.count < offset + bytes.count { content.resize(to: offset + bytes.count) }
+        content.replaceSubrange(offset..<(offset + bytes.count), with: bytes)
+        try await put(content, for: file)
+        file.content = content
+    }
+
+    /// Appends to whatever the value is now, so that nothing is lost between several writers.
+    private func append(_ bytes: [UInt8], to file: OpenFile) async throws(FilesystemError) {
+        let path = try file.node.path()
+        let form = options.valueForm
+        let isEmptied = file.pending != .nothing
+        file.content = try await transaction { id async throws(XenstoreError) -> Outcome<[UInt8]> in
+            var content: [UInt8] = []
+            do throws(XenstoreError) {
+                let old = try await access.send(.read(path), in: id)
+                if !isEmptied { content = form.content(of: old) }
+            } catch .refused(.noEntry) {
+                // Not there yet, or removed meanwhile: the write makes it, as every put does.
+            }
+            content.append(contentsOf: bytes)
+            guard content.count <= FilesystemLimits.fileSize else {
+                return .fail(.tooLarge)
+            }
+            _ = try await access.send(.write(path, value: form.value(of: content)), in: id)
+            return .commit(content)
+        }
+    }
+
+    private func put(_ content: [UInt8], for file: OpenFile) async throws(FilesystemError) {
+        let value = options.valueForm.value(of: content)
+        _ = try await send(.write(file.node.path(), value: value))
+    }
+
+    /// What was pending is done, or has failed and is given up.
+    private func settle(_ file: OpenFile) {
+        file.pending = .nothing
+        if file.isCreator {
+            file.isCreator = false
+            file.node.creatorCount -= 1
+        }
+    }
+
+    // MARK: Closing
+
+    public func isClean(_ handle: HandleID) -> Bool {
+        (try? files.find(handle))?.pending != .untilFlush
+    }
+
+    public func flush(_ handle: HandleID) async throws(FilesystemError) {
+        let file = try files.find(handle)
+        // A shell closes once before it writes: what O_TRUNC asked for waits until the file is
+        // closed for good.
+        guard file.pending == .untilFlush else { return }
+        try await finish(file)
+    }
+
+    public func release(_ handle: HandleID) async {
+        guard let file = files.remove(handle) else { return }
+        if file.pending != .nothing {
+            do throws(FilesystemError) {
+                try await finish(file)
+            } catch {
+                environment.report("closing \(file.node.name) failed: \(error)")
+            }
+        }
+        file.node.handleCount -= 1
+        keys.dropUnused(file.node)
+    }
+
+    private func finish(_ file: OpenFile) async throws(FilesystemError) {
+        // A file that was removed meanwhile has nothing to be put.
+        guard !file.node.isDetached else { return settle(file) }
+        defer { settle(file) }
+        try await put(file.content, for: file)
+        file.node.modified = environment.now()
+    }
+}

@@ -1,0 +1,87 @@
+import XenstoreProtocol
+
+extension Filesystem {
+    public func lookup(
+        _ name: String,
+        in directory: InodeNumber
+    ) async throws(FilesystemError) -> Entry {
+        let parent = try findDirectory(directory)
+        switch NameMeaning(name) {
+        case .key(let key): return try await lookup(key, of: parent, as: nil)
+        case .value(let key): return try await lookup(key, of: parent, as: .file)
+        case .children(let key): return try await lookup(key, of: parent, as: .directory)
+        case .ownValue:
+            let serial = changes.serial
+            let path = try parent.path()
+            let facts = try await facts(of: path, node: parent)
+            return enterValue(facts, of: parent, path, asOf: serial)
+        case .foreign: throw .noEntry
+        }
+    }
+
+    /// Looks a key up, in the shape that it has or in the one that its name asks for.
+    private func lookup(
+        _ key: String,
+        of parent: KeyNode,
+        as asked: View?
+    ) async throws(FilesystemError) -> Entry {
+        let serial = changes.serial
+        let path = try parent.path(ofChild: key)
+        let facts = try await facts(of: path, node: keys.child(key, of: parent))
+        return enter(key, of: parent, as: asked, facts, path, asOf: serial)
+    }
+
+    /// Makes the entry of a key that was just asked for, with a reference for the kernel.
+    func enter(
+        _ key: String,
+        of parent: KeyNode,
+        as asked: View?,
+        _ facts: KeyFacts,
+        _ path: XenstorePath,
+        asOf serial: Int
+    ) -> Entry {
+        // Only now does the key enter the table: nothing was awaited since it was seen.
+        let node = keys.insertChild(key, of: parent)
+        learn(facts, of: node, path, asOf: serial)
+        let view = view(facts, of: node)
+        if asked == nil { node.shownView = view }
+        return entry(node, asked ?? view, facts, path, asOf: serial)
+    }
+
+    /// Makes the entry of a directory's own value.
+    func enterValue(
+        _ facts: KeyFacts,
+        of node: KeyNode,
+        _ path: XenstorePath,
+        asOf serial: Int
+    ) -> Entry {
+        entry(node, .file, facts, path, asOf: serial)
+    }
+
+    private func entry(
+        _ node: KeyNode,
+        _ view: View,
+        _ facts: KeyFacts,
+        _ path: XenstorePath,
+        asOf serial: Int
+    ) -> Entry {
+        node.addLookup(view)
+        return Entry(
+            attributes: attributes(of: node, view, facts),
+            nameLifetime: nameLifetime(path, asOf: serial)
+        )
+    }
+
+    /// How long the kernel may keep a name: for ever where a watch will tell, not at all where a
+    /// change came while the answer was on its way.
+    func nameLifetime(_ path: XenstorePath, asOf serial: Int) -> Double {
+        isWatching && !changes.hasChanged(path, since: serial)
+            ? FilesystemLimits.nameLifetimeSeconds : 0
+    }
+
+    /// Makes the kernel look the plain name of a key up again.
+    func forgetName(of node: KeyNode) {
+        guard let parent = node.parent else { return }
+        environment.notify(.name(directory: parent.inode(.directory), name: node.name))
+    }
+}

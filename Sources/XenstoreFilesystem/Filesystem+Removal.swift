@@ -1,0 +1,98 @@
+import XenstoreProtocol
+
+extension Filesystem {
+    public func unlink(_ name: String, in directory: InodeNumber) async throws(FilesystemError) {
+        try requireWritable()
+        let parent = try findDirectory(directory)
+        switch NameMeaning(name) {
+        case .key(let key):
+            try await remove(key, of: parent, .file)
+        case .value(let key):
+            try await emptyOrRemove(key, of: parent)
+        case .ownValue:
+            try await emptyValue(of: parent)
+        case .children: throw .isDirectory
+        case .foreign: throw .noEntry
+        }
+    }
+
+    public func removeDirectory(_ name: String, in directory: InodeNumber)
+        async throws(FilesystemError)
+    {
+        try requireWritable()
+        let parent = try findDirectory(directory)
+        switch NameMeaning(name) {
+        case .key(let key), .children(let key):
+            try await remove(key, of: parent, .directory)
+        case .value, .ownValue: throw .notDirectory
+        case .foreign: throw .noEntry
+        }
+    }
+
+    /// Removes a key that has no children, and as a directory no value: nothing that another
+    /// client puts there at that moment is lost.
+    private func remove(_ key: String, of parent: KeyNode, _ view: View)
+        async throws(FilesystemError)
+    {
+        let path = try parent.path(ofChild: key)
+        try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
+            let answers = await access.send(
+                [.read(path), .directory(path), .remove(path)],
+                in: id
+            )
+            let value = try answers[0].get()
+            let hasChildren: Bool
+            switch answers[1] {
+            case .success(let names): hasChildren = !names.isEmpty
+            case .failure(.refused(.tooBig)): hasChildren = true
+            case .failure(let error): throw error
+            }
+            switch view {
+            case .file:
+                guard !hasChildren else { return .fail(.isDirectory) }
+            case .directory:
+                guard !hasChildren, value.isEmpty else { return .fail(.notEmpty) }
+            }
+            _ = try answers[2].get()
+            return .commit(())
+        }
+        keys.forgetDirectory(path)
+        if let node = keys.child(key, of: parent) {
+            node.wasDirectory = false
+            keys.detach(node)
+        }
+        noteChange(of: parent)
+    }
+
+    /// `KEY.value` of a key with children is its value alone; of one without, the key itself.
+    private func emptyOrRemove(_ key: String, of parent: KeyNode) async throws(FilesystemError) {
+        do throws(FilesystemError) {
+            try await remove(key, of: parent, .file)
+        } catch .isDirectory {
+            try await emptyValue(at: parent.path(ofChild: key))
+        }
+    }
+
+    private func emptyValue(of node: KeyNode) async throws(FilesystemError) {
+        try await emptyValue(at: node.path())
+        node.hasValue = false
+        noteChange(of: node)
+    }
+
+    /// A value is removed by making it empty; one that is empty is not there.
+    private func emptyValue(at path: XenstorePath) async throws(FilesystemError) {
+        try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
+            guard try await !access.send(.read(path), in: id).isEmpty else {
+                return .fail(.noEntry)
+            }
+            _ = try await access.send(.write(path, value: []), in: id)
+            return .commit(())
+        }
+    }
+
+    /// A child came or went.
+    func noteChange(of directory: KeyNode) {
+        directory.hasChildren = nil
+        directory.modified = environment.now()
+    }
+}

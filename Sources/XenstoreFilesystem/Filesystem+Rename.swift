@@ -1,0 +1,139 @@
+import XenstoreProtocol
+
+extension Filesystem {
+    public func rename(
+        _ name: String,
+        in directory: InodeNumber,
+        to newName: String,
+        in newDirectory: InodeNumber,
+        _ mode: RenameMode
+    ) async throws(FilesystemError) {
+        try requireWritable()
+        let (source, target) = (try findDirectory(directory), try findDirectory(newDirectory))
+        // The kernel never asks for a name of its own; others could not be put anywhere.
+        guard case .key(let key) = NameMeaning(name),
+            case .key(let newKey) = NameMeaning(newName)
+        else { throw .notPermitted }
+        let path = try source.path(ofChild: key)
+        let newPath = try target.path(ofChild: newKey)
+        guard path != newPath else { return }
+        guard !path.contains(newPath), !newPath.contains(path) else {
+            throw path.contains(newPath) ? .invalid : .notEmpty
+        }
+        let view = keys.child(key, of: source)?.shownView
+        switch mode {
+        case .replace, .keep:
+            try await move(path, to: newPath, under: target, view: view, mode)
+            moveNode(key, of: source, to: newKey, of: target)
+        case .exchange:
+            try await exchange(path, newPath)
+            exchangeNodes(key, of: source, newKey, of: target)
+        }
+        noteChange(of: source)
+        noteChange(of: target)
+    }
+
+    // MARK: In the store
+
+    private func move(
+        _ path: XenstorePath,
+        to newPath: XenstorePath,
+        under target: KeyNode,
+        view: View?,
+        _ mode: RenameMode
+    ) async throws(FilesystemError) {
+        let targetParent = try target.path()
+        try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
+            // The directory that is moved into must still be there: a write would make it anew.
+            let answers = await access.send(
+                [.read(targetParent), .read(newPath), .directory(newPath)],
+                in: id
+            )
+            _ = try answers[0].get()
+            let tree = try await KeyTree(reading: path, from: access, in: id)
+            switch answers[1] {
+            case .failure(.refused(.noEntry)): break
+            case .failure(let error): throw error
+            case .success(let value):
+                guard mode == .replace else { return .fail(.exists) }
+                if let error = obstacle(value, answers[2], view: view, tree) {
+                    return .fail(error)
+                }
+                try await access.remove(newPath, in: id)
+            }
+            try await tree.write(to: newPath, of: access, in: id)
+            try await access.remove(path, in: id)
+            return .commit(())
+        }
+    }
+
+    /// What forbids to replace a key: its children; and where a directory is moved, its value.
+    private func obstacle(
+        _ value: [UInt8],
+        _ children: Result<[UInt8], XenstoreError>,
+        view: View?,
+        _ tree: KeyTree
+    ) -> FilesystemError? {
+        switch children {
+        case .success(let names) where names.isEmpty: break
+        case .success, .failure(.refused(.tooBig)):
+            return view == .directory || tree.hasChildren ? .notEmpty : .isDirectory
+        case .failure(let error): return FilesystemError(error)
+        }
+        return view == .directory && !value.isEmpty ? .notDirectory : nil
+    }
+
+    private func exchange(
+        _ first: XenstorePath,
+        _ second: XenstorePath
+    ) async throws(FilesystemError) {
+        try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
+            let firstTree = try await KeyTree(reading: first, from: access, in: id)
+            let secondTree = try await KeyTree(reading: second, from: access, in: id)
+            try await access.remove(first, in: id)
+            try await access.remove(second, in: id)
+            try await firstTree.write(to: second, of: access, in: id)
+            try await secondTree.write(to: first, of: access, in: id)
+            return .commit(())
+        }
+    }
+
+    // MARK: In the table
+
+    private func moveNode(
+        _ key: String,
+        of source: KeyNode,
+        to newKey: String,
+        of target: KeyNode
+    ) {
+        if let replaced = keys.child(newKey, of: target) { keys.detach(replaced) }
+        guard let node = keys.child(key, of: source) else { return }
+        keys.move(node, to: target, name: newKey)
+        forgetFactsBelow(node)
+    }
+
+    private func exchangeNodes(
+        _ firstKey: String,
+        of firstParent: KeyNode,
+        _ secondKey: String,
+        of secondParent: KeyNode
+    ) {
+        let first = keys.child(firstKey, of: firstParent)
+        let second = keys.child(secondKey, of: secondParent)
+        if let first { keys.displace(first) }
+        if let second {
+            keys.move(second, to: firstParent, name: firstKey)
+            forgetFactsBelow(second)
+        }
+        if let first {
+            keys.move(first, to: secondParent, name: secondKey)
+            forgetFactsBelow(first)
+        }
+    }
+
+    func forgetFactsBelow(_ node: KeyNode) {
+        for node in keys.subtree(of: node) {
+            node.forgetFacts()
+        }
+    }
+}

@@ -1,0 +1,97 @@
+public import XenstoreProtocol
+
+/// The store as a filesystem: what every path, read, write, rename and attribute means.
+///
+/// Knows nothing of the kernel's interface. Belongs to one thread; where an operation awaits the
+/// store, others run.
+public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
+    let access: Access
+    let options: FilesystemOptions
+    let environment: FilesystemEnvironment
+
+    var keys: KeyTable
+    var files = HandleTable<OpenFile>()
+    var directories = HandleTable<OpenDirectory>()
+    var changes = ChangeLog()
+    /// Whether a watch keeps names, shapes and permissions true.
+    var isWatching = false
+
+    public init(
+        _ access: Access,
+        options: FilesystemOptions = FilesystemOptions(),
+        environment: FilesystemEnvironment
+    ) {
+        self.access = access
+        self.options = options
+        self.environment = environment
+        keys = KeyTable(now: environment.now())
+    }
+
+    // MARK: Numbers
+
+    func find(_ inode: InodeNumber) throws(FilesystemError) -> (node: KeyNode, view: View) {
+        guard let found = keys.find(inode) else { throw .stale }
+        return found
+    }
+
+    /// The directory that an operation on a name is about.
+    func findDirectory(_ inode: InodeNumber) throws(FilesystemError) -> KeyNode {
+        let (node, view) = try find(inode)
+        guard view == .directory else { throw .notDirectory }
+        return node
+    }
+
+    public func forget(_ inode: InodeNumber, count: UInt64) {
+        guard let (node, view) = keys.find(inode) else { return }
+        node.removeLookups(count, view)
+        keys.dropUnused(node)
+    }
+
+    // MARK: Errors
+
+    func send(
+        _ request: Request,
+        in transaction: TransactionID = .none
+    ) async throws(FilesystemError) -> [UInt8] {
+        do throws(XenstoreError) {
+            return try await access.send(request, in: transaction)
+        } catch {
+            throw FilesystemError(error)
+        }
+    }
+
+    /// Runs `body` in a transaction, a bounded number of times. A failure that `body` gives back is
+    /// thrown when the transaction is gone.
+    func transaction<Value>(
+        _ body: (TransactionID) async throws(XenstoreError) -> Outcome<Value>
+    ) async throws(FilesystemError) -> Value {
+        let outcome: Outcome<Value>
+        do throws(XenstoreError) {
+            outcome = try await access.transaction(
+                attempts: FilesystemLimits.transactionAttempts
+            ) { id throws(XenstoreError) in
+                let outcome = try await body(id)
+                if case .commit = outcome { return .commit(outcome) }
+                return .rollback(outcome)
+            }
+        } catch {
+            throw FilesystemError(error)
+        }
+        switch outcome {
+        case .commit(let value), .unchanged(let value): return value
+        case .fail(let error): throw error
+        }
+    }
+
+    func requireWritable() throws(FilesystemError) {
+        guard !options.isReadOnly else { throw .readOnly }
+    }
+}
+
+/// How the body of a transaction ends.
+enum Outcome<Value> {
+    case commit(Value)
+    /// Nothing was to be changed.
+    case unchanged(Value)
+    case fail(FilesystemError)
+}

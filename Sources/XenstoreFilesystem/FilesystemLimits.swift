@@ -1,0 +1,27 @@
+/// The filesystem's own bounds, and what happens at each.
+public enum FilesystemLimits {
+    /// How often a change that needs a transaction is tried while other clients get in its way;
+    /// then it fails with EAGAIN.
+    public static let transactionAttempts = 32
+
+    /// Bytes of a value, newline included, before anything is sent; then EFBIG. What fits a message
+    /// is less by the length of the path.
+    public static let fileSize = 4096
+
+    /// Empty keys that are remembered as directories after the kernel forgot them; then the oldest
+    /// shows as a file again.
+    public static let rememberedDirectories = 8192
+
+    /// Changes that are remembered to tell whether an answer on its way is out of date; then any
+    /// older answer counts as out of date.
+    public static let changeLog = 256
+
+    /// Bytes of a name, as the kernel bounds them.
+    public static let nameSize = 1024
+
+    /// Requests that one pipelined batch of a rename holds.
+    public static let renameBatch = 1024
+
+    /// Seconds that the kernel may keep a name that a watch invalidates.
+    public static let nameLifetimeSeconds = 86400.0
+}

@@ -1,0 +1,71 @@
+/// What the kernel may ask of a filesystem. Each throws the error that the system call fails with.
+///
+/// All of it belongs to one thread; a call that suspends lets others run.
+public protocol FilesystemOperations: AnyObject {
+    func lookup(_ name: String, in directory: InodeNumber) async throws(FilesystemError) -> Entry
+    /// Gives back `count` references that lookups made.
+    func forget(_ inode: InodeNumber, count: UInt64)
+    func attributes(of inode: InodeNumber) async throws(FilesystemError) -> Attributes
+    func setAttributes(
+        _ changes: AttributeChanges,
+        of inode: InodeNumber,
+        handle: HandleID?
+    ) async throws(FilesystemError) -> Attributes
+
+    func open(_ inode: InodeNumber, _ flags: OpenFlags) async throws(FilesystemError) -> HandleID
+    func create(
+        _ name: String,
+        in directory: InodeNumber,
+        _ flags: OpenFlags
+    ) async throws(FilesystemError) -> (Entry, HandleID)
+    /// Answers from memory.
+    func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
+        -> ArraySlice<UInt8>
+    func write(_ bytes: [UInt8], to handle: HandleID, offset: Int) async throws(FilesystemError)
+    /// Whether ``flush(_:)`` has nothing to do for this handle.
+    func isClean(_ handle: HandleID) -> Bool
+    func flush(_ handle: HandleID) async throws(FilesystemError)
+    /// Ends the handle. Errors are reported to the log: no system call waits.
+    func release(_ handle: HandleID) async
+
+    func openDirectory(_ inode: InodeNumber) async throws(FilesystemError) -> HandleID
+    /// The names from `offset` on, as many as `fits` takes. References are added for each that it
+    /// took and that has an entry, but `.` and `..`.
+    func list(
+        _ handle: HandleID,
+        offset: Int,
+        fits: (_ name: String) -> Bool
+    ) async throws(FilesystemError) -> [DirectoryEntry]
+    func releaseDirectory(_ handle: HandleID)
+
+    func makeDirectory(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
+        -> Entry
+    func unlink(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
+    func removeDirectory(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
+    func rename(
+        _ name: String,
+        in directory: InodeNumber,
+        to newName: String,
+        in newDirectory: InodeNumber,
+        _ mode: RenameMode
+    ) async throws(FilesystemError)
+
+    func extendedAttribute(_ name: String, of inode: InodeNumber) async throws(FilesystemError)
+        -> [UInt8]
+    func setExtendedAttribute(
+        _ name: String,
+        to value: [UInt8],
+        of inode: InodeNumber,
+        _ mode: ExtendedAttributeMode
+    ) async throws(FilesystemError)
+    func removeExtendedAttribute(_ name: String, of inode: InodeNumber)
+        async throws(FilesystemError)
+    func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String]
+}
+
+/// Whether an attribute must or must not exist before it is set.
+public enum ExtendedAttributeMode: Hashable, Sendable {
+    case any
+    case create
+    case replace
+}

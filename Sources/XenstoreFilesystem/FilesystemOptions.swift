@@ -1,0 +1,70 @@
+/// How a mount shows the store.
+public struct FilesystemOptions: Hashable, Sendable {
+    /// How a value reads.
+    public enum ValueForm: Hashable, Sendable {
+        /// A newline follows a value that is not empty; one at the end of what is written goes.
+        case text
+        /// The exact bytes, both ways.
+        case raw
+    }
+
+    /// Who owns files, to the kernel.
+    public enum Ownership: Hashable, Sendable {
+        /// The user whose number is the owner domain's.
+        case domain
+        /// One user, whoever the domain is.
+        case user(UInt32)
+    }
+
+    public var valueForm: ValueForm
+    /// How a key shows that has neither value nor children.
+    public var emptyView: View
+    public var ownership: Ownership
+    public var groupID: UInt32
+    /// Permission bits that nobody gets.
+    public var umask: UInt32
+    /// Refuse every change with EROFS.
+    public var isReadOnly: Bool
+
+    public init(
+        valueForm: ValueForm = .text,
+        emptyView: View = .file,
+        ownership: Ownership = .domain,
+        groupID: UInt32 = 0,
+        umask: UInt32 = 0,
+        isReadOnly: Bool = false
+    ) {
+        self.valueForm = valueForm
+        self.emptyView = emptyView
+        self.ownership = ownership
+        self.groupID = groupID
+        self.umask = umask
+        self.isReadOnly = isReadOnly
+    }
+}
+
+extension FilesystemOptions.ValueForm {
+    /// What a file with this value reads as.
+    func content(of value: [UInt8]) -> [UInt8] {
+        switch self {
+        case .text: value.isEmpty ? [] : value + [UInt8(ascii: "\n")]
+        case .raw: value
+        }
+    }
+
+    /// The size of what a file with this value reads as.
+    func size(of value: [UInt8]) -> Int {
+        switch self {
+        case .text: value.isEmpty ? 0 : value.count + 1
+        case .raw: value.count
+        }
+    }
+
+    /// The value that a file with this content stands for.
+    func value(of content: [UInt8]) -> [UInt8] {
+        switch self {
+        case .text: content.last == UInt8(ascii: "\n") ? Array(content.dropLast()) : content
+        case .raw: content
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import XenstoreProtocol
+
+/// What the store says of a key, as of one moment.
+struct KeyFacts {
+    var value: [UInt8]
+    var hasChildren: Bool
+    var permissions: Permissions
+}
+
+extension Filesystem {
+    /// Asks for what is not known of a key, in one round trip. Its value is always asked for, and
+    /// with it whether the key exists.
+    ///
+    /// - Parameter node: the key where it is known; what it knows is not asked again, and what is
+    ///   learnt is kept there.
+    func facts(of path: XenstorePath, node: KeyNode?) async throws(FilesystemError) -> KeyFacts {
+        let known = isWatching ? node : nil
+        if let known, let permissions = known.permissions, let hasChildren = known.hasChildren {
+            let value = try await readValue(of: path, node: known)
+            return KeyFacts(value: value, hasChildren: hasChildren, permissions: permissions)
+        }
+        let serial = changes.serial
+        let answers = await access.send(
+            [.read(path), .directory(path), .getPermissions(path)],
+            in: .none
+        )
+        let facts: KeyFacts
+        do throws(XenstoreError) {
+            facts = try KeyFacts(answers: answers[...])
+        } catch {
+            throw noted(error, node)
+        }
+        if let node { learn(facts, of: node, path, asOf: serial) }
+        return facts
+    }
+
+    /// Reads the value of a key of which the rest is known.
+    private func readValue(of path: XenstorePath, node: KeyNode) async throws(FilesystemError)
+        -> [UInt8]
+    {
+        do throws(XenstoreError) {
+            let value = try await access.send(.read(path), in: .none)
+            node.hasValue = !value.isEmpty
+            return value
+        } catch {
+            throw noted(error, node)
+        }
+    }
+
+    /// Keeps what an answer told, unless a change has come since it was asked.
+    func learn(_ facts: KeyFacts, of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
+        node.hasValue = !facts.value.isEmpty
+        if facts.hasChildren { node.wasDirectory = true }
+        guard isWatching, !changes.hasChanged(path, since: serial) else { return }
+        node.hasChildren = facts.hasChildren
+        node.permissions = facts.permissions
+    }
+
+    /// Takes note of what an error tells of the key.
+    private func noted(_ error: XenstoreError, _ node: KeyNode?) -> FilesystemError {
+        if error == .refused(.noEntry), let node { noteMissing(node) }
+        return FilesystemError(error)
+    }
+
+    /// The key is gone: nothing that was known of it holds, and the kernel need not keep it.
+    private func noteMissing(_ node: KeyNode) {
+        node.forgetFacts()
+        guard node.creatorCount == 0, !node.isRoot else { return }
+        node.wasDirectory = false
+        forgetName(of: node)
+    }
+
+    /// Which way the key shows itself, by its plain name.
+    func view(_ facts: KeyFacts, of node: KeyNode) -> View {
+        if node.isRoot || facts.hasChildren { return .directory }
+        if !facts.value.isEmpty {
+            node.wasDirectory = false
+            return .file
+        }
+        return node.wasDirectory ? .directory : options.emptyView
+    }
+}
+
+extension KeyFacts {
+    /// Takes the answers to READ, DIRECTORY and GET_PERMS of one key.
+    init(
+        answers: ArraySlice<Result<[UInt8], XenstoreError>>
+    ) throws(XenstoreError) {
+        guard answers.count == 3 else { throw .malformedReply }
+        let first = answers.startIndex
+        value = try answers[first].get()
+        switch answers[first + 1] {
+        case .success(let names): hasChildren = !names.isEmpty
+        // More names than a message holds.
+        case .failure(.refused(.tooBig)): hasChildren = true
+        case .failure(let error): throw error
+        }
+        guard let permissions = Permissions(payload: try answers[first + 2].get()) else {
+            throw .malformedReply
+        }
+        self.permissions = permissions
+    }
+}

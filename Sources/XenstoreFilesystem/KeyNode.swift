@@ -1,0 +1,89 @@
+import XenstoreProtocol
+
+/// A key that the kernel knows of, or that leads to one it knows of.
+///
+/// Holds what watches keep true (shape, permissions), never a value: those are asked for.
+final class KeyNode {
+    let id: UInt64
+    private(set) var name: String
+    /// Nil for the root, and for a key that was removed or replaced under an open handle.
+    private(set) var parent: KeyNode?
+
+    /// References that the kernel holds on each view.
+    var fileLookups: UInt64 = 0
+    var directoryLookups: UInt64 = 0
+    /// Known children: they need this node for their paths.
+    var childCount = 0
+    /// Open files on it.
+    var handleCount = 0
+    /// Open files that are to make the key at their first write.
+    var creatorCount = 0
+
+    /// What the watch keeps true since it was asked; nil where it is to be asked again.
+    var permissions: Permissions?
+    /// Whether the key has children; nil where it is to be asked again.
+    var hasChildren: Bool?
+    /// What the kernel was told last that the plain name is.
+    var shownView: View?
+    /// Whether the key was made by mkdir or had children: empty, it stays a directory.
+    var wasDirectory = false
+    /// Whether the key was last seen to have a value.
+    var hasValue = false
+    var isVerifying = false
+    var modified: Timestamp
+
+    init(id: UInt64, name: String, parent: KeyNode?, modified: Timestamp) {
+        self.id = id
+        self.name = name
+        self.parent = parent
+        self.modified = modified
+    }
+
+    var isRoot: Bool { id == 0 }
+
+    /// Whether it has lost its place in the tree.
+    var isDetached: Bool { parent == nil && !isRoot }
+
+    /// Whether anybody still needs it.
+    var isInUse: Bool {
+        isRoot || fileLookups > 0 || directoryLookups > 0 || childCount > 0 || handleCount > 0
+    }
+
+    func inode(_ view: View) -> InodeNumber {
+        // The root's value cannot have the number 0, which the kernel reserves.
+        if isRoot { return InodeNumber(rawValue: view == .directory ? 1 : 2) }
+        return InodeNumber(rawValue: id << 1 | (view == .directory ? 1 : 0))
+    }
+
+    /// Forgets what a change may have made untrue.
+    func forgetFacts() {
+        permissions = nil
+        hasChildren = nil
+    }
+
+    func move(to parent: KeyNode?, name: String) {
+        self.parent = parent
+        self.name = name
+    }
+
+    func addLookup(_ view: View) {
+        switch view {
+        case .file: fileLookups += 1
+        case .directory: directoryLookups += 1
+        }
+    }
+
+    func removeLookups(_ count: UInt64, _ view: View) {
+        switch view {
+        case .file: fileLookups -= min(count, fileLookups)
+        case .directory: directoryLookups -= min(count, directoryLookups)
+        }
+    }
+
+    func lookups(_ view: View) -> UInt64 {
+        switch view {
+        case .file: fileLookups
+        case .directory: directoryLookups
+        }
+    }
+}

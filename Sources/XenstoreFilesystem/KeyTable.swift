@@ -1,0 +1,123 @@
+import XenstoreProtocol
+
+/// The keys that are in use, by number and by place.
+struct KeyTable {
+    private struct Place: Hashable {
+        let parent: UInt64
+        let name: String
+    }
+
+    let root: KeyNode
+    private var byID: [UInt64: KeyNode]
+    private var byPlace: [Place: KeyNode] = [:]
+    private var childrenOf: [UInt64: Set<UInt64>] = [:]
+    /// 0 and 1 are the root's (see `KeyNode.inode`).
+    private var nextID: UInt64 = 2
+    private var remembered = RememberedDirectories()
+    private let started: Timestamp
+
+    init(now: Timestamp) {
+        started = now
+        root = KeyNode(id: 0, name: "", parent: nil, modified: now)
+        root.wasDirectory = true
+        root.shownView = .directory
+        byID = [0: root]
+    }
+
+    var count: Int { byID.count }
+
+    /// The key and the view that the kernel's number stands for.
+    func find(_ inode: InodeNumber) -> (node: KeyNode, view: View)? {
+        if inode == .root { return (root, .directory) }
+        if inode == root.inode(.file) { return (root, .file) }
+        guard let node = byID[inode.rawValue >> 1] else { return nil }
+        return (node, inode.rawValue & 1 == 1 ? .directory : .file)
+    }
+
+    /// The known key of this name.
+    func child(_ name: String, of parent: KeyNode) -> KeyNode? {
+        byPlace[Place(parent: parent.id, name: name)]
+    }
+
+    /// The key of this name, known from now on. It goes again with ``dropUnused(_:)``.
+    mutating func insertChild(_ name: String, of parent: KeyNode) -> KeyNode {
+        if let known = child(name, of: parent) { return known }
+        let node = KeyNode(id: nextID, name: name, parent: parent, modified: started)
+        nextID += 1
+        if let path = try? node.path() {
+            node.wasDirectory = remembered.take(path)
+        }
+        byID[node.id] = node
+        place(node, under: parent)
+        return node
+    }
+
+    /// Forgets the key, and parents that only it kept, if nothing needs them.
+    mutating func dropUnused(_ node: KeyNode) {
+        var next: KeyNode? = node
+        while let node = next, !node.isInUse {
+            if node.wasDirectory, let path = try? node.path() {
+                remembered.insert(path)
+            }
+            next = node.parent
+            displace(node)
+            byID[node.id] = nil
+        }
+    }
+
+    /// Takes a key's place away: it was removed, or another took its place. Who has it open keeps
+    /// it.
+    mutating func detach(_ node: KeyNode) {
+        guard !node.isRoot else { return }
+        let parent = node.parent
+        displace(node)
+        if !node.isInUse { byID[node.id] = nil }
+        if let parent { dropUnused(parent) }
+    }
+
+    /// Gives a key another place, which must be free.
+    mutating func move(_ node: KeyNode, to parent: KeyNode, name: String) {
+        let old = node.parent
+        displace(node)
+        node.move(to: parent, name: name)
+        place(node, under: parent)
+        if let old { dropUnused(old) }
+    }
+
+    /// The key and all known keys below it.
+    func subtree(of node: KeyNode) -> [KeyNode] {
+        var found = [node]
+        var next = 0
+        while next < found.count {
+            for id in childrenOf[found[next].id] ?? [] {
+                if let child = byID[id] { found.append(child) }
+            }
+            next += 1
+        }
+        return found
+    }
+
+    /// Forgets that an empty key at this path was a directory: it was removed.
+    mutating func forgetDirectory(_ path: XenstorePath) {
+        _ = remembered.take(path)
+    }
+
+    private mutating func place(_ node: KeyNode, under parent: KeyNode) {
+        byPlace[Place(parent: parent.id, name: node.name)] = node
+        childrenOf[parent.id, default: []].insert(node.id)
+        parent.childCount += 1
+    }
+
+    /// Takes a key out of its place, to be given another.
+    mutating func displace(_ node: KeyNode) {
+        guard let parent = node.parent else { return }
+        byPlace[Place(parent: parent.id, name: node.name)] = nil
+        if parent.childCount == 1 {
+            childrenOf[parent.id] = nil
+        } else {
+            childrenOf[parent.id]?.remove(node.id)
+        }
+        parent.childCount -= 1
+        node.move(to: nil, name: node.name)
+    }
+}
