@@ -14,9 +14,26 @@ let settings: [SwiftSetting] = [
 let package = Package(
     name: "xsfs",
     products: [
-        .library(name: "XenstoreProtocol", targets: ["XenstoreProtocol"])
+        .library(name: "XenstoreProtocol", targets: ["XenstoreProtocol"]),
+        .library(name: "XenstoreStore", targets: ["XenstoreStore"]),
     ],
     targets: [
-        .target(name: "XenstoreProtocol", swiftSettings: settings)
+        .target(name: "XenstoreProtocol", swiftSettings: settings),
+        .target(
+            name: "XenstoreStore",
+            dependencies: ["XenstoreProtocol"],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TestSupport",
+            dependencies: ["XenstoreProtocol", "XenstoreStore"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "XenstoreStoreTests",
+            dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"],
+            swiftSettings: settings
+        ),
     ]
 )
