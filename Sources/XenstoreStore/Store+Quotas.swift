@@ -30,13 +30,7 @@ extension Store {
         let words = arguments.map { String(decoding: $0, as: UTF8.self) }
         switch words.first {
         case "help" where words.count == 1:
-            return Self.text(
-                """
-                check           \n\
-                quota           [set <name> <val>|<domid>]
-                help            \n
-                """
-            )
+            return Self.text("check\t\nquota\t[set <name> <val>|<domid>]\nhelp\t\n")
         case "check":
             guard isConsistent else { throw .ioError }
             return Self.okay

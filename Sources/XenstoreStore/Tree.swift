@@ -46,6 +46,17 @@ struct Tree {
         changeCount += 1
     }
 
+    /// Takes the nodes and their usage from a tree made anew, but for the special ones.
+    mutating func replaceRoot(with other: Tree) {
+        root = other.root
+        usage = other.usage
+        for path in [StorePath.introduceDomain, .releaseDomain] {
+            if let made = other.specials[path.text] { usage.subtract(made) }
+            if let kept = specials[path.text] { usage.add(kept) }
+        }
+        changeCount += 1
+    }
+
     /// The node at a path.
     func node(at path: StorePath) -> Node? {
         if path.isSpecial { return specials[path.text] }
