@@ -11,10 +11,20 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser",
+    package: "swift-argument-parser"
+)
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
 let package = Package(
     name: "xsfs",
     products: [
-        .library(name: "XenstoreProtocol", targets: ["XenstoreProtocol"])
+        .library(name: "EventLoop", targets: ["EventLoop"]),
+        .library(name: "XenstoreClient", targets: ["XenstoreClient"]),
+        .library(name: "XenstoreProtocol", targets: ["XenstoreProtocol"]),
+        .library(name: "XenstoreStore", targets: ["XenstoreStore"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -22,25 +32,28 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
     ],
     targets: [
-        .target(name: "XenstoreProtocol", swiftSettings: settings),
+        // Pure: no operating system, no I/O, no clock.
+        .target(name: "XenstoreProtocol"),
+        .target(name: "XenstoreStore", dependencies: ["XenstoreProtocol"]),
+        .target(name: "XenstoreFilesystem", dependencies: ["XenstoreProtocol"]),
+
+        // Descriptors and threads.
+        .target(name: "EventLoop", dependencies: [system]),
+        .target(name: "XenstoreClient", dependencies: ["EventLoop", "XenstoreProtocol", system]),
+
+        // Tests.
         .target(
-            name: "EventLoop",
-            dependencies: [.product(name: "SystemPackage", package: "swift-system")],
-            swiftSettings: settings
+            name: "TestSupport",
+            dependencies: ["XenstoreProtocol", "XenstoreStore"],
+            path: "Tests/TestSupport"
         ),
-        .target(
-            name: "XenstoreFilesystem",
-            dependencies: ["XenstoreProtocol"],
-            swiftSettings: settings
-        ),
-        .target(
-            name: "XenstoreClient",
-            dependencies: [
-                "EventLoop",
-                "XenstoreProtocol",
-                .product(name: "SystemPackage", package: "swift-system"),
-            ],
-            swiftSettings: settings
+        .testTarget(
+            name: "XenstoreStoreTests",
+            dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"]
         ),
     ]
 )
+
+for target in package.targets where target.name != "CFuse" {
+    target.swiftSettings = settings
+}

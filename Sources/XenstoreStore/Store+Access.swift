@@ -1,0 +1,115 @@
+import XenstoreProtocol
+
+/// Finding nodes with the caller's rights, and noting in its transaction what was looked at.
+extension Store {
+    /// Takes a caller's path to a node.
+    ///
+    /// - Throws: ``StoreErrorCode/invalid`` for a special path where none may stand, and beyond
+    ///   the quota `path-max`.
+    func resolve(
+        _ path: XenstorePath,
+        _ caller: Caller,
+        allowsSpecial: Bool = false
+    ) throws(StoreErrorCode) -> StorePath {
+        guard allowsSpecial || !path.isSpecial else { throw .invalid }
+        let resolved = StorePath(path, from: caller.domain)
+        // Unlike the other quotas this one binds the privileged domain too.
+        if let limit = domains.quotas[.pathLength], limit > 0,
+            resolved.lengthBelowHome > Int(limit)
+        {
+            throw .invalid
+        }
+        return resolved
+    }
+
+    /// The tree that a caller's requests act on.
+    func tree(of caller: Caller) -> Tree { caller.transaction?.tree ?? tree }
+
+    /// Looks a node up, whatever its permissions.
+    ///
+    /// - Throws: ``StoreErrorCode/noSpace`` beyond the quota `transaction-nodes`, and nothing of
+    ///   the transaction can be committed then.
+    func look(at path: StorePath, _ caller: Caller) throws(StoreErrorCode) -> Node? {
+        guard let transaction = caller.transaction else { return tree.node(at: path) }
+        let node = transaction.tree.node(at: path)
+        guard !transaction.hasAccessed(path) else { return node }
+        if let limit = domains.limit(.transactionNodes, of: caller.domain),
+            transaction.accessed.count >= limit
+        {
+            transaction.isUnverifiable = true
+            throw .noSpace
+        }
+        transaction.note(path, node)
+        return node
+    }
+
+    /// The node at a path, if the caller may do with it what it asks; nil where none is and the
+    /// caller may know that.
+    ///
+    /// - Throws: ``StoreErrorCode/accessDenied``; also where there is no node and the nearest one
+    ///   above allows the caller nothing of the kind, so that nobody learns what exists where he
+    ///   may not look.
+    func find(
+        _ path: StorePath,
+        _ needed: Access,
+        _ caller: Caller
+    ) throws(StoreErrorCode) -> Node? {
+        if let node = try look(at: path, caller) {
+            guard access(of: caller.connection, node.permissions).isSuperset(of: needed) else {
+                try noteParents(of: path, caller)
+                throw .accessDenied
+            }
+            return node
+        }
+        let above = try noteParents(of: path, caller)
+        guard !access(of: caller.connection, above.permissions).isDisjoint(with: needed) else {
+            throw .accessDenied
+        }
+        return nil
+    }
+
+    /// The node at a path as ``find(_:_:_:)`` gives it.
+    ///
+    /// - Throws: ``StoreErrorCode/noEntry`` also, where none is.
+    func existing(
+        _ path: StorePath,
+        _ needed: Access,
+        _ caller: Caller
+    ) throws(StoreErrorCode) -> Node {
+        guard let node = try find(path, needed, caller) else { throw .noEntry }
+        return node
+    }
+
+    /// What a connection may do with a node.
+    func access(of connection: Connection, _ permissions: Permissions) -> Access {
+        if isOwner(connection, of: permissions) { return [.read, .write] }
+        let entry = permissions.entries.first {
+            $0.domain == .any || stands(connection, for: $0.domain)
+        }
+        return entry?.access ?? permissions.everyone
+    }
+
+    /// Whether a connection has all rights to a node.
+    func isOwner(_ connection: Connection, of permissions: Permissions) -> Bool {
+        connection.isPrivileged || stands(connection, for: permissions.owner)
+    }
+
+    private func stands(_ connection: Connection, for domain: DomainID) -> Bool {
+        connection.domain == domain || domains[connection.domain].target == domain
+    }
+
+    /// Looks at the nodes above a path up to the nearest that exists, which is what a refusal
+    /// depends on, and returns that.
+    @discardableResult
+    private func noteParents(
+        of path: StorePath,
+        _ caller: Caller
+    ) throws(StoreErrorCode) -> Node {
+        var above = path
+        while !above.isRoot {
+            above = above.parent
+            if let node = try look(at: above, caller) { return node }
+        }
+        return tree(of: caller).root
+    }
+}

@@ -1,0 +1,185 @@
+import XenstoreProtocol
+
+/// WRITE, MKDIR, RM and SET_PERMS.
+extension Store {
+    func write(
+        _ value: [UInt8],
+        to path: XenstorePath,
+        _ caller: Caller
+    ) throws(StoreErrorCode) {
+        let path = try resolve(path, caller)
+        guard let node = try find(path, .write, caller) else {
+            return try create(path, value: value, caller)
+        }
+        let permissions = node.permissions
+        let size = Node.size(
+            value: value.count,
+            entries: permissions.entries.count + 1,
+            childNames: node.children.nameBytes
+        )
+        try checkSize(size, caller)
+        try checkMemory(of: permissions.owner, growth: value.count - node.value.count, caller)
+        apply(.setValue(path, value), caller)
+        notify(path, .subtree, caller)
+    }
+
+    func makeDirectory(_ path: XenstorePath, _ caller: Caller) throws(StoreErrorCode) {
+        let path = try resolve(path, caller)
+        if try find(path, .write, caller) == nil {
+            try create(path, value: [], caller)
+        }
+    }
+
+    /// Removes a node and all below it: who may write a node may remove it with all it holds.
+    func remove(_ path: XenstorePath, _ caller: Caller) throws(StoreErrorCode) {
+        let path = try resolve(path, caller)
+        guard let node = try find(path, .write, caller) else {
+            // It is gone, as was wished; but where not even the parent is, that is an error.
+            guard try look(at: path.parent, caller) != nil else { throw .noEntry }
+            return
+        }
+        guard !path.isRoot else { throw .invalid }
+        _ = try look(at: path.parent, caller)
+        try removeTree(node, path, caller)
+    }
+
+    func setPermissions(
+        _ permissions: Permissions,
+        of path: XenstorePath,
+        _ caller: Caller
+    ) throws(StoreErrorCode) {
+        if let limit = domains.limit(.nodePermissions, of: caller.domain),
+            permissions.entries.count + 1 > limit
+        {
+            throw .noSpace
+        }
+        let path = try resolve(path, caller, allowsSpecial: true)
+        let node = try existing(path, .write, caller)
+        guard isOwner(caller.connection, of: node.permissions) else { throw .accessDenied }
+        let old = node.permissions
+        guard caller.isPrivileged || permissions.owner == old.owner else { throw .notPermitted }
+        let size = Node.size(
+            value: node.value.count,
+            entries: permissions.entries.count + 1,
+            childNames: node.children.nameBytes
+        )
+        try checkSize(size, caller)
+        try checkMemory(of: permissions.owner, growth: size - node.size, caller)
+        apply(.setPermissions(path, permissions), caller)
+        notify(path, .subtree, caller, oldPermissions: old)
+    }
+
+    /// Makes a change in the caller's tree.
+    func apply(_ change: Transaction.Change, _ caller: Caller) {
+        if let transaction = caller.transaction {
+            transaction.apply(change, clock: &clock)
+        } else {
+            tree.apply(change, clock: &clock)
+        }
+    }
+
+    /// Removes a node that exists and is not the root, for a caller or for the store itself.
+    func removeTree(
+        _ node: Node,
+        _ path: StorePath,
+        _ caller: Caller
+    ) throws(StoreErrorCode) {
+        var below: [(StorePath, Node)] = []
+        if caller.transaction != nil || watches.hasAny(below: path) {
+            Tree.forEachPath(in: node, at: path) { path, node in
+                below.append((path, node))
+                return true
+            }
+        }
+        if caller.transaction != nil {
+            for (path, _) in below { _ = try look(at: path, caller) }
+            apply(.remove(path), caller)
+            for (inner, _) in below { notify(inner, inner == path ? .subtree : .exact, caller) }
+            return
+        }
+        // Rights to hear of it are judged while the nodes are there. The C daemon tells of
+        // children before their parents.
+        notifyRemoval(of: node, at: path, below: below.dropFirst())
+        apply(.remove(path), caller)
+    }
+
+    /// Makes a node and those above it that are missing. They have their parent's permissions, but
+    /// belong to the domain that makes them, unless it is privileged.
+    private func create(
+        _ path: StorePath,
+        value: [UInt8],
+        _ caller: Caller
+    ) throws(StoreErrorCode) {
+        var missing = [path]
+        var above = path.parent
+        var parent = try look(at: above, caller)
+        while parent == nil {
+            missing.append(above)
+            above = above.parent
+            parent = try look(at: above, caller)
+        }
+        guard let parent else { preconditionFailure("the root is missing") }
+        var permissions = parent.permissions
+        if !caller.isPrivileged { permissions.owner = caller.domain }
+        try checkCreation(missing, value: value, permissions: permissions, below: parent, caller)
+        for path in missing.reversed() {
+            let isLast = path == missing[0]
+            apply(.create(path, value: isLast ? value : [], permissions: permissions), caller)
+        }
+        notify(path, .subtree, caller)
+    }
+
+    private func checkCreation(
+        _ missing: [StorePath],
+        value: [UInt8],
+        permissions: Permissions,
+        below parent: Node,
+        _ caller: Caller
+    ) throws(StoreErrorCode) {
+        guard !caller.isPrivileged else { return }
+        if let limit = domains.limit(.nodes, of: caller.domain),
+            usage(of: caller.domain, caller).nodes + missing.count > limit
+        {
+            throw .noSpace
+        }
+        let names = missing.map { $0.lastName.utf8.count + 1 }
+        let entries = permissions.entries.count + 1
+        try checkSize(parent.size + (names.last ?? 0), caller)
+        for (index, _) in missing.enumerated() {
+            let size = Node.size(
+                value: index == 0 ? value.count : 0,
+                entries: entries,
+                childNames: index == 0 ? 0 : names[index - 1]
+            )
+            try checkSize(size, caller)
+        }
+        let empty = Node.size(value: 0, entries: entries, childNames: 0)
+        let growth = missing.count * empty + 2 * names.reduce(0, +) + value.count
+        try checkMemory(of: caller.domain, growth: growth, caller)
+    }
+
+    private func checkSize(_ size: Int, _ caller: Caller) throws(StoreErrorCode) {
+        if let limit = domains.limit(.nodeSize, of: caller.domain), size >= limit {
+            throw .noSpace
+        }
+    }
+
+    /// Bounds what an unprivileged caller adds to what the owner of a node takes.
+    private func checkMemory(
+        of owner: DomainID,
+        growth: Int,
+        _ caller: Caller
+    ) throws(StoreErrorCode) {
+        guard growth > 0, !caller.isPrivileged, let limit = domains.limit(.memory, of: owner)
+        else { return }
+        let used = usage(of: owner, caller).bytes + domains[owner].watchBytes
+        guard used + growth <= limit else { throw .noMemory }
+    }
+
+    /// What a domain owns as the caller sees it.
+    private func usage(of domain: DomainID, _ caller: Caller) -> UsageTable.Usage {
+        let committed = tree.usage[domain]
+        guard let transaction = caller.transaction else { return committed }
+        return committed + transaction.tree.usage[domain]
+    }
+}

@@ -1,0 +1,83 @@
+import XenstoreProtocol
+
+/// A path as the store keys its nodes and watches by: absolute, or special (`@...`).
+struct StorePath: Hashable {
+    let text: String
+
+    static let root = StorePath(text: "/")
+    static let introduceDomain = StorePath(text: XenstorePath.introduceDomain.text)
+    static let releaseDomain = StorePath(text: XenstorePath.releaseDomain.text)
+
+    init(text: String) {
+        self.text = text
+    }
+
+    /// Takes a caller's path; a relative one is below the home of the caller's domain.
+    init(_ path: XenstorePath, from domain: DomainID) {
+        if path.isAbsolute || path.isSpecial {
+            text = path.text
+        } else {
+            text = StorePath.home(of: domain).text + "/" + path.text
+        }
+    }
+
+    /// Where relative paths of a domain begin.
+    static func home(of domain: DomainID) -> StorePath {
+        StorePath(text: "/local/domain/\(domain)")
+    }
+
+    var isSpecial: Bool { text.utf8.first == UInt8(ascii: "@") }
+
+    var isRoot: Bool { text.utf8.count == 1 && !isSpecial }
+
+    /// The path of the node above. Special paths stand below the root, as in the C daemon.
+    var parent: StorePath {
+        guard !isSpecial, let slash = text.utf8.lastIndex(of: UInt8(ascii: "/")),
+            slash != text.utf8.startIndex
+        else { return .root }
+        return StorePath(text: String(text[..<slash]))
+    }
+
+    func appending(_ name: String) -> StorePath {
+        StorePath(text: isRoot ? "/" + name : text + "/" + name)
+    }
+
+    /// The names from the root down to the node.
+    var names: PathNames { PathNames(text) }
+
+    /// The name of the node among its siblings; empty for the root.
+    var lastName: String {
+        guard let slash = text.utf8.lastIndex(of: UInt8(ascii: "/")) else { return text }
+        return String(text[text.utf8.index(after: slash)...])
+    }
+
+    /// The bytes that the quota `path-max` counts: those below the home of a domain, whose prefix
+    /// `/local/domain/<number>/` is free.
+    var lengthBelowHome: Int {
+        let home = Array("/local/domain/".utf8)
+        guard text.utf8.starts(with: home) else { return text.utf8.count }
+        let rest = text.utf8.dropFirst(home.count)
+        let digits = rest.prefix { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }.count
+        guard digits > 0, digits <= 5, rest.dropFirst(digits).first == UInt8(ascii: "/") else {
+            return text.utf8.count
+        }
+        return rest.count - digits - 1
+    }
+}
+
+/// Cuts a path into its names.
+struct PathNames: Sequence, IteratorProtocol {
+    private var rest: Substring.UTF8View
+
+    init(_ text: String) {
+        rest = Substring(text).utf8
+    }
+
+    mutating func next() -> String? {
+        if rest.first == UInt8(ascii: "/") { rest.removeFirst() }
+        guard !rest.isEmpty else { return nil }
+        let end = rest.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
+        defer { rest = rest[end...] }
+        return String(Substring(rest[..<end]))
+    }
+}

@@ -1,0 +1,129 @@
+import TestSupport
+import Testing
+import XenstoreProtocol
+import XenstoreStore
+
+/// What an unprivileged domain may take, and what happens beyond.
+struct QuotaTests {
+    private func homeOfGuest(_ quotas: [Quota: UInt32]) -> (StoreClient, StoreClient) {
+        let clients = StoreClients(Store(configuration: StoreConfiguration(quotas: quotas)))
+        let dom0 = clients.client()
+        dom0(.makeDirectory("/local/domain/1"))
+        dom0(.setPermissions("/local/domain/1", "n1"))
+        return (dom0, clients.client(as: DomainID(1)))
+    }
+
+    @Test func nodes() {
+        let (dom0, guest) = homeOfGuest([.nodes: 3])
+        #expect(guest(.write("a", "")) == "OK|")
+        #expect(guest(.write("b/c", "")) == "ENOSPC")
+        #expect(guest(.read("b")) == "ENOENT")
+        #expect(guest(.write("b", "")) == "OK|")
+        #expect(guest(.write("c", "")) == "ENOSPC")
+        #expect(dom0(.write("/local/domain/1/c", "")) == "OK|")
+        guest(.remove("b"))
+        #expect(guest(.write("d", "")) == "ENOSPC")
+        dom0(.remove("/local/domain/1/c"))
+        #expect(guest(.write("d", "")) == "OK|")
+    }
+
+    @Test func nodesInATransaction() {
+        let (dom0, guest) = homeOfGuest([.nodes: 3])
+        let transaction = guest.begin()
+        #expect(guest(.write("a", ""), in: transaction) == "OK|")
+        #expect(guest(.write("b", ""), in: transaction) == "OK|")
+        #expect(guest(.write("c", ""), in: transaction) == "ENOSPC")
+        dom0(.write("/elsewhere", ""))
+        dom0(.setPermissions("/elsewhere", "n1"))
+        #expect(guest(.transactionEnd(commit: true), in: transaction) == "ENOSPC")
+        #expect(guest(.directory("/local/domain/1")) == "")
+    }
+
+    @Test func nodeSize() {
+        let (dom0, guest) = homeOfGuest([.nodeSize: 2048])
+        let largest = String(repeating: "x", count: 2048 - 24 - 8 - 1)
+        #expect(guest(.write("a", largest)) == "OK|")
+        #expect(guest(.write("a", largest + "x")) == "ENOSPC")
+        #expect(guest(.write("b", largest + "x")) == "ENOSPC")
+        #expect(dom0(.write("/local/domain/1/a", largest + "x")) == "OK|")
+    }
+
+    @Test func memory() {
+        let (_, guest) = homeOfGuest([.memory: 5000])
+        let value = String(repeating: "x", count: 2000)
+        #expect(guest(.write("a", value)) == "OK|")
+        #expect(guest(.write("b", value)) == "OK|")
+        #expect(guest(.write("c", value)) == "ENOMEM")
+        guest(.remove("a"))
+        #expect(guest(.write("c", value)) == "OK|")
+    }
+
+    @Test func watches() {
+        let (dom0, guest) = homeOfGuest([.watches: 2])
+        #expect(guest(.watch("a", "1")) == "OK|")
+        #expect(guest(.watch("a", "2")) == "OK|")
+        #expect(guest(.watch("a", "3")) == "E2BIG")
+        #expect(guest(.unwatch("a", "1")) == "OK|")
+        #expect(guest(.watch("a", "3")) == "OK|")
+        for token in 0..<9 { #expect(dom0(.watch("/", "\(token)")) == "OK|") }
+    }
+
+    @Test func transactions() {
+        let (_, guest) = homeOfGuest([.transactions: 2])
+        let first = guest.begin()
+        #expect(guest.begin() != 0)
+        #expect(guest(.transactionStart) == "ENOSPC")
+        guest(.transactionEnd(commit: false), in: first)
+        #expect(guest.begin() != 0)
+        guest(.resetWatches)
+        #expect(guest.begin() != 0)
+    }
+
+    @Test func transactionNodes() {
+        let (_, guest) = homeOfGuest([.transactionNodes: 2])
+        let transaction = guest.begin()
+        #expect(guest(.read("/local/domain/1"), in: transaction) == "")
+        #expect(guest(.write("a/b", ""), in: transaction) == "ENOSPC")
+        #expect(guest(.transactionEnd(commit: true), in: transaction) == "ENOMEM")
+    }
+
+    @Test func entriesOfPermissions() {
+        let (dom0, guest) = homeOfGuest([.nodePermissions: 2])
+        #expect(guest(.setPermissions("/local/domain/1", "n1,r2,r3")) == "ENOSPC")
+        #expect(guest(.setPermissions("/local/domain/1", "n1,r2")) == "OK|")
+        #expect(dom0(.setPermissions("/local/domain/1", "n1,r2,r3")) == "OK|")
+    }
+
+    @Test func quotasAreReadAndSet() {
+        let (dom0, guest) = homeOfGuest(StoreConfiguration.defaultQuotas)
+        let names =
+            "nodes watches outstanding memory transactions transaction-nodes "
+            + "node-permissions path-max node-size|"
+        #expect(dom0(.getQuota(nil, name: nil)) == names)
+        #expect(dom0(.getQuota(nil, name: "nodes")) == "1000|")
+        #expect(dom0(.setQuota(DomainID(1), name: "nodes", value: 1)) == "OK|")
+        #expect(dom0(.getQuota(DomainID(1), name: "nodes")) == "1|")
+        #expect(dom0(.getQuota(DomainID(2), name: "nodes")) == "1000|")
+        #expect(guest(.write("a", "")) == "ENOSPC")
+        #expect(dom0(.setQuota(DomainID(1), name: "nodes", value: 0)) == "OK|")
+        #expect(guest(.write("a", "")) == "OK|")
+        #expect(dom0(.setQuota(nil, name: "nonsense", value: 1)) == "EINVAL")
+        #expect(dom0(.getQuota(nil, name: "nonsense")) == "EINVAL")
+    }
+
+    @Test func controlTellsAndSetsQuotas() {
+        let (dom0, _) = homeOfGuest(StoreConfiguration.defaultQuotas)
+        func control(_ words: String...) -> String {
+            dom0(.control(words.map { Array($0.utf8) }))
+        }
+        #expect(control("check") == "OK|")
+        #expect(control("help").hasPrefix("check"))
+        #expect(control("quota").contains("nodes            :     1000 Nodes per domain\n"))
+        #expect(control("quota", "set", "nodes", "5") == "OK|")
+        #expect(control("quota", "1").hasPrefix("Domain 1:\nnodes           :        1\n"))
+        #expect(control("quota", "9") == "ENOENT")
+        #expect(control("quota", "set", "nodes") == "EINVAL")
+        #expect(control("nonsense") == "EINVAL")
+        #expect(control() == "EINVAL")
+    }
+}
