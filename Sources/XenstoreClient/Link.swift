@@ -17,7 +17,7 @@ final class Link {
     private let onClose: (DisconnectReason) -> Void
 
     private var machine = ClientStateMachine<Waiter>()
-    private var decoder = MessageDecoder()
+    private var decoder = MessageDecoder(directoryLimit: ProtocolLimits.oversizedListing)
     private var output: OutputQueue
     private var source: SourceID?
     private var isOpen = true

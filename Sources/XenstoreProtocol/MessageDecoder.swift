@@ -23,8 +23,13 @@ public struct MessageDecoder: Sendable {
     /// Bytes of `buffer` from this on are free.
     private var end = 0
     private var violation: ProtocolViolation?
+    private let directoryLimit: Int
 
-    public init() {}
+    /// - Parameter directoryLimit: bytes of payload that a DIRECTORY message may have; all others
+    ///   have ``ProtocolLimits/payloadSize``. A client gives more.
+    public init(directoryLimit: Int = ProtocolLimits.payloadSize) {
+        self.directoryLimit = directoryLimit
+    }
 
     /// Bytes that are held and belong to no message that was given out.
     public var pendingCount: Int { end - start }
@@ -71,7 +76,8 @@ public struct MessageDecoder: Sendable {
         if let violation { throw violation }
         let headerSize = ProtocolLimits.headerSize
         guard let header = MessageHeader(decoding: buffer[start..<end]) else { return nil }
-        guard header.length <= ProtocolLimits.payloadSize else {
+        let limit = header.type == .directory ? directoryLimit : ProtocolLimits.payloadSize
+        guard header.length <= limit else {
             let found = ProtocolViolation.payloadTooLong(length: header.length)
             violation = found
             throw found

@@ -11,6 +11,10 @@ public enum ProtocolLimits {
     /// bytes holds the header too.
     public static let xenbusPayloadSize = 4080
 
+    /// Bytes of a DIRECTORY reply that a client takes: oxenstored 4.17 has no DIRECTORY_PART and
+    /// sends the whole list of a large key in one message, beyond what the protocol allows.
+    public static let oversizedListing = 16_777_216
+
     /// Bytes of an absolute path.
     public static let absolutePathSize = 3072
 
