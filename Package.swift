@@ -24,6 +24,7 @@ let package = Package(
         .library(name: "EventLoop", targets: ["EventLoop"]),
         .library(name: "XenstoreClient", targets: ["XenstoreClient"]),
         .library(name: "XenstoreProtocol", targets: ["XenstoreProtocol"]),
+        .library(name: "XenstoreServer", targets: ["XenstoreServer"]),
         .library(name: "XenstoreStore", targets: ["XenstoreStore"]),
     ],
     dependencies: [
@@ -40,6 +41,10 @@ let package = Package(
         // Descriptors and threads.
         .target(name: "EventLoop", dependencies: [system]),
         .target(name: "XenstoreClient", dependencies: ["EventLoop", "XenstoreProtocol", system]),
+        .target(
+            name: "XenstoreServer",
+            dependencies: ["EventLoop", "XenstoreProtocol", "XenstoreStore", system]
+        ),
 
         // Tests.
         .target(

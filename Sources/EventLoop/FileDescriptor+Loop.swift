@@ -67,6 +67,25 @@ extension FileDescriptor {
         }
     }
 
+    /// Writes what fits of `bytes` from an index on; nil where the descriptor would block.
+    ///
+    /// - Throws: the error of write(2).
+    package func writeAvailable(_ bytes: [UInt8], from start: Int, count: Int? = nil)
+        throws(Errno) -> Int?
+    {
+        var outcome: Result<Int?, Errno> = .success(nil)
+        bytes.withUnsafeBytes { buffer in
+            let end = count.map { start + $0 } ?? buffer.count
+            let part = UnsafeRawBufferPointer(rebasing: buffer[start..<end])
+            do throws(Errno) {
+                outcome = .success(try writeAvailable(part))
+            } catch {
+                outcome = .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+
     /// Makes reads and writes return at once.
     ///
     /// - Throws: the error of fcntl(2).

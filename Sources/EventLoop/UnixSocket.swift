@@ -68,6 +68,12 @@ public enum UnixSocket {
         }
     }
 
+    /// Takes the name of a socket away that this process listened at.
+    public static func remove(_ path: String) {
+        // It may be gone, or another's by now that has the same name: nothing to tell either way.
+        _ = unlink(path)
+    }
+
     private static func open() throws(Errno) -> FileDescriptor {
         let type = SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue
         let descriptor = socket(AF_UNIX, Int32(type), 0)

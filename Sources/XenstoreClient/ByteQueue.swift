@@ -21,16 +21,7 @@ struct ByteQueue {
 
     /// Writes the first `size` bytes; nil where the descriptor would block.
     func write(_ size: Int, to descriptor: FileDescriptor) throws(Errno) -> Int? {
-        var outcome: Result<Int?, Errno> = .success(nil)
-        bytes.withUnsafeBytes { buffer in
-            let part = UnsafeRawBufferPointer(rebasing: buffer[start..<(start + size)])
-            do throws(Errno) {
-                outcome = .success(try descriptor.writeAvailable(part))
-            } catch {
-                outcome = .failure(error)
-            }
-        }
-        return try outcome.get()
+        try descriptor.writeAvailable(bytes, from: start, count: size)
     }
 
     /// Forgets the first `size` bytes.

@@ -1,0 +1,139 @@
+import EventLoop
+import SystemPackage
+import XenstoreProtocol
+import XenstoreStore
+
+/// One client of a server: its requests go to the store, what the store says goes back.
+final class Session {
+    var onClose: () -> Void = {}
+
+    private let descriptor: FileDescriptor
+    private let host: StoreHost
+    private let limits: SessionLimits
+    private let loop: EventLoop
+    private var id: ConnectionID?
+    private var source: SourceID?
+    private var decoder = MessageDecoder()
+    private var output: [UInt8] = []
+    private var written = 0
+    private var isFlushScheduled = false
+    private var interest: Readiness = .readable
+
+    init(
+        _ descriptor: FileDescriptor,
+        host: StoreHost,
+        as domain: DomainID,
+        limits: SessionLimits,
+        on loop: EventLoop
+    ) {
+        self.descriptor = descriptor
+        self.host = host
+        self.limits = limits
+        self.loop = loop
+        id = host.attach(as: domain) { [unowned self] delivery in
+            switch delivery {
+            case .message(let message): send(message)
+            case .closed: closeLater()
+            }
+        }
+        source = loop.add(descriptor, for: .readable) { [unowned self] readiness in
+            ready(readiness)
+        }
+    }
+
+    /// Ends the connection, with its watches and transactions.
+    func close() {
+        guard let source else { return }
+        self.source = nil
+        loop.remove(source)
+        if let id { host.detach(id) }
+        id = nil
+        descriptor.closeIgnoringErrors()
+        onClose()
+    }
+
+    /// Ends it when the store is done with what it is doing.
+    private func closeLater() {
+        loop.later { [weak self] in self?.close() }
+    }
+
+    // MARK: Input
+
+    private func ready(_ readiness: Readiness) {
+        if readiness.contains(.writable) { flush() }
+        guard source != nil, !readiness.isDisjoint(with: [.readable, .failed]) else { return }
+        var isAtEnd = false
+        do throws(Errno) {
+            _ = try decoder.fill(minimumCapacity: limits.inputPerTurn) { (buffer) throws(Errno) in
+                let count = try descriptor.readAvailable(into: buffer)
+                isAtEnd = count == 0
+                return count ?? 0
+            }
+        } catch {
+            return close()
+        }
+        isAtEnd ? close() : handleRequests()
+    }
+
+    private func handleRequests() {
+        do throws(ProtocolViolation) {
+            while let id, output.count - written < limits.outputBeforePause,
+                let message = try decoder.next()
+            {
+                host.receive(message, from: id)
+            }
+        } catch {
+            // Where a length is wrong nothing that follows can be read.
+            return close()
+        }
+        updateInterest()
+    }
+
+    // MARK: Output
+
+    private func send(_ message: Message) {
+        guard source != nil else { return }
+        guard output.count - written + message.payload.count <= limits.output else {
+            return closeLater()
+        }
+        message.encode(into: &output)
+        guard !isFlushScheduled else { return }
+        isFlushScheduled = true
+        // All that one turn brings goes out in one write.
+        loop.later { [weak self] in
+            guard let self else { return }
+            isFlushScheduled = false
+            flush()
+        }
+    }
+
+    private func flush() {
+        while source != nil, written < output.count {
+            do throws(Errno) {
+                guard let count = try descriptor.writeAvailable(output, from: written) else {
+                    break
+                }
+                written += count
+            } catch {
+                return close()
+            }
+        }
+        if written == output.count {
+            output.removeAll(keepingCapacity: output.capacity <= limits.outputBeforePause)
+            written = 0
+        }
+        // Requests that came before the reader was slow wait in the decoder.
+        handleRequests()
+    }
+
+    private func updateInterest() {
+        guard let source else { return }
+        let waiting = output.count - written
+        var wanted: Readiness = []
+        if waiting < limits.outputBeforePause { wanted.insert(.readable) }
+        if waiting > 0, !isFlushScheduled { wanted.insert(.writable) }
+        guard wanted != interest else { return }
+        interest = wanted
+        loop.update(source, interest: wanted)
+    }
+}

@@ -1,0 +1,23 @@
+/// The bounds of one connection to a server, and what happens at each.
+public struct SessionLimits: Hashable, Sendable {
+    /// Bytes of replies and events that may wait for a slow reader before no more of its requests
+    /// are taken.
+    public var outputBeforePause: Int
+
+    /// Bytes of replies and events that may wait at all; then the connection is cut. Events alone
+    /// can get there, since they come without requests.
+    public var output: Int
+
+    /// Bytes that are read at once before others get their turn.
+    public var inputPerTurn: Int
+
+    public init(
+        outputBeforePause: Int = 65536,
+        output: Int = 4_194_304,
+        inputPerTurn: Int = 65536
+    ) {
+        self.outputBeforePause = outputBeforePause
+        self.output = output
+        self.inputPerTurn = inputPerTurn
+    }
+}

@@ -1,0 +1,89 @@
+public import EventLoop
+public import SystemPackage
+public import XenstoreProtocol
+public import XenstoreStore
+
+/// Serves a store on a unix socket.
+///
+/// It belongs to its loop's thread. A client that floods, stalls or sends nonsense hurts its own
+/// connection alone.
+public final class XenstoreServer {
+    /// The pause after the process ran out of descriptors: the connections that wait stay in line.
+    private static let acceptPause = Duration.milliseconds(100)
+
+    private let host: StoreHost
+    private let domain: DomainID
+    private let limits: SessionLimits
+    private let loop: EventLoop
+    private let path: String
+    private let listener: FileDescriptor
+    private var source: SourceID?
+    private var sessions: [ObjectIdentifier: Session] = [:]
+
+    /// Listens at `path`, for the process's user alone. A dead socket there is replaced; a live
+    /// one is not.
+    ///
+    /// - Parameter domain: the domain whose rights the clients have.
+    /// - Throws: `EADDRINUSE` for a live socket or another file; the error of socket(2), bind(2)
+    ///   or listen(2).
+    public init(
+        _ host: StoreHost,
+        at path: String,
+        as domain: DomainID = .privileged,
+        limits: SessionLimits = SessionLimits(),
+        on loop: EventLoop
+    ) throws(Errno) {
+        self.host = host
+        self.domain = domain
+        self.limits = limits
+        self.loop = loop
+        self.path = path
+        listener = try UnixSocket.listen(at: path)
+        listen()
+    }
+
+    deinit {
+        close()
+    }
+
+    /// Connections that are open.
+    public var sessionCount: Int { sessions.count }
+
+    /// Ends all connections and takes the socket away.
+    public func close() {
+        guard let source else { return }
+        loop.remove(source)
+        self.source = nil
+        listener.closeIgnoringErrors()
+        UnixSocket.remove(path)
+        for session in sessions.values {
+            session.close()
+        }
+    }
+
+    private func listen() {
+        source = loop.add(listener, for: .readable) { [unowned self] _ in accept() }
+    }
+
+    private func accept() {
+        do throws(Errno) {
+            while let descriptor = try UnixSocket.accept(on: listener) {
+                let session = Session(descriptor, host: host, as: domain, limits: limits, on: loop)
+                let id = ObjectIdentifier(session)
+                session.onClose = { [unowned self] in sessions[id] = nil }
+                sessions[id] = session
+            }
+        } catch {
+            pauseAccepting()
+        }
+    }
+
+    private func pauseAccepting() {
+        guard let source else { return }
+        loop.update(source, interest: [])
+        _ = loop.schedule(after: Self.acceptPause) { [weak self] in
+            guard let self, let source = self.source else { return }
+            loop.update(source, interest: .readable)
+        }
+    }
+}
