@@ -46,6 +46,23 @@ let package = Package(
             dependencies: ["EventLoop", "XenstoreProtocol", "XenstoreStore", system]
         ),
 
+        // The kernel.
+        .target(
+            name: "CFuse",
+            path: "CFuse",
+            cSettings: [
+                .enableWarning("all"),
+                .enableWarning("extra"),
+                .treatAllWarnings(as: .error),
+                .define("_FILE_OFFSET_BITS", to: "64"),
+            ],
+            linkerSettings: [.linkedLibrary("fuse3")]
+        ),
+        .target(
+            name: "FuseAdapter",
+            dependencies: ["CFuse", "EventLoop", "XenstoreFilesystem", system]
+        ),
+
         // Tests.
         .target(
             name: "TestSupport",

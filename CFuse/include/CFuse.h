@@ -1,0 +1,126 @@
+/* The whole contract between the C bridge and Swift: libfuse's low-level API with plain types.
+ * The xsfs_on_* functions are implemented in Swift (FuseAdapter); all others here in C. */
+#ifndef CFUSE_H
+#define CFUSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/* A mounted filesystem, and a request of the kernel that must be answered once. */
+typedef struct xsfs_session xsfs_session;
+typedef struct xsfs_request xsfs_request;
+
+struct xsfs_attributes {
+    uint64_t inode;
+    uint64_t size;
+    uint32_t mode; /* with the file's type */
+    uint32_t links;
+    uint32_t uid;
+    uint32_t gid;
+    int64_t modified_seconds;
+    uint32_t modified_nanoseconds;
+};
+
+struct xsfs_entry {
+    struct xsfs_attributes attributes;
+    double name_lifetime; /* seconds */
+};
+
+/* What a setattr changes: each value counts if its flag is set. */
+struct xsfs_changes {
+    bool has_mode, has_uid, has_gid, has_size, has_modified, modified_is_now, has_handle;
+    uint32_t mode, uid, gid;
+    uint64_t size;
+    int64_t modified_seconds;
+    uint32_t modified_nanoseconds;
+    uint64_t handle;
+};
+
+/* --- Session ----------------------------------------------------------------------------- */
+
+/* Makes a session with options as mount(8) writes them; NULL if libfuse refuses them. */
+xsfs_session *_Nullable xsfs_session_new(const char *options, void *context);
+/* Mounts; -1 on failure, of which libfuse has told the reason on stderr. */
+int xsfs_session_mount(xsfs_session *session, const char *mountpoint);
+int xsfs_session_descriptor(xsfs_session *session);
+/* Reads one request and calls its xsfs_on_ function. Returns 1 if there was one, 0 if the mount
+ * has ended, or a negative errno: -EAGAIN where no request waits. */
+int xsfs_session_serve_one(xsfs_session *session);
+void xsfs_session_unmount(xsfs_session *session);
+void xsfs_session_free(xsfs_session *session);
+/* Makes the kernel forget a name. Blocks while the kernel works in that directory: never to be
+ * called on the thread that serves requests. */
+int xsfs_session_forget_name(xsfs_session *session, uint64_t directory, const char *name);
+
+/* --- Requests, as they come: implemented in Swift ---------------------------------------- */
+
+void xsfs_on_lookup(xsfs_request *request, uint64_t directory, const char *name);
+void xsfs_on_forget(void *context, uint64_t inode, uint64_t count);
+void xsfs_on_getattr(xsfs_request *request, uint64_t inode);
+void xsfs_on_setattr(xsfs_request *request, uint64_t inode, const struct xsfs_changes *changes);
+void xsfs_on_mknod(xsfs_request *request, uint64_t directory, const char *name, uint32_t mode);
+void xsfs_on_mkdir(xsfs_request *request, uint64_t directory, const char *name);
+void xsfs_on_unlink(xsfs_request *request, uint64_t directory, const char *name);
+void xsfs_on_rmdir(xsfs_request *request, uint64_t directory, const char *name);
+void xsfs_on_rename(xsfs_request *request, uint64_t directory, const char *name,
+                    uint64_t new_directory, const char *new_name, uint32_t flags);
+void xsfs_on_create(xsfs_request *request, uint64_t directory, const char *name, int32_t flags);
+void xsfs_on_open(xsfs_request *request, uint64_t inode, int32_t flags);
+void xsfs_on_read(xsfs_request *request, uint64_t handle, int64_t offset, size_t size);
+void xsfs_on_write(xsfs_request *request, uint64_t handle, int64_t offset, const uint8_t *bytes,
+                   size_t size);
+void xsfs_on_flush(xsfs_request *request, uint64_t handle);
+void xsfs_on_release(xsfs_request *request, uint64_t handle);
+void xsfs_on_opendir(xsfs_request *request, uint64_t inode);
+void xsfs_on_readdirplus(xsfs_request *request, uint64_t inode, uint64_t handle, int64_t offset,
+                         size_t size);
+void xsfs_on_releasedir(xsfs_request *request, uint64_t handle);
+void xsfs_on_getxattr(xsfs_request *request, uint64_t inode, const char *name, size_t size);
+void xsfs_on_setxattr(xsfs_request *request, uint64_t inode, const char *name,
+                      const uint8_t *bytes, size_t size, int32_t flags);
+void xsfs_on_listxattr(xsfs_request *request, uint64_t inode, size_t size);
+void xsfs_on_removexattr(xsfs_request *request, uint64_t inode, const char *name);
+/* The program that waits for a request got a signal. */
+void xsfs_on_interrupt(void *context, uint64_t id);
+
+/* --- Replies: each ends its request ------------------------------------------------------ */
+
+void *xsfs_request_context(xsfs_request *request);
+/* Makes xsfs_on_interrupt come with this id if the caller is interrupted. */
+void xsfs_request_tell_interrupt(xsfs_request *request, uint64_t id);
+
+void xsfs_reply_error(xsfs_request *request, int32_t error); /* 0 for success */
+void xsfs_reply_nothing(xsfs_request *request);
+void xsfs_reply_entry(xsfs_request *request, const struct xsfs_entry *entry);
+void xsfs_reply_attributes(xsfs_request *request, const struct xsfs_attributes *attributes);
+/* A file: its reads and writes come here, not to the page cache. */
+void xsfs_reply_open(xsfs_request *request, uint64_t handle, bool needs_flush);
+void xsfs_reply_opendir(xsfs_request *request, uint64_t handle);
+void xsfs_reply_create(xsfs_request *request, const struct xsfs_entry *entry, uint64_t handle);
+void xsfs_reply_bytes(xsfs_request *request, const uint8_t *_Nullable bytes, size_t size);
+void xsfs_reply_written(xsfs_request *request, size_t size);
+void xsfs_reply_xattr_size(xsfs_request *request, size_t size);
+
+/* The size of one name of a listing in a readdirplus reply. */
+size_t xsfs_listing_entry_size(const char *name);
+/* Writes one name of a listing to the buffer, and returns its size. No entry: a name of unknown
+ * kind, without a reference. */
+size_t xsfs_listing_add(xsfs_request *request, uint8_t *buffer, size_t room, const char *name,
+                        const struct xsfs_entry *_Nullable entry, int64_t next_offset);
+
+/* --- The process ------------------------------------------------------------------------- */
+
+/* fork(2), which Swift does not offer. To be called before any task or thread exists. */
+int32_t xsfs_fork(void);
+/* Forks a process that outlives this one's death just as long as it takes to free the mount from
+ * threads of this one that are stuck in the kernel. Returns its pid, or -1. */
+int32_t xsfs_guard_start(const char *mountpoint);
+/* umount2(2) with MNT_DETACH: takes the mount of a dead daemon away. 0 or -1 with errno. */
+int xsfs_detach_mount(const char *mountpoint);
+
+#pragma clang assume_nonnull end
+
+#endif

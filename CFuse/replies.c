@@ -1,0 +1,130 @@
+/* Replies: plain values into libfuse's structures. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "internal.h"
+
+/* Attributes are asked for at each call: nothing but the store knows them. */
+static const double attribute_lifetime = 0;
+
+static struct stat make_stat(const struct xsfs_attributes *attributes)
+{
+    const struct timespec modified = {
+        .tv_sec = attributes->modified_seconds,
+        .tv_nsec = attributes->modified_nanoseconds,
+    };
+    return (struct stat){
+        .st_ino = attributes->inode,
+        .st_mode = attributes->mode,
+        .st_nlink = attributes->links,
+        .st_uid = attributes->uid,
+        .st_gid = attributes->gid,
+        .st_size = (off_t)attributes->size,
+        .st_blksize = 4096,
+        .st_blocks = (blkcnt_t)((attributes->size + 511) / 512),
+        .st_atim = modified,
+        .st_mtim = modified,
+        .st_ctim = modified,
+    };
+}
+
+static struct fuse_entry_param make_entry(const struct xsfs_entry *entry)
+{
+    return (struct fuse_entry_param){
+        .ino = entry->attributes.inode,
+        .attr = make_stat(&entry->attributes),
+        .attr_timeout = attribute_lifetime,
+        .entry_timeout = entry->name_lifetime,
+    };
+}
+
+static struct fuse_file_info make_file(uint64_t handle, bool needs_flush)
+{
+    return (struct fuse_file_info){.fh = handle, .direct_io = 1, .noflush = !needs_flush};
+}
+
+void *xsfs_request_context(xsfs_request *request) { return fuse_req_userdata(unwrap(request)); }
+
+static void on_interrupt(fuse_req_t request, void *id)
+{
+    xsfs_on_interrupt(fuse_req_userdata(request), (uint64_t)(uintptr_t)id);
+}
+
+void xsfs_request_tell_interrupt(xsfs_request *request, uint64_t id)
+{
+    fuse_req_interrupt_func(unwrap(request), on_interrupt, (void *)(uintptr_t)id);
+}
+
+void xsfs_reply_error(xsfs_request *request, int32_t error)
+{
+    fuse_reply_err(unwrap(request), error);
+}
+
+void xsfs_reply_nothing(xsfs_request *request) { fuse_reply_none(unwrap(request)); }
+
+void xsfs_reply_entry(xsfs_request *request, const struct xsfs_entry *entry)
+{
+    const struct fuse_entry_param parameters = make_entry(entry);
+    fuse_reply_entry(unwrap(request), &parameters);
+}
+
+void xsfs_reply_attributes(xsfs_request *request, const struct xsfs_attributes *attributes)
+{
+    const struct stat status = make_stat(attributes);
+    fuse_reply_attr(unwrap(request), &status, attribute_lifetime);
+}
+
+void xsfs_reply_open(xsfs_request *request, uint64_t handle, bool needs_flush)
+{
+    const struct fuse_file_info info = make_file(handle, needs_flush);
+    fuse_reply_open(unwrap(request), &info);
+}
+
+void xsfs_reply_opendir(xsfs_request *request, uint64_t handle)
+{
+    const struct fuse_file_info info = {.fh = handle};
+    fuse_reply_open(unwrap(request), &info);
+}
+
+void xsfs_reply_create(xsfs_request *request, const struct xsfs_entry *entry, uint64_t handle)
+{
+    const struct fuse_entry_param parameters = make_entry(entry);
+    const struct fuse_file_info info = make_file(handle, true);
+    fuse_reply_create(unwrap(request), &parameters, &info);
+}
+
+void xsfs_reply_bytes(xsfs_request *request, const uint8_t *bytes, size_t size)
+{
+    fuse_reply_buf(unwrap(request), (const char *)bytes, size);
+}
+
+void xsfs_reply_written(xsfs_request *request, size_t size)
+{
+    fuse_reply_write(unwrap(request), size);
+}
+
+void xsfs_reply_xattr_size(xsfs_request *request, size_t size)
+{
+    fuse_reply_xattr(unwrap(request), size);
+}
+
+size_t xsfs_listing_entry_size(const char *name)
+{
+    /* libfuse does not look at the request when there is no buffer. */
+    return fuse_add_direntry_plus(NULL, NULL, 0, name, NULL, 0);
+}
+
+size_t xsfs_listing_add(xsfs_request *request, uint8_t *buffer, size_t room, const char *name,
+                        const struct xsfs_entry *entry, int64_t next_offset)
+{
+    struct fuse_entry_param parameters = {0};
+    if (entry)
+        parameters = make_entry(entry);
+    else
+        /* The kernel skips a name whose number is 0, and takes no reference without a node. */
+        parameters.attr.st_ino = UINT32_MAX;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        parameters.attr.st_mode = S_IFDIR;
+    return fuse_add_direntry_plus(unwrap(request), (char *)buffer, room, name, &parameters,
+                                  next_offset);
+}

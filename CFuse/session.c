@@ -1,0 +1,65 @@
+/* The life of a mount. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+struct xsfs_session {
+    struct fuse_session *fuse;
+    struct fuse_buf buffer; /* libfuse allocates it at the first request, and reuses it */
+};
+
+xsfs_session *xsfs_session_new(const char *options, void *context)
+{
+    char *arguments[] = {"xsfs", "-o", strdup(options), NULL};
+    struct fuse_args args = FUSE_ARGS_INIT(3, arguments);
+    xsfs_session *session = calloc(1, sizeof *session);
+    if (session && arguments[2])
+        session->fuse = fuse_session_new(&args, &xsfs_operations, sizeof xsfs_operations, context);
+    fuse_opt_free_args(&args);
+    free(arguments[2]);
+    if (session && !session->fuse) {
+        free(session);
+        session = NULL;
+    }
+    return session;
+}
+
+int xsfs_session_mount(xsfs_session *session, const char *mountpoint)
+{
+    if (fuse_session_mount(session->fuse, mountpoint) != 0)
+        return -1;
+    int descriptor = fuse_session_fd(session->fuse);
+    int flags = fcntl(descriptor, F_GETFL);
+    return fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+}
+
+int xsfs_session_descriptor(xsfs_session *session) { return fuse_session_fd(session->fuse); }
+
+int xsfs_session_serve_one(xsfs_session *session)
+{
+    int size = fuse_session_receive_buf(session->fuse, &session->buffer);
+    if (size > 0) {
+        fuse_session_process_buf(session->fuse, &session->buffer);
+        return 1;
+    }
+    if (size == -EINTR)
+        return -EAGAIN;
+    return size;
+}
+
+void xsfs_session_unmount(xsfs_session *session) { fuse_session_unmount(session->fuse); }
+
+void xsfs_session_free(xsfs_session *session)
+{
+    fuse_session_destroy(session->fuse);
+    free(session->buffer.mem);
+    free(session);
+}
+
+int xsfs_session_forget_name(xsfs_session *session, uint64_t directory, const char *name)
+{
+    return fuse_lowlevel_notify_inval_entry(session->fuse, directory, name, strlen(name));
+}

@@ -1,0 +1,34 @@
+import CFuse
+import EventLoop
+public import SystemPackage
+
+/// What a daemon does with processes and dead mounts.
+public enum DaemonProcess {
+    /// Forks. To be called before any task or thread exists.
+    ///
+    /// - Returns: 0 in the new process, its number in the old one.
+    /// - Throws: the error of fork(2).
+    public static func fork() throws(Errno) -> Int32 {
+        let process = xsfs_fork()
+        guard process >= 0 else { throw Errno.current }
+        return process
+    }
+
+    /// Starts the process that frees the mount's users, should this one be killed while its
+    /// threads are stuck in the kernel. To be called before any task or thread exists.
+    ///
+    /// - Returns: its number, to be ended after the mount.
+    /// - Throws: the error of fork(2).
+    public static func startGuard(of mountpoint: String) throws(Errno) -> Int32 {
+        let process = xsfs_guard_start(mountpoint)
+        guard process >= 0 else { throw Errno.current }
+        return process
+    }
+
+    /// Takes away the mount that a dead daemon has left.
+    ///
+    /// - Throws: the error of umount2(2).
+    public static func detachMount(at mountpoint: String) throws(Errno) {
+        guard xsfs_detach_mount(mountpoint) == 0 else { throw Errno.current }
+    }
+}

@@ -1,0 +1,168 @@
+import CFuse
+public import EventLoop
+import Glibc
+import SystemPackage
+public import XenstoreFilesystem
+
+/// A filesystem that is mounted: takes the kernel's requests on an event loop and has them
+/// answered.
+public final class FuseMount {
+    /// Requests that are taken before others get their turn.
+    private static let requestsPerTurn = 8
+
+    /// How long a request goes on after a signal came to the program that waits for it. The store
+    /// answers sooner, and a program is spared an error that no disk would give.
+    private static let interruptDelay = Duration.milliseconds(100)
+
+    /// Called on the loop when the mount has ended from outside.
+    public var onEnd: () -> Void = {}
+
+    let filesystem: any FilesystemOperations
+    let loop: EventLoop
+    private let session: OpaquePointer
+    private let context: UnsafeMutablePointer<UnsafeRawPointer?>
+    private let notifier: KernelNotifier
+    private var source: SourceID?
+    private var isMounted = false
+    private var gate = NotificationGate()
+    private var unanswered: [UInt64: Task<Void, Never>?] = [:]
+    private var nextRequest: UInt64 = 1
+    private var onIdle: (() -> Void)?
+
+    /// Mounts, and serves from the loop's next turn on.
+    ///
+    /// - Parameter options: options of libfuse and the kernel, as mount(8) writes them.
+    /// - Throws: ``MountError``; libfuse has told the reason on standard error.
+    public init(
+        _ filesystem: any FilesystemOperations,
+        at mountpoint: String,
+        options: String,
+        on loop: EventLoop
+    ) throws(MountError) {
+        self.filesystem = filesystem
+        self.loop = loop
+        // The context is set once `self` is whole; libfuse only hands it through.
+        let context = UnsafeMutablePointer<UnsafeRawPointer?>.allocate(capacity: 1)
+        context.initialize(to: nil)
+        guard let session = xsfs_session_new(options, context) else {
+            context.deallocate()
+            throw .refusedOptions(options)
+        }
+        guard xsfs_session_mount(session, mountpoint) == 0 else {
+            xsfs_session_free(session)
+            context.deallocate()
+            throw .mountFailed(mountpoint)
+        }
+        self.session = session
+        self.context = context
+        notifier = KernelNotifier(session)
+        isMounted = true
+        context.pointee = UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
+        let descriptor = FileDescriptor(rawValue: xsfs_session_descriptor(session))
+        source = loop.add(descriptor, for: .readable) { [unowned self] _ in serve() }
+    }
+
+    deinit {
+        unmount()
+        context.deallocate()
+    }
+
+    /// Unmounts. Programs that still use the mount get errors.
+    public func unmount() {
+        guard isMounted else { return }
+        isMounted = false
+        if let source { loop.remove(source) }
+        xsfs_session_unmount(session)
+        notifier.close()
+        xsfs_session_free(session)
+    }
+
+    /// Calls `action` once, as soon as no request waits for its answer. On the loop.
+    public func whenIdle(_ action: @escaping () -> Void) {
+        onIdle = action
+        checkIdle()
+    }
+
+    private func checkIdle() {
+        guard unanswered.isEmpty, let action = onIdle else { return }
+        onIdle = nil
+        action()
+    }
+
+    /// Tells the kernel to forget something, when it can be done without harm. On the loop.
+    public func notify(_ notification: KernelNotification) {
+        if let notification = gate.pass(notification) { notifier.notify(notification) }
+    }
+
+    /// The mount that a pointer of libfuse's stands for.
+    static func of(context: UnsafeMutableRawPointer) -> FuseMount {
+        let content = context.assumingMemoryBound(to: UnsafeRawPointer?.self).pointee
+        guard let content else { preconditionFailure("a request before the mount is ready") }
+        return Unmanaged<FuseMount>.fromOpaque(content).takeUnretainedValue()
+    }
+
+    // MARK: Requests
+
+    private func serve() {
+        for _ in 0..<Self.requestsPerTurn {
+            let outcome = xsfs_session_serve_one(session)
+            if outcome == -EAGAIN { return }
+            guard outcome > 0 else { return end() }
+        }
+    }
+
+    private func end() {
+        if let source { loop.remove(source) }
+        onEnd()
+    }
+
+    /// Has a request answered: at once if `body` does not await the store, or when it is done.
+    ///
+    /// - Parameter directories: those that the kernel keeps locked until the answer.
+    func answer(
+        _ raw: OpaquePointer,
+        locking directories: [InodeNumber] = [],
+        _ body: @escaping (any FilesystemOperations) async throws(FilesystemError) -> Answer
+    ) {
+        let id = nextRequest
+        nextRequest += 1
+        unanswered[id] = .some(nil)
+        for directory in directories {
+            gate.enter(directory)
+        }
+        let work = LoopBound((self, raw, body), to: loop)
+        let task = Task.immediate(executorPreference: loop) {
+            let (mount, raw, body) = work.value
+            let request = KernelRequest(raw)
+            let outcome: Result<Answer, FilesystemError>
+            do throws(FilesystemError) {
+                outcome = .success(try await body(mount.filesystem))
+            } catch {
+                outcome = .failure(error)
+            }
+            mount.unanswered[id] = nil
+            request.reply(outcome)
+            mount.release(directories)
+            mount.checkIdle()
+        }
+        guard unanswered[id] != nil else { return }
+        // It waits for the store. Only now is it sure that the request still exists.
+        unanswered[id] = task
+        xsfs_request_tell_interrupt(raw, id)
+    }
+
+    private func release(_ directories: [InodeNumber]) {
+        for directory in directories {
+            for notification in gate.leave(directory) {
+                notify(notification)
+            }
+        }
+    }
+
+    /// A signal came to the program that waits for a request.
+    func interrupted(_ id: UInt64) {
+        _ = loop.schedule(after: Self.interruptDelay) { [unowned self] in
+            if case .some(.some(let task)) = unanswered[id] { task.cancel() }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import CFuse
+import Glibc
+import XenstoreFilesystem
+
+/// A request of the kernel: a value that must be spent, since a program waits for it.
+struct KernelRequest: ~Copyable {
+    private let raw: OpaquePointer
+
+    init(_ raw: OpaquePointer) {
+        self.raw = raw
+    }
+
+    deinit {
+        xsfs_reply_error(raw, EIO)
+    }
+
+    /// Answers, and with that ends the request.
+    consuming func reply(_ outcome: Result<Answer, FilesystemError>) {
+        let raw = raw
+        discard self
+        switch outcome {
+        case .failure(let error): xsfs_reply_error(raw, error.rawValue)
+        case .success(let answer): Self.reply(raw, answer)
+        }
+    }
+
+    private static func reply(_ raw: OpaquePointer, _ answer: Answer) {
+        switch answer {
+        case .done: xsfs_reply_error(raw, 0)
+        case .entry(let entry):
+            var entry = xsfs_entry(entry)
+            xsfs_reply_entry(raw, &entry)
+        case .attributes(let attributes):
+            var attributes = xsfs_attributes(attributes)
+            xsfs_reply_attributes(raw, &attributes)
+        case .opened(let handle, let flags):
+            // The kernel need not ask at the close of what was only read.
+            xsfs_reply_open(raw, handle.rawValue, flags.contains(.write))
+        case .openedDirectory(let handle): xsfs_reply_opendir(raw, handle.rawValue)
+        case .created(let entry, let handle):
+            var entry = xsfs_entry(entry)
+            xsfs_reply_create(raw, &entry, handle.rawValue)
+        case .bytes(let bytes):
+            bytes.withUnsafeBufferPointer { xsfs_reply_bytes(raw, $0.baseAddress, $0.count) }
+        case .written(let count): xsfs_reply_written(raw, count)
+        case .attribute(let value, let room): reply(raw, attribute: value, room: room)
+        case .listing(let entries, let directory, let room):
+            reply(raw, listing: entries, of: directory, room: room)
+        }
+    }
+
+    private static func reply(_ raw: OpaquePointer, attribute value: [UInt8], room: Int) {
+        if room == 0 {
+            xsfs_reply_xattr_size(raw, value.count)
+        } else if value.count > room {
+            xsfs_reply_error(raw, ERANGE)
+        } else {
+            value.withUnsafeBufferPointer { xsfs_reply_bytes(raw, $0.baseAddress, $0.count) }
+        }
+    }
+
+    private static func reply(
+        _ raw: OpaquePointer,
+        listing entries: [DirectoryEntry],
+        of directory: InodeNumber,
+        room: Int
+    ) {
+        let bytes = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+            count = 0
+            guard let start = buffer.baseAddress else { return }
+            for listed in entries {
+                let (space, place) = (room - count, start + count)
+                let offset = Int64(listed.nextOffset)
+                if let entry = listed.entry {
+                    var entry = xsfs_entry(entry)
+                    count += xsfs_listing_add(raw, place, space, listed.name, &entry, offset)
+                } else {
+                    count += xsfs_listing_add(raw, place, space, listed.name, nil, offset)
+                }
+                precondition(count <= room, "the filesystem was told how many names fit")
+            }
+        }
+        bytes.withUnsafeBufferPointer { xsfs_reply_bytes(raw, $0.baseAddress, $0.count) }
+    }
+}
+
+extension xsfs_attributes {
+    init(_ attributes: Attributes) {
+        let type = attributes.view == .directory ? S_IFDIR : S_IFREG
+        self.init(
+            inode: attributes.inode.rawValue,
+            size: UInt64(attributes.size),
+            mode: type | attributes.mode,
+            // The store does not count names; 1 for a directory tells programs not to either.
+            links: 1,
+            uid: attributes.userID,
+            gid: attributes.groupID,
+            modified_seconds: attributes.modified.seconds,
+            modified_nanoseconds: attributes.modified.nanoseconds
+        )
+    }
+}
+
+extension xsfs_entry {
+    init(_ entry: Entry) {
+        self.init(
+            attributes: xsfs_attributes(entry.attributes),
+            name_lifetime: entry.nameLifetime
+        )
+    }
+}

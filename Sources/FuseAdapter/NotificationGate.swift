@@ -1,0 +1,38 @@
+import XenstoreFilesystem
+
+/// Holds notifications back while one of our own answers in that directory is outstanding: the
+/// kernel would make the notifier wait for it, and a daemon killed at that moment would leave both
+/// stuck.
+struct NotificationGate {
+    private var busy: [InodeNumber: Int] = [:]
+    private var held: [InodeNumber: [KernelNotification]] = [:]
+
+    /// A request that locks the directory has come.
+    mutating func enter(_ directory: InodeNumber) {
+        busy[directory, default: 0] += 1
+    }
+
+    /// A request that locked the directory was answered.
+    ///
+    /// - Returns: what was held back for it, and may go now.
+    mutating func leave(_ directory: InodeNumber) -> [KernelNotification] {
+        guard let count = busy[directory] else {
+            preconditionFailure("a directory is left that was not entered")
+        }
+        guard count == 1 else {
+            busy[directory] = count - 1
+            return []
+        }
+        busy[directory] = nil
+        return held.removeValue(forKey: directory) ?? []
+    }
+
+    /// - Returns: the notification if it may go at once.
+    mutating func pass(_ notification: KernelNotification) -> KernelNotification? {
+        guard case .name(let directory, _) = notification, busy[directory] != nil else {
+            return notification
+        }
+        held[directory, default: []].append(notification)
+        return nil
+    }
+}

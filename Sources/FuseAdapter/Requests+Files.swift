@@ -1,0 +1,114 @@
+import CFuse
+import Glibc
+import XenstoreFilesystem
+
+// The kernel's requests on open files and directories.
+
+private func mount(_ request: OpaquePointer) -> FuseMount {
+    FuseMount.of(context: xsfs_request_context(request))
+}
+
+@c @implementation
+func xsfs_on_create(
+    _ request: OpaquePointer,
+    _ directory: UInt64,
+    _ name: UnsafePointer<CChar>,
+    _ flags: Int32
+) {
+    let (directory, name) = (InodeNumber(rawValue: directory), String(cString: name))
+    mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
+        let flags = OpenFlags(system: flags)
+        let (entry, handle) = try await filesystem.create(name, in: directory, flags)
+        return .created(entry, handle)
+    }
+}
+
+@c @implementation
+func xsfs_on_open(_ request: OpaquePointer, _ inode: UInt64, _ flags: Int32) {
+    let inode = InodeNumber(rawValue: inode)
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        let flags = OpenFlags(system: flags)
+        return .opened(try await filesystem.open(inode, flags), flags)
+    }
+}
+
+@c @implementation
+func xsfs_on_read(_ request: OpaquePointer, _ handle: UInt64, _ offset: Int64, _ size: Int) {
+    // Memory knows: no task is made.
+    let filesystem = mount(request).filesystem
+    let outcome = Result { () throws(FilesystemError) in
+        let handle = HandleID(rawValue: handle)
+        return Answer.bytes(try filesystem.read(handle, offset: Int(offset), count: size))
+    }
+    KernelRequest(request).reply(outcome)
+}
+
+@c @implementation
+func xsfs_on_write(
+    _ request: OpaquePointer,
+    _ handle: UInt64,
+    _ offset: Int64,
+    _ bytes: UnsafePointer<UInt8>,
+    _ size: Int
+) {
+    let handle = HandleID(rawValue: handle)
+    let bytes = Array(UnsafeBufferPointer(start: bytes, count: size))
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        try await filesystem.write(bytes, to: handle, offset: Int(offset))
+        return .written(size)
+    }
+}
+
+@c @implementation
+func xsfs_on_flush(_ request: OpaquePointer, _ handle: UInt64) {
+    let handle = HandleID(rawValue: handle)
+    guard !mount(request).filesystem.isClean(handle) else {
+        return KernelRequest(request).reply(.success(.done))
+    }
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        try await filesystem.flush(handle)
+        return .done
+    }
+}
+
+@c @implementation
+func xsfs_on_release(_ request: OpaquePointer, _ handle: UInt64) {
+    let handle = HandleID(rawValue: handle)
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        await filesystem.release(handle)
+        return .done
+    }
+}
+
+@c @implementation
+func xsfs_on_opendir(_ request: OpaquePointer, _ inode: UInt64) {
+    let inode = InodeNumber(rawValue: inode)
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        .openedDirectory(try await filesystem.openDirectory(inode))
+    }
+}
+
+@c @implementation
+func xsfs_on_readdirplus(
+    _ request: OpaquePointer,
+    _ inode: UInt64,
+    _ handle: UInt64,
+    _ offset: Int64,
+    _ size: Int
+) {
+    let (inode, handle) = (InodeNumber(rawValue: inode), HandleID(rawValue: handle))
+    mount(request).answer(request, locking: [inode]) { filesystem throws(FilesystemError) in
+        var room = size
+        let entries = try await filesystem.list(handle, offset: Int(offset)) { name in
+            room -= xsfs_listing_entry_size(name)
+            return room >= 0
+        }
+        return .listing(entries, directory: inode, room: size)
+    }
+}
+
+@c @implementation
+func xsfs_on_releasedir(_ request: OpaquePointer, _ handle: UInt64) {
+    mount(request).filesystem.releaseDirectory(HandleID(rawValue: handle))
+    KernelRequest(request).reply(.success(.done))
+}

@@ -1,0 +1,231 @@
+import CFuse
+import Glibc
+import XenstoreFilesystem
+
+// The kernel's requests, as CFuse passes them: each is taken apart and handed to the filesystem.
+// There are no decisions here.
+
+private func mount(_ request: OpaquePointer) -> FuseMount {
+    FuseMount.of(context: xsfs_request_context(request))
+}
+
+extension InodeNumber {
+    fileprivate init(_ number: UInt64) {
+        self.init(rawValue: number)
+    }
+}
+
+extension OpenFlags {
+    /// Takes the flags of open(2).
+    init(system flags: Int32) {
+        switch flags & O_ACCMODE {
+        case O_RDONLY: self = .read
+        case O_WRONLY: self = .write
+        default: self = [.read, .write]
+        }
+        if flags & O_APPEND != 0 { insert(.append) }
+        if flags & O_TRUNC != 0 { insert(.truncate) }
+        if flags & O_EXCL != 0 { insert(.exclusive) }
+    }
+}
+
+// MARK: Names
+
+@c @implementation
+func xsfs_on_lookup(
+    _ request: OpaquePointer,
+    _ directory: UInt64,
+    _ name: UnsafePointer<CChar>
+) {
+    let (directory, name) = (InodeNumber(directory), String(cString: name))
+    mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
+        .entry(try await filesystem.lookup(name, in: directory))
+    }
+}
+
+@c @implementation
+func xsfs_on_forget(_ context: UnsafeMutableRawPointer, _ inode: UInt64, _ count: UInt64) {
+    FuseMount.of(context: context).filesystem.forget(InodeNumber(inode), count: count)
+}
+
+@c @implementation
+func xsfs_on_mkdir(
+    _ request: OpaquePointer,
+    _ directory: UInt64,
+    _ name: UnsafePointer<CChar>
+) {
+    let (directory, name) = (InodeNumber(directory), String(cString: name))
+    mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
+        .entry(try await filesystem.makeDirectory(name, in: directory))
+    }
+}
+
+@c @implementation
+func xsfs_on_mknod(
+    _ request: OpaquePointer,
+    _ directory: UInt64,
+    _ name: UnsafePointer<CChar>,
+    _ mode: UInt32
+) {
+    let (directory, name) = (InodeNumber(directory), String(cString: name))
+    let isRegular = mode & S_IFMT == S_IFREG
+    mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
+        guard isRegular else { throw .notPermitted }
+        let (entry, handle) = try await filesystem.create(
+            name,
+            in: directory,
+            [.write, .exclusive]
+        )
+        await filesystem.release(handle)
+        return .entry(entry)
+    }
+}
+
+@c @implementation
+func xsfs_on_unlink(
+    _ request: OpaquePointer,
+    _ directory: UInt64,
+    _ name: UnsafePointer<CChar>
+) {
+    let (directory, name) = (InodeNumber(directory), String(cString: name))
+    mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
+        try await filesystem.unlink(name, in: directory)
+        return .done
+    }
+}
+
+@c @implementation
+func xsfs_on_rmdir(
+    _ request: OpaquePointer,
+    _ directory: UInt64,
+    _ name: UnsafePointer<CChar>
+) {
+    let (directory, name) = (InodeNumber(directory), String(cString: name))
+    mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
+        try await filesystem.removeDirectory(name, in: directory)
+        return .done
+    }
+}
+
+@c @implementation
+func xsfs_on_rename(
+    _ request: OpaquePointer,
+    _ directory: UInt64,
+    _ name: UnsafePointer<CChar>,
+    _ newDirectory: UInt64,
+    _ newName: UnsafePointer<CChar>,
+    _ flags: UInt32
+) {
+    let (source, name) = (InodeNumber(directory), String(cString: name))
+    let (target, newName) = (InodeNumber(newDirectory), String(cString: newName))
+    let modes: [UInt32: RenameMode] = [0: .replace, 1: .keep, 2: .exchange]
+    let mode = modes[flags]
+    mount(request).answer(request, locking: [source, target]) {
+        filesystem throws(FilesystemError) in
+        guard let mode else { throw .invalid }
+        try await filesystem.rename(name, in: source, to: newName, in: target, mode)
+        return .done
+    }
+}
+
+// MARK: Attributes
+
+@c @implementation
+func xsfs_on_getattr(_ request: OpaquePointer, _ inode: UInt64) {
+    let inode = InodeNumber(inode)
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        .attributes(try await filesystem.attributes(of: inode))
+    }
+}
+
+@c @implementation
+func xsfs_on_setattr(
+    _ request: OpaquePointer,
+    _ inode: UInt64,
+    _ changes: UnsafePointer<xsfs_changes>
+) {
+    let inode = InodeNumber(inode)
+    let handle = changes.pointee.has_handle ? HandleID(rawValue: changes.pointee.handle) : nil
+    let changes = AttributeChanges(changes.pointee)
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        .attributes(try await filesystem.setAttributes(changes, of: inode, handle: handle))
+    }
+}
+
+extension AttributeChanges {
+    fileprivate init(_ changes: xsfs_changes) {
+        self.init(
+            mode: changes.has_mode ? changes.mode & 0o7777 : nil,
+            userID: changes.has_uid ? changes.uid : nil,
+            groupID: changes.has_gid ? changes.gid : nil,
+            size: changes.has_size ? Int(clamping: changes.size) : nil,
+            modified: changes.modified_is_now
+                ? .now
+                : changes.has_modified
+                    ? Timestamp(
+                        seconds: changes.modified_seconds,
+                        nanoseconds: changes.modified_nanoseconds
+                    ) : nil
+        )
+    }
+}
+
+@c @implementation
+func xsfs_on_getxattr(
+    _ request: OpaquePointer,
+    _ inode: UInt64,
+    _ name: UnsafePointer<CChar>,
+    _ size: Int
+) {
+    let (inode, name) = (InodeNumber(inode), String(cString: name))
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        .attribute(try await filesystem.extendedAttribute(name, of: inode), room: size)
+    }
+}
+
+@c @implementation
+func xsfs_on_setxattr(
+    _ request: OpaquePointer,
+    _ inode: UInt64,
+    _ name: UnsafePointer<CChar>,
+    _ bytes: UnsafePointer<UInt8>,
+    _ size: Int,
+    _ flags: Int32
+) {
+    let (inode, name) = (InodeNumber(inode), String(cString: name))
+    let value = Array(UnsafeBufferPointer(start: bytes, count: size))
+    let modes: [Int32: ExtendedAttributeMode] = [0: .any, 1: .create, 2: .replace]
+    let mode = modes[flags]
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        guard let mode else { throw .invalid }
+        try await filesystem.setExtendedAttribute(name, to: value, of: inode, mode)
+        return .done
+    }
+}
+
+@c @implementation
+func xsfs_on_listxattr(_ request: OpaquePointer, _ inode: UInt64, _ size: Int) {
+    let inode = InodeNumber(inode)
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        let names = try filesystem.extendedAttributeNames(of: inode)
+        return .attribute(names.flatMap { Array($0.utf8) + [0] }, room: size)
+    }
+}
+
+@c @implementation
+func xsfs_on_removexattr(
+    _ request: OpaquePointer,
+    _ inode: UInt64,
+    _ name: UnsafePointer<CChar>
+) {
+    let (inode, name) = (InodeNumber(inode), String(cString: name))
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        try await filesystem.removeExtendedAttribute(name, of: inode)
+        return .done
+    }
+}
+
+@c @implementation
+func xsfs_on_interrupt(_ context: UnsafeMutableRawPointer, _ id: UInt64) {
+    FuseMount.of(context: context).interrupted(id)
+}
