@@ -21,6 +21,7 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 let package = Package(
     name: "xsfs",
     products: [
+        .executable(name: "xsfs", targets: ["xsfs"]),
         .library(name: "EventLoop", targets: ["EventLoop"]),
         .library(name: "XenstoreClient", targets: ["XenstoreClient"]),
         .library(name: "XenstoreProtocol", targets: ["XenstoreProtocol"]),
@@ -61,6 +62,16 @@ let package = Package(
         .target(
             name: "FuseAdapter",
             dependencies: ["CFuse", "EventLoop", "XenstoreFilesystem", system]
+        ),
+
+        // The command.
+        .executableTarget(
+            name: "xsfs",
+            dependencies: [
+                "EventLoop", "FuseAdapter", "XenstoreClient", "XenstoreFilesystem",
+                "XenstoreProtocol", "XenstoreServer", "XenstoreStore",
+                argumentParser, logging, system,
+            ]
         ),
 
         // Tests.

@@ -1,0 +1,37 @@
+import ArgumentParser
+
+/// `xsfs [options] MOUNTPOINT`
+struct Mount: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Mount a xenstore. The default: `xsfs MOUNTPOINT` will do.",
+        usage: "xsfs [<options>] <mountpoint>"
+    )
+
+    @OptionGroup(title: "Store options")
+    var store: StoreArguments
+
+    @Option(
+        name: .short,
+        help: ArgumentHelp(
+            "Mount options, separated by commas, as mount(8) passes them.",
+            discussion: MountOptions.help,
+            valueName: "options"
+        )
+    )
+    var o: [String] = []
+
+    @Flag(name: [.short, .long], help: "Stay in the foreground, and log to standard error.")
+    var foreground = false
+
+    @Argument(help: "The directory to mount at.", completion: .directory)
+    var mountpoint: String
+
+    func run() throws {
+        let options = try MountOptions(parsing: o)
+        let source = try store.source(options)
+        let mountpoint = try Mountpoint(mountpoint)
+        let background = foreground ? nil : try Background.enter()
+        let daemon = try MountDaemon(source, at: mountpoint, options)
+        try runDaemon(daemon) { background?.ready() }
+    }
+}

@@ -1,0 +1,164 @@
+import EventLoop
+import FuseAdapter
+import Glibc
+import Logging
+import SystemPackage
+import XenstoreClient
+import XenstoreFilesystem
+import XenstoreProtocol
+import XenstoreServer
+import XenstoreStore
+
+/// A mounted store: puts the modules together, and takes them apart again.
+final class MountDaemon {
+    /// How long the end waits for what programs have asked for and the store has not answered.
+    private static let endTimeout = Duration.seconds(2)
+
+    let loop: EventLoop
+    private let source: StoreSource
+    private let mountpoint: Mountpoint
+    private let options: MountOptions
+    private let log: Logger
+    private let guardProcess: Int32
+    private var mount: FuseMount?
+    private var server: XenstoreServer?
+    private var isEnding = false
+    /// Why it could not start.
+    private(set) var failure: (any Error)?
+
+    /// To be called before any task or thread exists.
+    init(_ source: StoreSource, at mountpoint: Mountpoint, _ options: MountOptions) throws {
+        self.source = source
+        self.mountpoint = mountpoint
+        self.options = options
+        guardProcess = try DaemonProcess.startGuard(of: mountpoint.path)
+        SignalSource.ignoreBrokenPipes()
+        log = Log.start()
+        loop = try EventLoop()
+        try SignalSource.add([SIGTERM, SIGINT, SIGHUP], to: loop) { [unowned self] _ in end() }
+    }
+
+    /// Reaches the store and mounts it. What goes wrong is in ``failure``, and ends the loop.
+    func start() async {
+        do {
+            switch source {
+            case .remote(let address): try await startRemote(address)
+            case .embedded(let file, let socket): try await startEmbedded(file, socket)
+            }
+        } catch {
+            failure = error
+            loop.stop()
+        }
+    }
+
+    // MARK: Stores
+
+    private func startRemote(_ address: StoreAddress) async throws {
+        let connection: StoreConnection
+        do throws(Errno) {
+            connection = try StoreConnection(to: address, on: loop)
+        } catch {
+            throw CommandError("cannot connect to the \(address): \(error)")
+        }
+        do throws(XenstoreError) {
+            // Whatever the answer says, it is a store that gives it.
+            _ = try await connection.send(.getDomainPath(.privileged), in: .none)
+        } catch .refused {
+        } catch {
+            throw CommandError("the \(address) does not answer as a xenstore: \(error)")
+        }
+        let filesystem = makeFilesystem(connection)
+        connection.onEvent = { event in filesystem.changed(event.path) }
+        connection.onDisconnect = { [log] reason in
+            log.warning("lost the \(address): \(reason)")
+            filesystem.disconnected()
+        }
+        connection.onReconnect = { [log, unowned self] in
+            log.notice("connected to the \(address) again")
+            begin { await filesystem.connected() }
+        }
+        await filesystem.connected()
+        try mount(filesystem)
+    }
+
+    private func startEmbedded(_ file: String?, _ socket: String?) async throws {
+        let store = try EmbeddedStore(loading: file)
+        if let socket { server = try listen(store, at: socket, on: loop) }
+        let connection = InProcessConnection(host: store.host)
+        let filesystem = makeFilesystem(connection)
+        connection.onEventsPending = { [loop] in
+            loop.later {
+                if connection.takeEventsLost() { filesystem.changed(.root) }
+                for event in connection.takeEvents() {
+                    filesystem.changed(event.path)
+                }
+            }
+        }
+        await filesystem.connected()
+        try mount(filesystem)
+    }
+
+    private func makeFilesystem<Access: XenstoreAccess>(_ access: Access) -> Filesystem<Access> {
+        let environment = FilesystemEnvironment(
+            now: { .now },
+            start: { [unowned self] work in begin(work) },
+            notify: { [unowned self] notification in mount?.notify(notification) },
+            report: { [log] text in log.error("\(text)") }
+        )
+        return Filesystem(access, options: options.filesystem, environment: environment)
+    }
+
+    /// Runs work on the loop that nobody waits for.
+    private func begin(_ work: @escaping () async -> Void) {
+        let work = LoopBound(work, to: loop)
+        Task.immediate(executorPreference: loop) { await work.value() }
+    }
+
+    // MARK: The mount
+
+    private func mount(_ filesystem: any FilesystemOperations) throws {
+        let names = ["fsname=xenstore", "subtype=xsfs"]
+        let mount = try FuseMount(
+            filesystem,
+            at: mountpoint.path,
+            options: (names + options.kernel).joined(separator: ","),
+            on: loop
+        )
+        mount.onEnd = { [unowned self] in end() }
+        self.mount = mount
+    }
+
+    /// Ends the mount, after what is on its way to the store: a daemon may drop the requests of a
+    /// client that leaves at once.
+    private func end() {
+        guard !isEnding else { return }
+        isEnding = true
+        _ = loop.schedule(after: Self.endTimeout) { [loop] in loop.stop() }
+        guard let mount else { return loop.stop() }
+        mount.whenIdle { [loop] in loop.stop() }
+    }
+
+    /// Takes everything apart, when the loop has ended.
+    func close() {
+        mount?.unmount()
+        server?.close()
+        kill(guardProcess, SIGTERM)
+        waitpid(guardProcess, nil, 0)
+    }
+}
+
+/// Runs a daemon until it is told to end.
+///
+/// - Parameter ready: called when the mount is usable.
+/// - Throws: why it could not start.
+func runDaemon(_ daemon: MountDaemon, ready: @escaping () -> Void) throws {
+    let work = LoopBound((daemon, ready), to: daemon.loop)
+    Task.immediate(executorPreference: daemon.loop) {
+        let (daemon, ready) = work.value
+        await daemon.start()
+        if daemon.failure == nil { ready() }
+    }
+    daemon.loop.run()
+    daemon.close()
+    if let failure = daemon.failure { throw failure }
+}

@@ -1,0 +1,94 @@
+import Glibc
+import XenstoreFilesystem
+
+/// What `-o` says.
+struct MountOptions {
+    var filesystem = FilesystemOptions()
+    /// What libfuse and the kernel are to know.
+    var kernel: [String] = []
+    var socket: String?
+    var device: String?
+    var isEmbedded = false
+    var load: String?
+    var listen: String?
+    private var allowsOthers = false
+    private var userID: UInt32?
+    private var umask: UInt32?
+
+    static let help = """
+        raw: values as their exact bytes, without a newline added. \
+        empty=dir|file: how a key shows that has neither value nor children (file). \
+        ro: refuse every change. \
+        allow_other: let other users in, with nothing to read for them unless uid=, gid=, umask= \
+        or owner=domid say so. \
+        cache=strict: ask the store at each open, stat and listing (the default). \
+        socket=PATH, device=PATH, embedded, load=FILE, listen=PATH: as the options of that name. \
+        Also the kernel's: nosuid, nodev, noexec, noatime and their opposites.
+        """
+
+    /// Options that the kernel takes as they are.
+    private static let passed: Set<String> = [
+        "rw", "dev", "nodev", "suid", "nosuid", "exec", "noexec", "atime", "noatime", "diratime",
+        "nodiratime", "sync", "async", "dirsync",
+    ]
+
+    /// Takes the arguments of each `-o`.
+    ///
+    /// - Throws: ``CommandError`` that names an option which is unknown or malformed.
+    init(parsing arguments: [String]) throws {
+        for option in arguments.flatMap({ $0.split(separator: ",") }) {
+            let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
+            try take(parts[0], parts.count > 1 ? parts[1] : nil)
+        }
+        protectFromOthers()
+    }
+
+    private mutating func take(_ name: String, _ value: String?) throws {
+        switch (name, value) {
+        case ("raw", nil): filesystem.valueForm = .raw
+        case ("empty", "dir"): filesystem.emptyView = .directory
+        case ("empty", "file"): filesystem.emptyView = .file
+        case ("cache", "strict"): break
+        case ("ro", nil):
+            filesystem.isReadOnly = true
+            kernel.append("ro")
+        case ("allow_other", nil):
+            allowsOthers = true
+            kernel.append("allow_other")
+        case ("uid", let value?): userID = try number(name, value, radix: 10)
+        case ("gid", let value?): filesystem.groupID = try number(name, value, radix: 10)
+        case ("umask", let value?): umask = try number(name, value, radix: 8)
+        case ("owner", "domid"): ownersAreDomains = true
+        case ("socket", let value?): socket = value
+        case ("device", let value?): device = value
+        case ("embedded", nil): isEmbedded = true
+        case ("load", let value?): load = value
+        case ("listen", let value?): listen = value
+        case (_, nil) where Self.passed.contains(name): kernel.append(name)
+        case ("empty", _), ("cache", _), ("owner", _):
+            throw CommandError("mount option '\(name)' has no value '\(value ?? "")'")
+        default:
+            throw CommandError("unknown mount option '\(name)'")
+        }
+    }
+
+    private var ownersAreDomains = false
+
+    private func number(_ name: String, _ value: String, radix: Int) throws -> UInt32 {
+        guard let number = UInt32(value, radix: radix) else {
+            throw CommandError("mount option '\(name)' needs a number, not '\(value)'")
+        }
+        return number
+    }
+
+    /// Where other users come in, the kernel checks the modes, and without a word about them
+    /// everything is the mounting user's alone: a user's number is no domain's.
+    private mutating func protectFromOthers() {
+        if let umask { filesystem.umask = umask }
+        if let userID { filesystem.ownership = .user(userID) }
+        guard allowsOthers else { return }
+        kernel.append("default_permissions")
+        if userID == nil, !ownersAreDomains { filesystem.ownership = .user(geteuid()) }
+        if umask == nil, !ownersAreDomains { filesystem.umask = 0o077 }
+    }
+}

@@ -1,0 +1,58 @@
+import ArgumentParser
+import XenstoreClient
+
+/// Which store is meant.
+struct StoreArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("The unix socket of a xenstore daemon.", valueName: "path"),
+        completion: .file()
+    )
+    var socket: String?
+
+    @Option(
+        help: ArgumentHelp("The kernel's xenbus device.", valueName: "path"),
+        completion: .file()
+    )
+    var device: String?
+
+    @Flag(help: "A store inside this process, with a sample host and two guests in it.")
+    var embedded = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Fill the embedded store from the text that `xenstore-ls -f` or `-fp` prints.",
+            valueName: "file"
+        ),
+        completion: .file()
+    )
+    var load: String?
+
+    @Option(
+        help: ArgumentHelp("Serve the embedded store on this unix socket, too.", valueName: "path"),
+        completion: .file()
+    )
+    var listen: String?
+
+    /// The store that the arguments and the mount options name, or that is found where
+    /// libxenstore looks.
+    ///
+    /// - Throws: ``CommandError``.
+    func source(_ options: MountOptions) throws -> StoreSource {
+        let socket = socket ?? options.socket
+        let device = device ?? options.device
+        let isEmbedded = embedded || options.isEmbedded
+        let load = load ?? options.load
+        let listen = listen ?? options.listen
+        let named = [socket != nil, device != nil, isEmbedded].filter { $0 }.count
+        guard named <= 1 else {
+            throw CommandError("--socket, --device and --embedded exclude each other")
+        }
+        guard isEmbedded || (load == nil && listen == nil) else {
+            throw CommandError("--load and --listen need --embedded")
+        }
+        if isEmbedded { return .embedded(load: load, listen: listen) }
+        if let socket { return .remote(.socket(socket)) }
+        if let device { return .remote(.device(device)) }
+        return .remote(try StoreSource.find())
+    }
+}

@@ -1,0 +1,30 @@
+import Glibc
+import XenstoreClient
+
+/// The store that is mounted.
+enum StoreSource {
+    case remote(StoreAddress)
+    case embedded(load: String?, listen: String?)
+
+    /// Finds the store where libxenstore looks: what `$XENSTORED_PATH` names, or else the first of
+    /// the standard places that exists.
+    ///
+    /// - Throws: ``CommandError`` that names the places.
+    static func find() throws -> StoreAddress {
+        if let named = getenv("XENSTORED_PATH").map({ String(cString: $0) }), !named.isEmpty {
+            return isSocket(named) ? .socket(named) : .device(named)
+        }
+        let places = StoreAddress.standardPlaces
+        if let found = places.first(where: { access($0.path, F_OK) == 0 }) { return found }
+        let list = places.map(\.path).joined(separator: ", ")
+        throw CommandError(
+            "no xenstore found: $XENSTORED_PATH is not set, and there is no \(list); "
+                + "use --embedded for a store of its own"
+        )
+    }
+
+    private static func isSocket(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+    }
+}
