@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "internal.h"
 
@@ -50,7 +51,14 @@ int xsfs_session_serve_one(xsfs_session *session)
     return size;
 }
 
-void xsfs_session_unmount(xsfs_session *session) { fuse_session_unmount(session->fuse); }
+void xsfs_session_unmount(xsfs_session *session, const char *mountpoint)
+{
+    /* Frees whoever still waits for an answer, our own notifier among them; only root may. Where
+     * the mount has ended already there is nothing at the place, and nothing happens. */
+    if (!fuse_session_exited(session->fuse))
+        umount2(mountpoint, MNT_FORCE);
+    fuse_session_unmount(session->fuse);
+}
 
 void xsfs_session_free(xsfs_session *session)
 {

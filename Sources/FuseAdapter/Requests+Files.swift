@@ -103,7 +103,7 @@ func xsfs_on_readdirplus(
             room -= xsfs_listing_entry_size(name)
             return room >= 0
         }
-        return .listing(entries, directory: inode, room: size)
+        return .listing(entries, room: size)
     }
 }
 

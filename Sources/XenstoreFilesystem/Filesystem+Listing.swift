@@ -94,21 +94,26 @@ extension Filesystem {
         let answers = await access.send(requests, in: .none)
         var entries: [DirectoryEntry] = []
         for (plan, (name, nextOffset)) in zip(plans, selected) {
+            func add(_ target: DirectoryEntry.Target) {
+                entries.append(
+                    DirectoryEntry(name: name, target: target, nextOffset: nextOffset)
+                )
+            }
             guard plan.key != nil else {
-                entries.append(DirectoryEntry(name: name, entry: nil, nextOffset: nextOffset))
+                let node = name == ".." ? parent.parent ?? parent : parent
+                add(.directory(node.inode(.directory)))
                 continue
             }
             let part = answers[plan.firstAnswer..<(plan.firstAnswer + plan.requests.count)]
             switch plan.facts(part) {
             case .success(let facts):
-                let entry = entry(plan, facts, of: parent, asOf: serial)
-                entries.append(DirectoryEntry(name: name, entry: entry, nextOffset: nextOffset))
+                add(.entry(entry(plan, facts, of: parent, asOf: serial)))
             case .failure(.refused(.noEntry)):
                 // Gone since the listing was made.
                 continue
             case .failure(.refused):
                 // The name is no secret, the key is: a guest may list what it may not read.
-                entries.append(DirectoryEntry(name: name, entry: nil, nextOffset: nextOffset))
+                add(.unknown)
             case .failure(let error):
                 undo(entries)
                 throw FilesystemError(error)
@@ -133,7 +138,7 @@ extension Filesystem {
     }
 
     private func undo(_ entries: [DirectoryEntry]) {
-        for case let entry? in entries.map(\.entry) {
+        for case .entry(let entry) in entries.map(\.target) {
             forget(entry.attributes.inode, count: 1)
         }
     }

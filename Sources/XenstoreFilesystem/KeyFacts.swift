@@ -28,7 +28,7 @@ extension Filesystem {
         do throws(XenstoreError) {
             facts = try KeyFacts(answers: answers[...])
         } catch {
-            throw noted(error, node)
+            throw noted(error, node, at: path)
         }
         if let node { learn(facts, of: node, path, asOf: serial) }
         return facts
@@ -43,7 +43,7 @@ extension Filesystem {
             node.hasValue = !value.isEmpty
             return value
         } catch {
-            throw noted(error, node)
+            throw noted(error, node, at: path)
         }
     }
 
@@ -57,9 +57,11 @@ extension Filesystem {
     }
 
     /// Takes note of what an error tells of the key.
-    private func noted(_ error: XenstoreError, _ node: KeyNode?) -> FilesystemError {
+    private func noted(_ error: XenstoreError, _ node: KeyNode?, at path: XenstorePath)
+        -> FilesystemError
+    {
         if error == .refused(.noEntry), let node { noteMissing(node) }
-        return FilesystemError(error)
+        return FilesystemError(error, at: path)
     }
 
     /// The key is gone: nothing that was known of it holds, and the kernel need not keep it.
