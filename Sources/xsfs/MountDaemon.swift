@@ -117,7 +117,11 @@ final class MountDaemon {
     // MARK: The mount
 
     private func mount(_ filesystem: any FilesystemOperations) throws {
-        let names = ["fsname=xenstore", "subtype=xsfs"]
+        // libfuse splits at commas, unless a backslash stands before.
+        let source = (options.sourceName ?? self.source.name).flatMap { character in
+            character == "," || character == "\\" ? ["\\", character] : [character]
+        }
+        let names = ["fsname=" + String(source), "subtype=xsfs"]
         let mount = try FuseMount(
             filesystem,
             at: mountpoint.path,
