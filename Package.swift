@@ -80,6 +80,17 @@ let package = Package(
             dependencies: ["XenstoreProtocol", "XenstoreStore"],
             path: "Tests/TestSupport"
         ),
+        .target(
+            name: "FilesystemScenarios",
+            dependencies: ["XenstoreFilesystem", "XenstoreProtocol", "XenstoreStore"],
+            path: "Tests/FilesystemScenarios"
+        ),
+        .testTarget(
+            name: "XenstoreFilesystemTests",
+            dependencies: [
+                "FilesystemScenarios", "XenstoreFilesystem", "XenstoreProtocol", "XenstoreStore",
+            ]
+        ),
         .testTarget(
             name: "XenstoreStoreTests",
             dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"]

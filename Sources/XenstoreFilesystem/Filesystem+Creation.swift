@@ -60,7 +60,7 @@ extension Filesystem {
         isCreator: Bool
     ) -> (Entry, HandleID) {
         let node = keys.insertChild(key, of: parent)
-        node.wasDirectory = false
+        node.viewWhenEmpty = .file
         node.shownView = .file
         node.forgetFacts()
         node.modified = environment.now()
@@ -90,7 +90,7 @@ extension Filesystem {
         let facts = try await makeKey(path, under: parent)
         let serial = changes.serial
         let node = keys.insertChild(key, of: parent)
-        node.wasDirectory = true
+        node.viewWhenEmpty = .directory
         node.forgetFacts()
         node.modified = environment.now()
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)

@@ -40,9 +40,9 @@ extension Filesystem {
         } catch .noEntry where keys.child(key, of: parent)?.creatorCount ?? 0 > 0 {
             // A file that is open for creation and was not written yet: it never will be.
         }
-        keys.forgetDirectory(path)
+        keys.forgetView(at: path)
         if let node = keys.child(key, of: parent) {
-            node.wasDirectory = false
+            node.viewWhenEmpty = nil
             keys.detach(node)
         }
         noteChange(of: parent)

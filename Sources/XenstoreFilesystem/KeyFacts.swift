@@ -50,7 +50,7 @@ extension Filesystem {
     /// Keeps what an answer told, unless a change has come since it was asked.
     func learn(_ facts: KeyFacts, of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
         node.hasValue = !facts.value.isEmpty
-        if facts.hasChildren { node.wasDirectory = true }
+        if facts.hasChildren { node.viewWhenEmpty = .directory }
         guard isWatching, !changes.hasChanged(path, since: serial) else { return }
         node.hasChildren = facts.hasChildren
         node.permissions = facts.permissions
@@ -68,7 +68,7 @@ extension Filesystem {
     private func noteMissing(_ node: KeyNode) {
         node.forgetFacts()
         guard node.creatorCount == 0, !node.isRoot else { return }
-        node.wasDirectory = false
+        node.viewWhenEmpty = nil
         forgetName(of: node)
     }
 
@@ -76,10 +76,10 @@ extension Filesystem {
     func view(_ facts: KeyFacts, of node: KeyNode) -> View {
         if node.isRoot || facts.hasChildren { return .directory }
         if !facts.value.isEmpty {
-            node.wasDirectory = false
+            node.viewWhenEmpty = .file
             return .file
         }
-        return node.wasDirectory ? .directory : options.emptyView
+        return node.viewWhenEmpty ?? options.emptyView
     }
 }
 
