@@ -137,3 +137,11 @@ func suspicions(in log: String, but tolerated: [String]) -> [String] {
 public func isMounted(_ point: String) -> Bool {
     (readFile("/proc/self/mountinfo") ?? "").contains(" \(point) ")
 }
+
+extension Mounted {
+    /// Compares the whole mount with what the store itself says, key by key.
+    public func expectSameAsStore(_ location: SourceLocation = #_sourceLocation) async throws {
+        let result = try await shell.run("\"$TOOLS/compare-mount\" \"$M\"", limit: .seconds(120))
+        #expect(result.status == .exited(0), "\(result)", sourceLocation: location)
+    }
+}
