@@ -95,6 +95,8 @@ let package = Package(
             name: "XenstoreStoreTests",
             dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"]
         ),
+        .target(name: "MountSupport", path: "Tests/MountSupport"),
+        .testTarget(name: "MountTests", dependencies: ["MountSupport", "xsfs"]),
     ]
 )
 

@@ -1,0 +1,105 @@
+import Glibc
+public import Testing
+
+/// The stores that a mount must serve alike.
+public enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    /// Inside the process that serves the mount.
+    case embedded
+    /// `xsfs serve`, in a process of its own.
+    case served
+    case xenstored
+    case oxenstored
+
+    public var testDescription: String { rawValue }
+
+    /// The stores behind a socket, in a process of their own.
+    public static let remote: [StoreKind] = [.served, .xenstored, .oxenstored]
+}
+
+/// A store in a process of its own, in a directory of its own.
+public final class TestStore: Sendable {
+    public let kind: StoreKind
+    public let socket: String
+    public let process: ChildProcess
+
+    /// Starts it and waits until it answers.
+    ///
+    /// - Parameter domains: the numbers of the guests that exist: C xenstored refuses permissions
+    ///   for others.
+    public static func start(
+        _ kind: StoreKind,
+        domains: ClosedRange<Int> = 1...9,
+        in shell: Shell
+    ) async throws -> TestStore {
+        let directory = shell.directory + "/store"
+        mkdir(directory, 0o700)
+        let socket = directory + "/socket"
+        let arguments: [String]
+        switch kind {
+        case .embedded: throw TestFailure("an embedded store has no process of its own")
+        case .served:
+            try writeFile(shell.directory + "/served.txt", initialListing)
+            arguments = [
+                Tool.xsfs, "serve", "--listen", socket, "--load", shell.directory + "/served.txt",
+            ]
+        case .xenstored, .oxenstored:
+            let list = domains.map(String.init).joined(separator: ",")
+            try writeFile(directory + "/domains", list)
+            let letter = kind == .xenstored ? "c" : "o"
+            arguments = [Place.repository + "/Tests/Daemons/xenstored", letter, directory]
+        }
+        let process = try await shell.startDaemon(arguments, log: directory + "/log")
+        let store = TestStore(kind: kind, socket: socket, process: process)
+        do {
+            try await store.waitUntilReady(in: shell)
+        } catch {
+            try await store.stop()
+            throw error
+        }
+        return store
+    }
+
+    /// What a store holds at the beginning that does not bring something of its own.
+    static let initialListing = "/tool = \"\"   (n0)\n/tool/xenstored = \"\"   (n0)\n"
+
+    private init(kind: StoreKind, socket: String, process: ChildProcess) {
+        self.kind = kind
+        self.socket = socket
+        self.process = process
+    }
+
+    private func waitUntilReady(in shell: Shell) async throws {
+        try await eventually("\(kind.rawValue) answers", within: .seconds(20)) {
+            if let status = process.status {
+                throw TestFailure("\(kind) ended, \(status): \(readFile(process.errors) ?? "")")
+            }
+            return canConnect(to: socket)
+        }
+    }
+
+    /// Ends it at once.
+    public func stop() async throws {
+        process.signal(SIGCONT)
+        process.signal(SIGKILL)
+        guard try await process.wait(upTo: .seconds(10)) != nil else {
+            throw TestFailure("\(kind) does not end: \(whereabouts(process.id))")
+        }
+    }
+}
+
+/// Whether somebody listens on a unix socket.
+func canConnect(to path: String) -> Bool {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let bytes = Array(path.utf8)
+    guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else { return false }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return withUnsafePointer(to: address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+        }
+    }
+}

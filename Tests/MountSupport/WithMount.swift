@@ -1,0 +1,90 @@
+/// What a test wants of its mount.
+public struct MountSettings: Sendable {
+    /// What `-o` gets.
+    public var options: String?
+    /// The numbers of the guests that exist.
+    public var domains = 1...9
+    /// Parts of lines of the log that are no complaint in this test.
+    public var tolerated: [String] = []
+    /// Whether the test itself may have killed the process that serves the mount.
+    public var mayBeKilled = false
+    /// A socket to mount through, instead of the store's own.
+    public var proxy: String?
+
+    public init(
+        options: String? = nil,
+        domains: ClosedRange<Int> = 1...9,
+        tolerated: [String] = [],
+        mayBeKilled: Bool = false
+    ) {
+        self.options = options
+        self.domains = domains
+        self.tolerated = tolerated
+        self.mayBeKilled = mayBeKilled
+    }
+}
+
+extension Shell {
+    /// Starts the process that serves a mount.
+    public func startMount(
+        _ kind: StoreKind,
+        socket: String,
+        options: String? = nil,
+        at point: String
+    ) async throws -> ChildProcess {
+        var arguments = [Tool.xsfs, "-f"]
+        switch kind {
+        case .embedded:
+            let listing = directory + "/embedded.txt"
+            try writeFile(listing, TestStore.initialListing)
+            arguments += ["--embedded", "--load", listing, "--listen", socket]
+        case .served, .xenstored, .oxenstored:
+            arguments += ["--socket", socket]
+        }
+        if let options { arguments += ["-o", options] }
+        return try await startDaemon(arguments + [point], log: directory + "/mount.log")
+    }
+}
+
+/// Starts a store, mounts it, runs the body, and takes everything away again.
+public func withMount(
+    _ kind: StoreKind,
+    _ settings: MountSettings = MountSettings(),
+    _ body: (Mounted) async throws -> Void
+) async throws {
+    try await Shell.use { shell in
+        guard kind != .embedded else {
+            try await withMount(kind, nil, settings, in: shell, body)
+            return
+        }
+        let store = try await TestStore.start(kind, domains: settings.domains, in: shell)
+        let result = await Result(catching: {
+            try await withMount(kind, store, settings, in: shell, body)
+        })
+        try await store.stop()
+        try result.get()
+    }
+}
+
+private func withMount(
+    _ kind: StoreKind,
+    _ store: TestStore?,
+    _ settings: MountSettings,
+    in shell: Shell,
+    _ body: (Mounted) async throws -> Void
+) async throws {
+    let mounted = try await Mounted(
+        kind,
+        store,
+        socket: store?.socket ?? shell.directory + "/embedded.socket",
+        options: settings,
+        in: shell
+    )
+    let result = await Result(catching: {
+        try await mounted.waitUntilReady()
+        try await body(mounted)
+    })
+    let end = await Result(catching: { try await mounted.end(settings) })
+    try result.get()
+    try end.get()
+}
