@@ -96,10 +96,17 @@ let package = Package(
             dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"]
         ),
         .target(name: "MountSupport", path: "Tests/MountSupport"),
-        .testTarget(name: "MountTests", dependencies: ["MountSupport", "xsfs"]),
+        .target(name: "MountCalls", path: "Tests/MountCalls"),
+        .testTarget(
+            name: "MountTests",
+            dependencies: [
+                "FilesystemScenarios", "MountCalls", "MountSupport", "XenstoreClient",
+                "XenstoreFilesystem", "XenstoreProtocol", "xsfs",
+            ]
+        ),
     ]
 )
 
-for target in package.targets where target.name != "CFuse" {
+for target in package.targets where !["CFuse", "MountCalls"].contains(target.name) {
     target.swiftSettings = settings
 }

@@ -53,10 +53,10 @@ int xsfs_session_serve_one(xsfs_session *session)
 
 void xsfs_session_unmount(xsfs_session *session, const char *mountpoint)
 {
-    /* Frees whoever still waits for an answer, our own notifier among them; only root may. Where
-     * the mount has ended already there is nothing at the place, and nothing happens. */
-    if (!fuse_session_exited(session->fuse))
-        umount2(mountpoint, MNT_FORCE);
+    /* Frees whoever still waits for an answer, our own notifier among them; only root may. A mount
+     * that is in use stays then, dead, and libfuse would leave it: it goes as soon as it is free. */
+    if (!fuse_session_exited(session->fuse) && umount2(mountpoint, MNT_FORCE) != 0)
+        umount2(mountpoint, MNT_DETACH);
     fuse_session_unmount(session->fuse);
 }
 

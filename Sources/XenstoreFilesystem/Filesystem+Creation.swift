@@ -60,9 +60,9 @@ extension Filesystem {
         isCreator: Bool
     ) -> (Entry, HandleID) {
         let node = keys.insertChild(key, of: parent)
+        forgetRemoved(node)
         node.viewWhenEmpty = .file
         node.shownView = .file
-        node.forgetFacts()
         node.modified = environment.now()
         node.addLookup(.file)
         let handle = openFile(node, flags, [], isCreator: isCreator)
@@ -90,8 +90,8 @@ extension Filesystem {
         let facts = try await makeKey(path, under: parent)
         let serial = changes.serial
         let node = keys.insertChild(key, of: parent)
+        forgetRemoved(node)
         node.viewWhenEmpty = .directory
-        node.forgetFacts()
         node.modified = environment.now()
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)
     }

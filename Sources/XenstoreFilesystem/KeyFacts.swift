@@ -66,10 +66,16 @@ extension Filesystem {
 
     /// The key is gone: nothing that was known of it holds, and the kernel need not keep it.
     private func noteMissing(_ node: KeyNode) {
-        node.forgetFacts()
-        guard node.creatorCount == 0, !node.isRoot else { return }
-        node.viewWhenEmpty = nil
-        forgetName(of: node)
+        forgetRemoved(node)
+        if node.creatorCount == 0, !node.isRoot { forgetName(of: node) }
+    }
+
+    /// A key was not there, and so nothing below it was: what they were made as is over.
+    func forgetRemoved(_ node: KeyNode) {
+        for node in keys.subtree(of: node) {
+            node.forgetFacts()
+            node.viewWhenEmpty = nil
+        }
     }
 
     /// Which way the key shows itself, by its plain name.

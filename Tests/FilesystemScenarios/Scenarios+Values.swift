@@ -20,7 +20,7 @@ extension Scenario {
                 try await fs.store.write(value, to: fs.key("/t/k"))
                 let bytes = try await fs.read("/t/k")
                 try await fs.write(bytes, to: "/t/copy")
-                try expect(try await fs.store.read(fs.key("/t/copy")), value)
+                try await eventually { try await fs.store.read(fs.key("/t/copy")) == value }
             }
         },
         Scenario(
