@@ -20,23 +20,9 @@ extension Filesystem {
         }
         // The key is made by the first write, or by closing; but a directory that is gone is told
         // now, where programs look for errors.
-        let parentPath = try parent.path()
-        let answers = await access.send(
-            [.getPermissions(parentPath), .read(path)],
-            in: .none
-        )
-        do throws(XenstoreError) {
-            guard let inherited = Permissions(payload: try answers[0].get()) else {
-                throw .malformedReply
-            }
-            var facts = KeyFacts(value: [], hasChildren: false, permissions: inherited)
-            do throws(XenstoreError) {
-                facts.value = try answers[1].get()
-            } catch .refused(.noEntry) {
-                return opened(key, of: parent, facts, flags, isCreator: true)
-            }
-        } catch {
-            throw FilesystemError(error)
+        if let facts = try await factsBeforeCreation(of: path, under: parent) {
+            try await askForWriting(path, [])
+            return opened(key, of: parent, facts, flags, isCreator: true)
         }
         // Somebody else has just made it.
         let entry = try await lookup(name, in: directory)
@@ -49,6 +35,30 @@ extension Filesystem {
         } catch {
             forget(entry.attributes.inode, count: 1)
             throw error
+        }
+    }
+
+    /// What a key will be that is not there, in a directory that must be.
+    ///
+    /// - Returns: nil if the key is there.
+    private func factsBeforeCreation(
+        of path: XenstorePath,
+        under parent: KeyNode
+    ) async throws(FilesystemError) -> KeyFacts? {
+        let parentPath = try parent.path()
+        let answers = await access.send([.getPermissions(parentPath), .read(path)], in: .none)
+        do throws(XenstoreError) {
+            guard let inherited = Permissions(payload: try answers[0].get()) else {
+                throw .malformedReply
+            }
+            do throws(XenstoreError) {
+                _ = try answers[1].get()
+                return nil
+            } catch .refused(.noEntry) {
+                return KeyFacts(value: [], hasChildren: false, permissions: inherited)
+            }
+        } catch {
+            throw FilesystemError(error, at: path)
         }
     }
 

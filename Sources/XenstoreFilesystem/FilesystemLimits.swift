@@ -16,9 +16,6 @@ public enum FilesystemLimits {
     /// older answer counts as out of date.
     public static let changeLog = 256
 
-    /// Bytes of a name, as the kernel bounds them.
-    public static let nameSize = 1024
-
     /// Requests that one pipelined batch of a rename holds.
     public static let renameBatch = 1024
 
