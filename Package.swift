@@ -92,6 +92,14 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "ConformanceTests",
+            dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"]
+        ),
+        .testTarget(
+            name: "XenstoreProtocolTests",
+            dependencies: ["TestSupport", "XenstoreProtocol"]
+        ),
+        .testTarget(
             name: "XenstoreStoreTests",
             dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"]
         ),
