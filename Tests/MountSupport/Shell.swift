@@ -7,7 +7,11 @@ public struct CommandResult: Sendable, CustomStringConvertible {
     public var errors: String
 
     public var description: String {
-        "\(status), output \(output.debugDescription), errors \(errors.debugDescription)"
+        "\(status), output \(Self.shortened(output)), errors \(Self.shortened(errors))"
+    }
+
+    private static func shortened(_ text: String) -> String {
+        text.count <= 2000 ? text.debugDescription : text.prefix(2000).debugDescription + "..."
     }
 
     /// The lines of the output.

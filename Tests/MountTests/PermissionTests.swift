@@ -1,0 +1,123 @@
+import MountSupport
+import Testing
+
+/// Owners, modes, and the attributes that hold the rest.
+struct PermissionTests {
+    @Test(arguments: StoreKind.allCases)
+    func ownersAndModesComeFromThePermissions(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                xenstore-write /t/f v /t/d/x v
+                for p in n0 r0 w0 b0 n5 n0,r5 n0,w5 n0,b5 r3,w5 b0,n5 n1,r2,w3; do
+                    xenstore-chmod /t/f ${p//,/ } && xenstore-chmod /t/d ${p//,/ }
+                    getfattr --only-values -n user.xenstore.perms t/f
+                    stat -c ' %A %u:%g' t/f; stat -c '%A' t/d
+                done
+                """,
+                prints: """
+                    n0 -rw------- 0:0
+                    drwx------
+                    r0 -rw-r--r-- 0:0
+                    drwxr-xr-x
+                    w0 -rw--w--w- 0:0
+                    drwx-w--w-
+                    b0 -rw-rw-rw- 0:0
+                    drwxrwxrwx
+                    n5 -rw------- 5:0
+                    drwx------
+                    n0,r5 -rw-r----- 0:0
+                    drwxr-x---
+                    n0,w5 -rw--w---- 0:0
+                    drwx-w----
+                    n0,b5 -rw-rw---- 0:0
+                    drwxrwx---
+                    r3,w5 -rw-rw-r-- 3:0
+                    drwxrwxr-x
+                    b0,n5 -rw-rw-rw- 0:0
+                    drwxrwxrwx
+                    n1,r2,w3 -rw-rw---- 1:0
+                    drwxrwx---
+
+                    """
+            )
+            try await mount.expectSameAsStore()
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func chmodAndChownSetWhatCanBeSaid(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir t t/d; echo v > t/f
+                perms() { xenstore-ls -fp | sed -n "s|^$1 = .*(\\(.*\\))|\\1|p"; }
+                chmod 644 t/f && perms /t/f
+                chmod 666 t/f && perms /t/f
+                chmod o-r,g-r t/f && perms /t/f
+                chmod 600 t/f && perms /t/f
+                chmod 755 t/d && perms /t/d
+                chmod 700 t/d && perms /t/d
+                chown 5 t/f && perms /t/f && stat -c %u t/f
+                chown -R 3 t/d && perms /t/d
+                chown 0:0 t/f && perms /t/f
+                cat t/f
+                """,
+                prints: "r0\nb0\nw0\nn0\nr0\nn0\nn5\n5\nn3\nn0\nv\n"
+            )
+            for change in [
+                "chmod 640 t/f", "chmod 400 t/f", "chmod 700 t/f", "chmod 604 t/f", "chmod 0 t/f",
+                "chmod +t t/d", "chmod u+s t/f", "chmod 744 t/d", "chgrp 5 t/f", "chown 5:5 t/f",
+            ] {
+                try await mount.expect(change, fails: "Operation not permitted")
+            }
+            try await mount.expect("stat -c '%a %u:%g' t/f t/d", prints: "600 0:0\n700 3:0\n")
+            try await mount.expectSameAsStore()
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func attributesHoldTheWholeTruth(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir t t/d; echo v > t/f
+                setfattr -n user.xenstore.perms -v n2,r5,w6,b7 t/f
+                xenstore-ls -fp | grep ^/t/f; stat -c %a:%u t/f
+                setfattr -n user.xenstore.perms -v r0 t/d; stat -c %a t/d
+                setfattr -n user.xenstore.value -v 0x00ff0a t/f
+                xenstore-ls -f | grep ^/t/f; stat -c %s t/f
+                getfattr -e hex -n user.xenstore.value t/f
+                getfattr -m - t/f
+                mkdir t/d/e && setfattr -n user.xenstore.value -v own t/d && cat t/d/.value
+                """,
+                prints: #"""
+                    /t/f = "v"   (n2,r5,w6,b7)
+                    660:2
+                    755
+                    /t/f = "\000\xff\n"
+                    4
+                    # file: t/f
+                    user.xenstore.value=0x00ff0a
+
+                    # file: t/f
+                    user.xenstore.perms
+                    user.xenstore.value
+
+                    own
+
+                    """#
+            )
+            for permissions in ["x0", "", "n", "n0 r5", "r5,", "n0,,r5", "n-1", "n99999999999"] {
+                try await mount.expect(
+                    "setfattr -n user.xenstore.perms -v '\(permissions)' t/f",
+                    fails: "Invalid argument"
+                )
+            }
+            try await mount.expect("setfattr -n user.other -v x t/f", fails: "not supported")
+            try await mount.expect("setfattr -x user.xenstore.perms t/f", fails: "not permitted")
+            try await mount.expect("getfattr -n user.other t/f", fails: "No such attribute")
+            try await mount.expectSameAsStore()
+        }
+    }
+}
