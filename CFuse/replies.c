@@ -44,6 +44,8 @@ static struct fuse_file_info make_file(uint64_t handle, bool needs_flush)
 
 void *xsfs_request_context(xsfs_request *request) { return fuse_req_userdata(unwrap(request)); }
 
+int32_t xsfs_request_caller(xsfs_request *request) { return fuse_req_ctx(unwrap(request))->pid; }
+
 static void on_interrupt(fuse_req_t request, void *id)
 {
     xsfs_on_interrupt(fuse_req_userdata(request), (uint64_t)(uintptr_t)id);

@@ -90,6 +90,8 @@ void xsfs_on_interrupt(void *context, uint64_t id);
 /* --- Replies: each ends its request ------------------------------------------------------ */
 
 void *xsfs_request_context(xsfs_request *request);
+/* The thread that waits for the answer. */
+int32_t xsfs_request_caller(xsfs_request *request);
 /* Makes xsfs_on_interrupt come with this id if the caller is interrupted. */
 void xsfs_request_tell_interrupt(xsfs_request *request, uint64_t id);
 

@@ -19,9 +19,10 @@ func xsfs_on_create(
     _ flags: Int32
 ) {
     let (directory, name) = (InodeNumber(rawValue: directory), String(cString: name))
+    let caller = CallerID(request)
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
         let flags = OpenFlags(system: flags)
-        let (entry, handle) = try await filesystem.create(name, in: directory, flags)
+        let (entry, handle) = try await filesystem.create(name, in: directory, flags, by: caller)
         return .created(entry, handle)
     }
 }

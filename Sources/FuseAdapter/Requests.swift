@@ -18,6 +18,12 @@ extension InodeNumber {
     }
 }
 
+extension CallerID {
+    init(_ request: OpaquePointer) {
+        self.init(rawValue: xsfs_request_caller(request))
+    }
+}
+
 extension OpenFlags {
     /// Takes the flags of open(2).
     init(system flags: Int32) {
@@ -41,8 +47,9 @@ func xsfs_on_lookup(
     _ name: UnsafePointer<CChar>
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
+    let caller = CallerID(request)
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
-        .entry(try await filesystem.lookup(name, in: directory))
+        .entry(try await filesystem.lookup(name, in: directory, by: caller))
     }
 }
 
@@ -58,8 +65,9 @@ func xsfs_on_mkdir(
     _ name: UnsafePointer<CChar>
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
+    let caller = CallerID(request)
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
-        .entry(try await filesystem.makeDirectory(name, in: directory))
+        .entry(try await filesystem.makeDirectory(name, in: directory, by: caller))
     }
 }
 
@@ -71,14 +79,12 @@ func xsfs_on_mknod(
     _ mode: UInt32
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
+    let caller = CallerID(request)
     let isRegular = mode & S_IFMT == S_IFREG
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
         guard isRegular else { throw .notPermitted }
-        let (entry, handle) = try await filesystem.create(
-            name,
-            in: directory,
-            [.write, .exclusive]
-        )
+        let flags: OpenFlags = [.write, .exclusive]
+        let (entry, handle) = try await filesystem.create(name, in: directory, flags, by: caller)
         await filesystem.release(handle)
         return .entry(entry)
     }

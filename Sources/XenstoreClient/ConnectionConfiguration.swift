@@ -5,6 +5,11 @@ public struct ConnectionConfiguration: Hashable, Sendable {
     /// The daemons bound unprivileged domains alone, at 20.
     public var outstandingLimit: Int
 
+    /// The same over the kernel's device. One: C xenstored 4.17 was seen to abort (the assertion
+    /// `conn->in == NULL` of `consider_message`), and a host with it, when requests followed each
+    /// other closely over domain 0's ring.
+    public var deviceOutstandingLimit: Int
+
     /// How long a store may stay silent while requests wait, before the connection is given up.
     /// It takes up to twice as long to notice.
     public var stallTimeout: Duration
@@ -14,10 +19,12 @@ public struct ConnectionConfiguration: Hashable, Sendable {
 
     public init(
         outstandingLimit: Int = 1024,
+        deviceOutstandingLimit: Int = 1,
         stallTimeout: Duration = .seconds(5),
         reconnectDelay: ClosedRange<Duration> = .milliseconds(10)...(.seconds(1))
     ) {
         self.outstandingLimit = outstandingLimit
+        self.deviceOutstandingLimit = deviceOutstandingLimit
         self.stallTimeout = stallTimeout
         self.reconnectDelay = reconnectDelay
     }

@@ -40,7 +40,10 @@ final class Link {
         self.payloadLimit = payloadLimit
         self.onEvent = onEvent
         self.onClose = onClose
-        output = OutputQueue(outstandingLimit: configuration.outstandingLimit)
+        output = OutputQueue(
+            outstandingLimit: transport.writesSingleMessages
+                ? configuration.deviceOutstandingLimit : configuration.outstandingLimit
+        )
         source = loop.add(transport.descriptor, for: .readable) { [unowned self] readiness in
             ready(readiness)
         }

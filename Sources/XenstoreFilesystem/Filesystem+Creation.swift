@@ -4,14 +4,16 @@ extension Filesystem {
     public func create(
         _ name: String,
         in directory: InodeNumber,
-        _ flags: OpenFlags
+        _ flags: OpenFlags,
+        by caller: CallerID
     ) async throws(FilesystemError) -> (Entry, HandleID) {
         try requireWritable()
         let parent = try findDirectory(directory)
         let key: String
         switch NameMeaning(name) {
         case .key(let name), .value(let name): key = name
-        case .children, .ownValue, .foreign: throw .notPermitted
+        case .ownValue: return try await createValue(of: parent, flags)
+        case .children, .foreign: throw .notPermitted
         }
         let path = try parent.path(ofChild: key)
         if flags.contains(.exclusive) {
@@ -26,7 +28,7 @@ extension Filesystem {
             return opened(key, of: parent, facts, flags, isCreator: true)
         }
         // Somebody else has just made it.
-        let entry = try await lookup(name, in: directory)
+        let entry = try await lookup(name, in: directory, by: caller)
         guard entry.attributes.view == .file else {
             forget(entry.attributes.inode, count: 1)
             throw .isDirectory
@@ -37,6 +39,22 @@ extension Filesystem {
             forget(entry.attributes.inode, count: 1)
             throw error
         }
+    }
+
+    /// The value file of a directory that this mount made: it is there from its first write on.
+    private func createValue(
+        of node: KeyNode,
+        _ flags: OpenFlags
+    ) async throws(FilesystemError) -> (Entry, HandleID) {
+        let serial = changes.serial
+        let path = try node.path()
+        let facts = try await facts(of: path, node: node)
+        guard facts.value.isEmpty || !flags.contains(.exclusive) else { throw .exists }
+        try await askForWriting(path, facts.value)
+        let content = options.valueForm.content(of: facts.value)
+        let handle = openFile(node, flags, content, isCreator: false)
+        node.maker = nil
+        return (enterValue(facts, of: node, path, asOf: serial), handle)
     }
 
     /// What a key will be that is not there, in a directory that must be.
@@ -87,7 +105,8 @@ extension Filesystem {
 
     public func makeDirectory(
         _ name: String,
-        in directory: InodeNumber
+        in directory: InodeNumber,
+        by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
         try requireWritable()
         let parent = try findDirectory(directory)
@@ -106,6 +125,7 @@ extension Filesystem {
         forgetRemoved(node)
         node.viewWhenEmpty = .directory
         node.isKeptDirectory = true
+        node.maker = caller
         node.modified = environment.now()
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)
     }

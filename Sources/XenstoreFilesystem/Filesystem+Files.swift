@@ -110,13 +110,16 @@ extension Filesystem {
     private func append(_ bytes: [UInt8], to file: OpenFile) async throws(FilesystemError) {
         let path = try file.node.path()
         let form = options.valueForm
-        let isEmptied = file.pending != .nothing
+        // What was truncated is the handle's own; a file that is only being created may be another's
+        // by now, who appends to it too.
+        let isTruncated = file.pending == .untilFlush || file.flags.contains(.truncate)
+        let start = file.pending != .nothing && isTruncated ? file.content : nil
         file.content = try await transaction(at: path) {
             id async throws(XenstoreError) -> Outcome<[UInt8]> in
             var content: [UInt8] = []
             do throws(XenstoreError) {
                 let old = try await access.send(.read(path), in: id)
-                if !isEmptied { content = form.content(of: old) }
+                content = start ?? form.content(of: old)
             } catch .refused(.noEntry) {
                 // Not there yet, or removed meanwhile: the write makes it, as every put does.
             }

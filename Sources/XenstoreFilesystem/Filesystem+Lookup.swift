@@ -3,7 +3,8 @@ import XenstoreProtocol
 extension Filesystem {
     public func lookup(
         _ name: String,
-        in directory: InodeNumber
+        in directory: InodeNumber,
+        by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
         switch NameMeaning(name) {
@@ -14,6 +15,7 @@ extension Filesystem {
             let serial = changes.serial
             let path = try parent.path()
             let facts = try await facts(of: path, node: parent)
+            guard parent.maker != caller || !facts.value.isEmpty else { throw .noEntry }
             return enterValue(facts, of: parent, path, asOf: serial)
         case .foreign: throw .noEntry
         }
@@ -70,7 +72,10 @@ extension Filesystem {
         _ path: XenstorePath,
         asOf serial: Int
     ) -> Entry {
-        entry(node, .file, facts, path, asOf: serial)
+        // Not kept: whether the name is there depends on the value.
+        var entry = entry(node, .file, facts, path, asOf: serial)
+        entry.nameLifetime = 0
+        return entry
     }
 
     private func entry(

@@ -25,9 +25,11 @@ extension Filesystem {
         case .replace, .keep:
             try await move(path, to: newPath, under: target, view: view, mode)
             moveNode(key, of: source, to: newKey, of: target)
+            keys.renameViews(from: path, to: newPath)
         case .exchange:
             try await exchange(path, newPath)
             exchangeNodes(key, of: source, newKey, of: target)
+            keys.exchangeViews(path, newPath)
         }
         noteChildTaken(from: source)
         noteChild(of: target)

@@ -2,7 +2,11 @@
 ///
 /// All of it belongs to one thread; a call that suspends lets others run.
 public protocol FilesystemOperations: AnyObject {
-    func lookup(_ name: String, in directory: InodeNumber) async throws(FilesystemError) -> Entry
+    func lookup(
+        _ name: String,
+        in directory: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> Entry
     /// Gives back `count` references that lookups made.
     func forget(_ inode: InodeNumber, count: UInt64)
     func attributes(of inode: InodeNumber) async throws(FilesystemError) -> Attributes
@@ -16,7 +20,8 @@ public protocol FilesystemOperations: AnyObject {
     func create(
         _ name: String,
         in directory: InodeNumber,
-        _ flags: OpenFlags
+        _ flags: OpenFlags,
+        by caller: CallerID
     ) async throws(FilesystemError) -> (Entry, HandleID)
     /// Answers from memory.
     func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
@@ -38,8 +43,11 @@ public protocol FilesystemOperations: AnyObject {
     ) async throws(FilesystemError) -> [DirectoryEntry]
     func releaseDirectory(_ handle: HandleID)
 
-    func makeDirectory(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
-        -> Entry
+    func makeDirectory(
+        _ name: String,
+        in directory: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> Entry
     func unlink(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
     func removeDirectory(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
     func rename(

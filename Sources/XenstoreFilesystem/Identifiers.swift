@@ -19,6 +19,15 @@ public struct HandleID: RawRepresentable, Hashable, Sendable {
     }
 }
 
+/// The thread that makes a system call.
+public struct CallerID: RawRepresentable, Hashable, Sendable {
+    public let rawValue: Int32
+
+    public init(rawValue: Int32) {
+        self.rawValue = rawValue
+    }
+}
+
 /// A time of the system's clock.
 public struct Timestamp: Hashable, Sendable {
     /// Since the epoch.

@@ -52,6 +52,7 @@ extension Filesystem {
         guard stands(node, at: path) else { return }
         node.hasValue = !facts.value.isEmpty
         node.wasToldStale = false
+        if node.hasValue { node.maker = nil }
         if facts.hasChildren { node.viewWhenEmpty = .directory }
         guard isWatching, !changes.hasChanged(path, since: serial) else { return }
         node.hasChildren = facts.hasChildren
@@ -83,6 +84,7 @@ extension Filesystem {
             node.forgetFacts()
             node.viewWhenEmpty = nil
             node.isKeptDirectory = false
+            node.maker = nil
         }
     }
 

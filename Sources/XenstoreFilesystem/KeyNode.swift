@@ -32,6 +32,10 @@ final class KeyNode {
     /// kernel knows it, even with a value and no children. A program that makes or takes a tree
     /// apart would lose it under its hands otherwise.
     var isKeptDirectory = false
+    /// Who made it as a directory through this mount, until it has a value. To that program alone
+    /// `.value` is not there before it is written: one that copies a tree makes each file of it
+    /// anew (O_EXCL).
+    var maker: CallerID?
     /// Whether the kernel was told that what it knows of the key is stale, and has not looked since.
     var wasToldStale = false
     /// Whether the key was last seen to have a value.

@@ -107,6 +107,18 @@ struct KeyTable {
         _ = remembered.take(path)
     }
 
+    /// Takes along what is remembered below a path that was renamed.
+    mutating func renameViews(from path: XenstorePath, to newPath: XenstorePath) {
+        remembered.insertAll(remembered.takeAll(below: path), below: newPath)
+    }
+
+    /// Exchanges what is remembered below two paths.
+    mutating func exchangeViews(_ first: XenstorePath, _ second: XenstorePath) {
+        let below = (remembered.takeAll(below: first), remembered.takeAll(below: second))
+        remembered.insertAll(below.0, below: second)
+        remembered.insertAll(below.1, below: first)
+    }
+
     private var otherView: View { emptyView == .file ? .directory : .file }
 
     private mutating func place(_ node: KeyNode, under parent: KeyNode) {

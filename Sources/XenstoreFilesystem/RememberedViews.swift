@@ -25,4 +25,19 @@ struct RememberedViews {
         // Its place in the queue stays, and is skipped when its turn comes.
         paths.remove(path) != nil
     }
+
+    /// The paths at and below `path`, which are no longer remembered, as what follows it.
+    mutating func takeAll(below path: XenstorePath) -> [String] {
+        let found = paths.filter { path.contains($0) }
+        paths.subtract(found)
+        return found.map { String($0.text.dropFirst(path.text.count)) }
+    }
+
+    /// Remembers paths by what follows `path`.
+    mutating func insertAll(_ suffixes: [String], below path: XenstorePath) {
+        for suffix in suffixes {
+            // A path that got too long cannot be there.
+            if let moved = try? XenstorePath(path.text + suffix) { insert(moved) }
+        }
+    }
 }

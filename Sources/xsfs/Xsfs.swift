@@ -1,4 +1,5 @@
 import ArgumentParser
+import SystemPackage
 
 /// The program: mounts, unless another command is named.
 @main
@@ -17,6 +18,15 @@ struct Xsfs: ParsableCommand {
         if ["-h", "--help", nil].contains(arguments.first) {
             arguments.insert("mount", at: 0)
         }
-        main(arguments)
+        do {
+            var command = try parseAsRoot(arguments)
+            try command.run()
+        } catch let error as CommandError {
+            // As every program of the system says who speaks.
+            _ = try? FileDescriptor.standardError.writeAll("xsfs: \(error)\n".utf8)
+            exit(withError: ExitCode.failure)
+        } catch {
+            exit(withError: error)
+        }
     }
 }

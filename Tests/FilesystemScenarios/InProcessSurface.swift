@@ -17,6 +17,8 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public let store: any XenstoreAccess
     public let filesystem: Filesystem<Access>
     private let deliver: () -> Void
+    /// All system calls come from one program.
+    private let caller = CallerID(rawValue: 1)
     private let kernel: Kernel
 
     /// What the kernel knows, shared with the filesystem's notices to it.
@@ -109,7 +111,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     private func find(_ name: String, in directory: InodeNumber) async throws -> Dentry {
         let key = Name(directory: directory, name: name)
         if let known = kernel.names[key] { return known }
-        let entry = try await filesystem.lookup(name, in: directory)
+        let entry = try await filesystem.lookup(name, in: directory, by: caller)
         let dentry = Dentry(inode: entry.attributes.inode, view: entry.attributes.view)
         if entry.nameLifetime > 0 { kernel.names[key] = dentry }
         return dentry
@@ -128,7 +130,12 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 guard dentry.view == .file else { throw FilesystemError.isDirectory }
                 return try await filesystem.open(dentry.inode, flags)
             } catch FilesystemError.noEntry {
-                let (entry, handle) = try await filesystem.create(name, in: parent, flags)
+                let (entry, handle) = try await filesystem.create(
+                    name,
+                    in: parent,
+                    flags,
+                    by: caller
+                )
                 if entry.nameLifetime > 0 {
                     kernel.names[Name(directory: parent, name: name)] = Dentry(
                         inode: entry.attributes.inode,
@@ -229,7 +236,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public func makeDirectory(_ path: String) async throws {
         try await call(path) { parent, name in
             forget(name, in: parent)
-            _ = try await filesystem.makeDirectory(name, in: parent)
+            _ = try await filesystem.makeDirectory(name, in: parent, by: caller)
         }
     }
 

@@ -37,8 +37,11 @@ extension Scenario {
         Scenario("A directory that this mount makes or empties stays one, whatever its value") {
             fs in
             try await fs.makeDirectory("/t/d")
+            // Programs that copy trees make each file anew.
+            try await fs.createExclusively("/t/d/.value")
             try await fs.write("own\n", to: "/t/d/.value")
             try expect(try await fs.names("/t/d"), [".value"])
+            try await expectError(.exists) { try await fs.createExclusively("/t/d/.value") }
             try await fs.write("1\n", to: "/t/d/child")
             try await fs.unlink("/t/d/child")
             try expect(try await fs.text("/t/d/.value"), "own\n")
