@@ -29,7 +29,7 @@ public final class Mounted: Sendable {
         ])
         daemon = try await base.startMount(
             kind,
-            socket: options.proxy ?? socket,
+            socket: options.usesProxy ? base.proxySocket : socket,
             options: options.options,
             at: point
         )

@@ -73,7 +73,7 @@ extension Shell {
 }
 
 extension Result where Failure == any Error {
-    init(catching body: () async throws -> Success) async {
+    public init(catching body: () async throws -> Success) async {
         do {
             self = .success(try await body())
         } catch {

@@ -36,7 +36,10 @@ struct ShapeTests {
             )
             try await mount.expect(
                 // The kernel takes it for a file until the event of the change has come.
-                "ls -A t/data.dir && echo 1 > t/data.dir/updated && until cat t/data/updated 2>/dev/null; do :; done",
+                """
+                ls -A t/data.dir && echo 1 > t/data.dir/updated
+                until cat t/data/updated 2>/dev/null; do :; done
+                """,
                 prints: "1\n"
             )
             try await mount.expect(
