@@ -80,15 +80,41 @@ let package = Package(
             dependencies: ["XenstoreProtocol", "XenstoreStore"],
             path: "Tests/TestSupport"
         ),
+        .target(
+            name: "FilesystemScenarios",
+            dependencies: ["XenstoreFilesystem", "XenstoreProtocol", "XenstoreStore"],
+            path: "Tests/FilesystemScenarios"
+        ),
+        .testTarget(
+            name: "XenstoreFilesystemTests",
+            dependencies: [
+                "FilesystemScenarios", "XenstoreFilesystem", "XenstoreProtocol", "XenstoreStore",
+            ]
+        ),
+        .testTarget(
+            name: "ConformanceTests",
+            dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"]
+        ),
+        .testTarget(
+            name: "XenstoreProtocolTests",
+            dependencies: ["TestSupport", "XenstoreProtocol"]
+        ),
         .testTarget(
             name: "XenstoreStoreTests",
             dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"]
         ),
         .target(name: "MountSupport", path: "Tests/MountSupport"),
-        .testTarget(name: "MountTests", dependencies: ["MountSupport", "xsfs"]),
+        .target(name: "MountCalls", path: "Tests/MountCalls"),
+        .testTarget(
+            name: "MountTests",
+            dependencies: [
+                "FilesystemScenarios", "MountCalls", "MountSupport", "XenstoreClient",
+                "XenstoreFilesystem", "XenstoreProtocol", "xsfs",
+            ]
+        ),
     ]
 )
 
-for target in package.targets where target.name != "CFuse" {
+for target in package.targets where !["CFuse", "MountCalls"].contains(target.name) {
     target.swiftSettings = settings
 }

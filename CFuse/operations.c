@@ -175,7 +175,8 @@ static void on_releasedir(fuse_req_t req, fuse_ino_t inode, struct fuse_file_inf
 static void on_statfs(fuse_req_t req, fuse_ino_t inode)
 {
     (void)inode;
-    const struct statvfs values = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = 1024};
+    /* A name may be as long as a path, less its slash (docs/misc/xenstore.txt). */
+    const struct statvfs values = {.f_bsize = 4096, .f_frsize = 4096, .f_namemax = 3071};
     fuse_reply_statfs(req, &values);
 }
 

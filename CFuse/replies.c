@@ -1,5 +1,4 @@
 /* Replies: plain values into libfuse's structures. */
-#include <string.h>
 #include <sys/stat.h>
 
 #include "internal.h"
@@ -117,14 +116,18 @@ size_t xsfs_listing_entry_size(const char *name)
 size_t xsfs_listing_add(xsfs_request *request, uint8_t *buffer, size_t room, const char *name,
                         const struct xsfs_entry *entry, int64_t next_offset)
 {
+    const struct fuse_entry_param parameters = make_entry(entry);
+    return fuse_add_direntry_plus(unwrap(request), (char *)buffer, room, name, &parameters,
+                                  next_offset);
+}
+
+size_t xsfs_listing_add_name(xsfs_request *request, uint8_t *buffer, size_t room, const char *name,
+                             uint64_t inode, uint32_t mode, int64_t next_offset)
+{
+    /* The kernel takes no reference without a node. Programs skip a name whose number is 0. */
     struct fuse_entry_param parameters = {0};
-    if (entry)
-        parameters = make_entry(entry);
-    else
-        /* The kernel skips a name whose number is 0, and takes no reference without a node. */
-        parameters.attr.st_ino = UINT32_MAX;
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        parameters.attr.st_mode = S_IFDIR;
+    parameters.attr.st_ino = inode ? inode : UINT32_MAX;
+    parameters.attr.st_mode = mode;
     return fuse_add_direntry_plus(unwrap(request), (char *)buffer, room, name, &parameters,
                                   next_offset);
 }

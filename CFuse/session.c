@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "internal.h"
 
@@ -50,7 +51,14 @@ int xsfs_session_serve_one(xsfs_session *session)
     return size;
 }
 
-void xsfs_session_unmount(xsfs_session *session) { fuse_session_unmount(session->fuse); }
+void xsfs_session_unmount(xsfs_session *session, const char *mountpoint)
+{
+    /* Frees whoever still waits for an answer, our own notifier among them; only root may. A mount
+     * that is in use stays then, dead, and libfuse would leave it: it goes as soon as it is free. */
+    if (!fuse_session_exited(session->fuse) && umount2(mountpoint, MNT_FORCE) != 0)
+        umount2(mountpoint, MNT_DETACH);
+    fuse_session_unmount(session->fuse);
+}
 
 void xsfs_session_free(xsfs_session *session)
 {

@@ -49,7 +49,8 @@ int xsfs_session_descriptor(xsfs_session *session);
 /* Reads one request and calls its xsfs_on_ function. Returns 1 if there was one, 0 if the mount
  * has ended, or a negative errno: -EAGAIN where no request waits. */
 int xsfs_session_serve_one(xsfs_session *session);
-void xsfs_session_unmount(xsfs_session *session);
+/* Ends the mount, with errors for those who still use it. */
+void xsfs_session_unmount(xsfs_session *session, const char *mountpoint);
 void xsfs_session_free(xsfs_session *session);
 /* Makes the kernel forget a name. Blocks while the kernel works in that directory: never to be
  * called on the thread that serves requests. */
@@ -106,10 +107,13 @@ void xsfs_reply_xattr_size(xsfs_request *request, size_t size);
 
 /* The size of one name of a listing in a readdirplus reply. */
 size_t xsfs_listing_entry_size(const char *name);
-/* Writes one name of a listing to the buffer, and returns its size. No entry: a name of unknown
- * kind, without a reference. */
+/* Writes one name of a listing to the buffer, and returns its size. */
 size_t xsfs_listing_add(xsfs_request *request, uint8_t *buffer, size_t room, const char *name,
-                        const struct xsfs_entry *_Nullable entry, int64_t next_offset);
+                        const struct xsfs_entry *entry, int64_t next_offset);
+/* The same for a name that comes without a reference: `.`, `..`, or one of unknown kind (mode and
+ * inode 0). */
+size_t xsfs_listing_add_name(xsfs_request *request, uint8_t *buffer, size_t room, const char *name,
+                             uint64_t inode, uint32_t mode, int64_t next_offset);
 
 /* --- The process ------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-internal import XenstoreFilesystem
+import XenstoreFilesystem
 
 /// What a request of the kernel is answered with.
 enum Answer {
@@ -12,5 +12,5 @@ enum Answer {
     case written(Int)
     /// An attribute or a list of them, for a caller that offers so many bytes; 0 asks for the size.
     case attribute([UInt8], room: Int)
-    case listing([DirectoryEntry], directory: InodeNumber, room: Int)
+    case listing([DirectoryEntry], room: Int)
 }

@@ -20,10 +20,13 @@ public final class FuseMount {
     let filesystem: any FilesystemOperations
     let loop: EventLoop
     private let session: OpaquePointer
+    private let mountpoint: String
     private let context: UnsafeMutablePointer<UnsafeRawPointer?>
     private let notifier: KernelNotifier
     private var source: SourceID?
     private var isMounted = false
+    /// Whether the kernel has ended the mount.
+    private var hasEnded = false
     private var gate = NotificationGate()
     private var unanswered: [UInt64: Task<Void, Never>?] = [:]
     private var nextRequest: UInt64 = 1
@@ -54,6 +57,7 @@ public final class FuseMount {
             throw .mountFailed(mountpoint)
         }
         self.session = session
+        self.mountpoint = mountpoint
         self.context = context
         notifier = KernelNotifier(session)
         isMounted = true
@@ -72,18 +76,21 @@ public final class FuseMount {
         guard isMounted else { return }
         isMounted = false
         if let source { loop.remove(source) }
-        xsfs_session_unmount(session)
+        xsfs_session_unmount(session, mountpoint)
         notifier.close()
         xsfs_session_free(session)
     }
 
-    /// Calls `action` once, as soon as no request waits for its answer. On the loop.
+    /// Calls `action` once, as soon as no request waits for its answer, neither here nor in the
+    /// kernel. On the loop.
     public func whenIdle(_ action: @escaping () -> Void) {
         onIdle = action
         checkIdle()
     }
 
     private func checkIdle() {
+        guard onIdle != nil else { return }
+        while isMounted, !hasEnded, serveOne() {}
         guard unanswered.isEmpty, let action = onIdle else { return }
         onIdle = nil
         action()
@@ -103,15 +110,30 @@ public final class FuseMount {
 
     // MARK: Requests
 
+    /// Takes requests, until one waits for the store: then there is something better to do than to
+    /// ask for more.
     private func serve() {
         for _ in 0..<Self.requestsPerTurn {
-            let outcome = xsfs_session_serve_one(session)
-            if outcome == -EAGAIN { return }
-            guard outcome > 0 else { return end() }
+            let waiting = unanswered.count
+            guard serveOne(), unanswered.count <= waiting else { return }
         }
     }
 
+    /// Takes a request.
+    ///
+    /// - Returns: whether there was one.
+    private func serveOne() -> Bool {
+        let outcome = xsfs_session_serve_one(session)
+        if outcome == -EAGAIN { return false }
+        guard outcome > 0 else {
+            end()
+            return false
+        }
+        return true
+    }
+
     private func end() {
+        hasEnded = true
         if let source { loop.remove(source) }
         onEnd()
     }
@@ -143,7 +165,7 @@ public final class FuseMount {
             mount.unanswered[id] = nil
             request.reply(outcome)
             mount.release(directories)
-            mount.checkIdle()
+            mount.loop.later { mount.checkIdle() }
         }
         guard unanswered[id] != nil else { return }
         // It waits for the store. Only now is it sure that the request still exists.

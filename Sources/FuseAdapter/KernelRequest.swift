@@ -44,8 +44,7 @@ struct KernelRequest: ~Copyable {
             bytes.withUnsafeBufferPointer { xsfs_reply_bytes(raw, $0.baseAddress, $0.count) }
         case .written(let count): xsfs_reply_written(raw, count)
         case .attribute(let value, let room): reply(raw, attribute: value, room: room)
-        case .listing(let entries, let directory, let room):
-            reply(raw, listing: entries, of: directory, room: room)
+        case .listing(let entries, let room): reply(raw, listing: entries, room: room)
         }
     }
 
@@ -62,7 +61,6 @@ struct KernelRequest: ~Copyable {
     private static func reply(
         _ raw: OpaquePointer,
         listing entries: [DirectoryEntry],
-        of directory: InodeNumber,
         room: Int
     ) {
         let bytes = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
@@ -71,11 +69,22 @@ struct KernelRequest: ~Copyable {
             for listed in entries {
                 let (space, place) = (room - count, start + count)
                 let offset = Int64(listed.nextOffset)
-                if let entry = listed.entry {
+                switch listed.target {
+                case .entry(let entry):
                     var entry = xsfs_entry(entry)
                     count += xsfs_listing_add(raw, place, space, listed.name, &entry, offset)
-                } else {
-                    count += xsfs_listing_add(raw, place, space, listed.name, nil, offset)
+                case .directory(let inode):
+                    count += xsfs_listing_add_name(
+                        raw,
+                        place,
+                        space,
+                        listed.name,
+                        inode.rawValue,
+                        S_IFDIR,
+                        offset
+                    )
+                case .unknown:
+                    count += xsfs_listing_add_name(raw, place, space, listed.name, 0, 0, offset)
                 }
                 precondition(count <= room, "the filesystem was told how many names fit")
             }

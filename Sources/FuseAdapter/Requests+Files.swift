@@ -1,3 +1,6 @@
+// The names are those of CFuse.h.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import CFuse
 import Glibc
 import XenstoreFilesystem
@@ -103,7 +106,7 @@ func xsfs_on_readdirplus(
             room -= xsfs_listing_entry_size(name)
             return room >= 0
         }
-        return .listing(entries, directory: inode, room: size)
+        return .listing(entries, room: size)
     }
 }
 

@@ -1,3 +1,6 @@
+// The names are those of CFuse.h.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
+
 import CFuse
 import Glibc
 import XenstoreFilesystem

@@ -29,9 +29,17 @@ public struct Entry: Hashable, Sendable {
 
 /// One name of a listing.
 public struct DirectoryEntry: Hashable, Sendable {
+    /// What a name leads to.
+    public enum Target: Hashable, Sendable {
+        case entry(Entry)
+        /// `.` or `..`: known without asking.
+        case directory(InodeNumber)
+        /// The store tells the name but not the key.
+        case unknown
+    }
+
     public var name: String
-    /// Nil where the store tells the name but not the key.
-    public var entry: Entry?
+    public var target: Target
     /// Where the listing goes on after this name.
     public var nextOffset: Int
 }

@@ -8,6 +8,8 @@ extension Filesystem {
             facts = try await self.facts(of: node.path(), node: node)
         } catch .noEntry where node.creatorCount > 0 {
             return try await attributesBeforeCreation(of: node)
+        } catch .accessDenied where view == .directory {
+            return attributesOfUnreadable(node)
         }
         try requireView(view, of: node, facts)
         return attributes(of: node, view, facts)
@@ -37,6 +39,14 @@ extension Filesystem {
         case .domain: permissions.owner.rawValue
         case .user(let id): id
         }
+    }
+
+    /// A key that may not be read can be walked through, and no more is known of it.
+    func attributesOfUnreadable(_ node: KeyNode) -> Attributes {
+        let unknown = Permissions(owner: .privileged)
+        var attributes = attributes(of: node, .directory, unknown, size: 0)
+        attributes.mode = 0o111 & ~options.umask
+        return attributes
     }
 
     /// A key that is open for creation has the permissions that it will inherit, and no value.

@@ -22,12 +22,26 @@ extension Filesystem {
         isWatching = false
     }
 
+    /// Nothing that was known holds. The kernel looks files up again; directories are asked for, as
+    /// one that still is one may be somebody's working directory.
     private func forgetEverything() {
         changes.append(.root)
+        var shownDirectories: [KeyNode] = []
         for node in keys.subtree(of: keys.root) {
             node.forgetFacts()
-            // The kernel drops what is below a name together with it.
-            if node.parent?.isRoot == true { forgetName(of: node) }
+            if node.shownView == .directory {
+                shownDirectories.append(node)
+            } else if node.fileLookups > 0 {
+                forgetName(of: node)
+            }
+        }
+        guard shownDirectories.count > 1 else { return }
+        environment.start { [self] in
+            // One after the other: there may be many, and programs come first.
+            for node in shownDirectories where isVerifiable(node) {
+                node.isVerifying = true
+                await verifyNow(node)
+            }
         }
     }
 
@@ -39,7 +53,9 @@ extension Filesystem {
         var node = keys.root
         var rest = path.components[...]
         while let name = rest.first, let child = keys.child(String(name), of: node) {
-            passChange(below: node, isDirectlyBelow: rest.count == 1)
+            if rest.count == 1 || node.shownView == .file {
+                passChange(below: node, isDirectlyBelow: rest.count == 1)
+            }
             node = child
             rest = rest.dropFirst()
         }
@@ -51,17 +67,16 @@ extension Filesystem {
 
     /// Something changed below a key: it has children now, or has lost its last one.
     private func passChange(below node: KeyNode, isDirectlyBelow: Bool) {
+        node.hasChildren = nil
         if isDirectlyBelow { node.modified = environment.now() }
         guard !node.isRoot else { return }
         if node.shownView == .file {
             // The kernel would refuse to walk through a file without asking.
-            node.hasChildren = nil
             node.shownView = nil
             if node.fileLookups > 0 { forgetName(of: node) }
-        } else if isDirectlyBelow {
-            node.hasChildren = nil
+        } else if isDirectlyBelow, node.hasValue {
             // Only a key with a value can turn into a file by losing its children.
-            if node.hasValue { verify(node) }
+            verify(node)
         }
     }
 
@@ -69,23 +84,30 @@ extension Filesystem {
     /// look again if not. A directory that still is one must not be dropped: it may be somebody's
     /// working directory.
     private func verify(_ node: KeyNode) {
-        guard node.directoryLookups > 0, !node.isRoot, !node.isVerifying else { return }
+        guard isVerifiable(node) else { return }
         node.isVerifying = true
-        environment.start { [self] in
-            defer { node.isVerifying = false }
-            while let path = try? node.path() {
-                let serial = changes.serial
-                let facts = try? await facts(of: path, node: node)
-                // A change while the answer was on its way: it may be out of date.
-                if changes.hasChanged(path, since: serial), isWatching { continue }
-                guard let facts else { return }
-                let actual = view(facts, of: node)
-                if node.shownView == .directory, actual != .directory {
-                    node.shownView = actual
-                    forgetName(of: node)
-                }
-                return
+        environment.start { [self] in await verifyNow(node) }
+    }
+
+    private func isVerifiable(_ node: KeyNode) -> Bool {
+        node.directoryLookups > 0 && !node.isRoot && !node.isVerifying
+    }
+
+    private func verifyNow(_ node: KeyNode) async {
+        defer { node.isVerifying = false }
+        while let path = try? node.path() {
+            let serial = changes.serial
+            // An error of the way to the store is told to whoever uses the key next.
+            let facts = try? await facts(of: path, node: node)
+            // A change while the answer was on its way: it may be out of date.
+            if isWatching, changes.hasChanged(path, since: serial) { continue }
+            guard let facts, node.shownView == .directory else { return }
+            let actual = view(facts, of: node)
+            if actual != .directory {
+                node.shownView = actual
+                forgetName(of: node)
             }
+            return
         }
     }
 }

@@ -20,23 +20,9 @@ extension Filesystem {
         }
         // The key is made by the first write, or by closing; but a directory that is gone is told
         // now, where programs look for errors.
-        let parentPath = try parent.path()
-        let answers = await access.send(
-            [.getPermissions(parentPath), .read(path)],
-            in: .none
-        )
-        do throws(XenstoreError) {
-            guard let inherited = Permissions(payload: try answers[0].get()) else {
-                throw .malformedReply
-            }
-            var facts = KeyFacts(value: [], hasChildren: false, permissions: inherited)
-            do throws(XenstoreError) {
-                facts.value = try answers[1].get()
-            } catch .refused(.noEntry) {
-                return opened(key, of: parent, facts, flags, isCreator: true)
-            }
-        } catch {
-            throw FilesystemError(error)
+        if let facts = try await factsBeforeCreation(of: path, under: parent) {
+            try await askForWriting(path, [])
+            return opened(key, of: parent, facts, flags, isCreator: true)
         }
         // Somebody else has just made it.
         let entry = try await lookup(name, in: directory)
@@ -52,6 +38,30 @@ extension Filesystem {
         }
     }
 
+    /// What a key will be that is not there, in a directory that must be.
+    ///
+    /// - Returns: nil if the key is there.
+    private func factsBeforeCreation(
+        of path: XenstorePath,
+        under parent: KeyNode
+    ) async throws(FilesystemError) -> KeyFacts? {
+        let parentPath = try parent.path()
+        let answers = await access.send([.getPermissions(parentPath), .read(path)], in: .none)
+        do throws(XenstoreError) {
+            guard let inherited = Permissions(payload: try answers[0].get()) else {
+                throw .malformedReply
+            }
+            do throws(XenstoreError) {
+                _ = try answers[1].get()
+                return nil
+            } catch .refused(.noEntry) {
+                return KeyFacts(value: [], hasChildren: false, permissions: inherited)
+            }
+        } catch {
+            throw FilesystemError(error, at: path)
+        }
+    }
+
     private func opened(
         _ key: String,
         of parent: KeyNode,
@@ -60,9 +70,9 @@ extension Filesystem {
         isCreator: Bool
     ) -> (Entry, HandleID) {
         let node = keys.insertChild(key, of: parent)
-        node.wasDirectory = false
+        forgetRemoved(node)
+        node.viewWhenEmpty = .file
         node.shownView = .file
-        node.forgetFacts()
         node.modified = environment.now()
         node.addLookup(.file)
         let handle = openFile(node, flags, [], isCreator: isCreator)
@@ -90,8 +100,8 @@ extension Filesystem {
         let facts = try await makeKey(path, under: parent)
         let serial = changes.serial
         let node = keys.insertChild(key, of: parent)
-        node.wasDirectory = true
-        node.forgetFacts()
+        forgetRemoved(node)
+        node.viewWhenEmpty = .directory
         node.modified = environment.now()
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)
     }

@@ -16,6 +16,7 @@ extension Filesystem {
             let facts = try await facts(of: node.path(), node: node)
             try requireView(view, of: node, facts)
             content = options.valueForm.content(of: facts.value)
+            if flags.contains(.write) { try await askForWriting(node.path(), facts.value) }
         } catch .noEntry where node.creatorCount > 0 {
             // Another handle is to create the key and has not written yet.
             isCreator = flags.contains(.write)
@@ -25,6 +26,16 @@ extension Filesystem {
             throw .stale
         }
         return openFile(node, flags, content, isCreator: isCreator)
+    }
+
+    /// Tries a write in a transaction that is forgotten: where the store refuses it, opening fails,
+    /// and not only the closing that nobody looks at.
+    func askForWriting(_ path: XenstorePath, _ value: [UInt8]) async throws(FilesystemError) {
+        guard options.asksForWriting else { return }
+        try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
+            try await access.write(value, to: path, in: id)
+            return .unchanged(())
+        }
     }
 
     func openFile(

@@ -35,7 +35,9 @@ extension Filesystem {
         learn(facts, of: node, path, asOf: serial)
         try requireView(.directory, of: node, facts)
         var names = try await children(of: path, answers[1])
-        if !facts.value.isEmpty { names.append(NameMeaning.ownValueName) }
+        // First, so that rm -r empties the value before the last child goes: the other way round
+        // the key would turn into a file under its hands.
+        if !facts.value.isEmpty { names.insert(NameMeaning.ownValueName, at: 0) }
         return names
     }
 
@@ -94,21 +96,26 @@ extension Filesystem {
         let answers = await access.send(requests, in: .none)
         var entries: [DirectoryEntry] = []
         for (plan, (name, nextOffset)) in zip(plans, selected) {
+            func add(_ target: DirectoryEntry.Target) {
+                entries.append(
+                    DirectoryEntry(name: name, target: target, nextOffset: nextOffset)
+                )
+            }
             guard plan.key != nil else {
-                entries.append(DirectoryEntry(name: name, entry: nil, nextOffset: nextOffset))
+                let node = name == ".." ? parent.parent ?? parent : parent
+                add(.directory(node.inode(.directory)))
                 continue
             }
             let part = answers[plan.firstAnswer..<(plan.firstAnswer + plan.requests.count)]
             switch plan.facts(part) {
             case .success(let facts):
-                let entry = entry(plan, facts, of: parent, asOf: serial)
-                entries.append(DirectoryEntry(name: name, entry: entry, nextOffset: nextOffset))
+                add(.entry(entry(plan, facts, of: parent, asOf: serial)))
             case .failure(.refused(.noEntry)):
                 // Gone since the listing was made.
                 continue
             case .failure(.refused):
                 // The name is no secret, the key is: a guest may list what it may not read.
-                entries.append(DirectoryEntry(name: name, entry: nil, nextOffset: nextOffset))
+                add(.unknown)
             case .failure(let error):
                 undo(entries)
                 throw FilesystemError(error)
@@ -133,7 +140,7 @@ extension Filesystem {
     }
 
     private func undo(_ entries: [DirectoryEntry]) {
-        for case let entry? in entries.map(\.entry) {
+        for case .entry(let entry) in entries.map(\.target) {
             forget(entry.attributes.inode, count: 1)
         }
     }

@@ -27,8 +27,23 @@ extension Filesystem {
     ) async throws(FilesystemError) -> Entry {
         let serial = changes.serial
         let path = try parent.path(ofChild: key)
-        let facts = try await facts(of: path, node: keys.child(key, of: parent))
+        let facts: KeyFacts
+        do throws(FilesystemError) {
+            facts = try await self.facts(of: path, node: keys.child(key, of: parent))
+        } catch .accessDenied where asked != .file {
+            return enterUnreadable(key, of: parent)
+        }
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)
+    }
+
+    /// Makes the entry of a key that the store does not let this domain read. Below it there may be
+    /// others that it does: a guest's own directory lies so. It is a directory to walk through,
+    /// and asked for each time, as no watch tells of it.
+    private func enterUnreadable(_ key: String, of parent: KeyNode) -> Entry {
+        let node = keys.insertChild(key, of: parent)
+        node.shownView = .directory
+        node.addLookup(.directory)
+        return Entry(attributes: attributesOfUnreadable(node), nameLifetime: 0)
     }
 
     /// Makes the entry of a key that was just asked for, with a reference for the kernel.

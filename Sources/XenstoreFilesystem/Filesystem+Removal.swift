@@ -35,6 +35,20 @@ extension Filesystem {
         async throws(FilesystemError)
     {
         let path = try parent.path(ofChild: key)
+        do throws(FilesystemError) {
+            try await removeChildless(path, view)
+        } catch .noEntry where keys.child(key, of: parent)?.creatorCount ?? 0 > 0 {
+            // A file that is open for creation and was not written yet: it never will be.
+        }
+        keys.forgetView(at: path)
+        if let node = keys.child(key, of: parent) {
+            node.viewWhenEmpty = nil
+            keys.detach(node)
+        }
+        noteChange(of: parent)
+    }
+
+    private func removeChildless(_ path: XenstorePath, _ view: View) async throws(FilesystemError) {
         try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
             let answers = await access.send(
                 [.read(path), .directory(path), .remove(path)],
@@ -56,12 +70,6 @@ extension Filesystem {
             _ = try answers[2].get()
             return .commit(())
         }
-        keys.forgetDirectory(path)
-        if let node = keys.child(key, of: parent) {
-            node.wasDirectory = false
-            keys.detach(node)
-        }
-        noteChange(of: parent)
     }
 
     /// `KEY.value` of a key with children is its value alone; of one without, the key itself.

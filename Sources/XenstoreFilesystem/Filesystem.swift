@@ -24,7 +24,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         self.access = access
         self.options = options
         self.environment = environment
-        keys = KeyTable(now: environment.now())
+        keys = KeyTable(emptyView: options.emptyView, now: environment.now())
     }
 
     // MARK: Numbers

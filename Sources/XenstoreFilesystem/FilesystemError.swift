@@ -40,6 +40,20 @@ public enum FilesystemError: Int32, Error, Hashable, Sendable {
             }
     }
 
+    /// The error number of an error that a request about a path met.
+    ///
+    /// The paths that are sent are legal, so a store that calls one invalid has a tighter limit:
+    /// C xenstored takes 2048 bytes, oxenstored 1024.
+    init(_ error: XenstoreError, at path: XenstorePath) {
+        if error == .refused(.invalid), path.text.utf8.count >= Self.shortestPathLimit {
+            self = .nameTooLong
+        } else {
+            self.init(error)
+        }
+    }
+
+    private static let shortestPathLimit = 1024
+
     private init(_ code: StoreErrorCode) {
         self =
             switch code {

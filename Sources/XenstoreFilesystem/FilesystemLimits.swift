@@ -8,16 +8,13 @@ public enum FilesystemLimits {
     /// is less by the length of the path.
     public static let fileSize = 4096
 
-    /// Empty keys that are remembered as directories after the kernel forgot them; then the oldest
-    /// shows as a file again.
-    public static let rememberedDirectories = 8192
+    /// Empty keys that are remembered as what they were made as after the kernel forgot them; then
+    /// the oldest shows as any empty key does.
+    public static let rememberedViews = 8192
 
     /// Changes that are remembered to tell whether an answer on its way is out of date; then any
     /// older answer counts as out of date.
     public static let changeLog = 256
-
-    /// Bytes of a name, as the kernel bounds them.
-    public static let nameSize = 1024
 
     /// Requests that one pipelined batch of a rename holds.
     public static let renameBatch = 1024

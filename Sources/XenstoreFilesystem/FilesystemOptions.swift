@@ -25,6 +25,9 @@ public struct FilesystemOptions: Hashable, Sendable {
     public var umask: UInt32
     /// Refuse every change with EROFS.
     public var isReadOnly: Bool
+    /// Whether the store may refuse this client a write, so that it is asked at each opening for
+    /// writing. A privileged client need not.
+    public var asksForWriting: Bool
 
     public init(
         valueForm: ValueForm = .text,
@@ -32,7 +35,8 @@ public struct FilesystemOptions: Hashable, Sendable {
         ownership: Ownership = .domain,
         groupID: UInt32 = 0,
         umask: UInt32 = 0,
-        isReadOnly: Bool = false
+        isReadOnly: Bool = false,
+        asksForWriting: Bool = false
     ) {
         self.valueForm = valueForm
         self.emptyView = emptyView
@@ -40,6 +44,7 @@ public struct FilesystemOptions: Hashable, Sendable {
         self.groupID = groupID
         self.umask = umask
         self.isReadOnly = isReadOnly
+        self.asksForWriting = asksForWriting
     }
 }
 

@@ -28,7 +28,7 @@ extension Filesystem {
         do throws(XenstoreError) {
             facts = try KeyFacts(answers: answers[...])
         } catch {
-            throw noted(error, node)
+            throw noted(error, node, at: path)
         }
         if let node { learn(facts, of: node, path, asOf: serial) }
         return facts
@@ -43,41 +43,49 @@ extension Filesystem {
             node.hasValue = !value.isEmpty
             return value
         } catch {
-            throw noted(error, node)
+            throw noted(error, node, at: path)
         }
     }
 
     /// Keeps what an answer told, unless a change has come since it was asked.
     func learn(_ facts: KeyFacts, of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
         node.hasValue = !facts.value.isEmpty
-        if facts.hasChildren { node.wasDirectory = true }
+        if facts.hasChildren { node.viewWhenEmpty = .directory }
         guard isWatching, !changes.hasChanged(path, since: serial) else { return }
         node.hasChildren = facts.hasChildren
         node.permissions = facts.permissions
     }
 
     /// Takes note of what an error tells of the key.
-    private func noted(_ error: XenstoreError, _ node: KeyNode?) -> FilesystemError {
+    private func noted(_ error: XenstoreError, _ node: KeyNode?, at path: XenstorePath)
+        -> FilesystemError
+    {
         if error == .refused(.noEntry), let node { noteMissing(node) }
-        return FilesystemError(error)
+        return FilesystemError(error, at: path)
     }
 
     /// The key is gone: nothing that was known of it holds, and the kernel need not keep it.
     private func noteMissing(_ node: KeyNode) {
-        node.forgetFacts()
-        guard node.creatorCount == 0, !node.isRoot else { return }
-        node.wasDirectory = false
-        forgetName(of: node)
+        forgetRemoved(node)
+        if node.creatorCount == 0, !node.isRoot { forgetName(of: node) }
+    }
+
+    /// A key was not there, and so nothing below it was: what they were made as is over.
+    func forgetRemoved(_ node: KeyNode) {
+        for node in keys.subtree(of: node) {
+            node.forgetFacts()
+            node.viewWhenEmpty = nil
+        }
     }
 
     /// Which way the key shows itself, by its plain name.
     func view(_ facts: KeyFacts, of node: KeyNode) -> View {
         if node.isRoot || facts.hasChildren { return .directory }
         if !facts.value.isEmpty {
-            node.wasDirectory = false
+            node.viewWhenEmpty = .file
             return .file
         }
-        return node.wasDirectory ? .directory : options.emptyView
+        return node.viewWhenEmpty ?? options.emptyView
     }
 }
 

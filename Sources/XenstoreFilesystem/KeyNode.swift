@@ -25,8 +25,9 @@ final class KeyNode {
     var hasChildren: Bool?
     /// What the kernel was told last that the plain name is.
     var shownView: View?
-    /// Whether the key was made by mkdir or had children: empty, it stays a directory.
-    var wasDirectory = false
+    /// What the key was made as, or was last: that is what it stays when it is empty. Nil where
+    /// this mount has not seen it otherwise.
+    var viewWhenEmpty: View?
     /// Whether the key was last seen to have a value.
     var hasValue = false
     var isVerifying = false

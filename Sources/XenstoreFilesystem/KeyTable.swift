@@ -13,13 +13,15 @@ struct KeyTable {
     private var childrenOf: [UInt64: Set<UInt64>] = [:]
     /// 0 and 1 are the root's (see `KeyNode.inode`).
     private var nextID: UInt64 = 2
-    private var remembered = RememberedDirectories()
+    /// How an empty key shows of which nothing is remembered.
+    private let emptyView: View
+    private var remembered = RememberedViews()
     private let started: Timestamp
 
-    init(now: Timestamp) {
+    init(emptyView: View, now: Timestamp) {
+        self.emptyView = emptyView
         started = now
         root = KeyNode(id: 0, name: "", parent: nil, modified: now)
-        root.wasDirectory = true
         root.shownView = .directory
         byID = [0: root]
     }
@@ -45,7 +47,7 @@ struct KeyTable {
         let node = KeyNode(id: nextID, name: name, parent: parent, modified: started)
         nextID += 1
         if let path = try? node.path() {
-            node.wasDirectory = remembered.take(path)
+            if remembered.take(path) { node.viewWhenEmpty = otherView }
         }
         byID[node.id] = node
         place(node, under: parent)
@@ -56,7 +58,10 @@ struct KeyTable {
     mutating func dropUnused(_ node: KeyNode) {
         var next: KeyNode? = node
         while let node = next, !node.isInUse {
-            if node.wasDirectory, let path = try? node.path() {
+            // A key with a value is a file, whatever is remembered.
+            if node.viewWhenEmpty == otherView, otherView == .directory || !node.hasValue,
+                let path = try? node.path()
+            {
                 remembered.insert(path)
             }
             next = node.parent
@@ -97,10 +102,12 @@ struct KeyTable {
         return found
     }
 
-    /// Forgets that an empty key at this path was a directory: it was removed.
-    mutating func forgetDirectory(_ path: XenstorePath) {
+    /// Forgets what the key at this path was: it was removed.
+    mutating func forgetView(at path: XenstorePath) {
         _ = remembered.take(path)
     }
+
+    private var otherView: View { emptyView == .file ? .directory : .file }
 
     private mutating func place(_ node: KeyNode, under parent: KeyNode) {
         byPlace[Place(parent: parent.id, name: node.name)] = node

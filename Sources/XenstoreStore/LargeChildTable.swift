@@ -9,7 +9,7 @@ final class LargeChildTable {
     /// Neighbours that together are no longer than this become one.
     private static let mergedChunk = 64
     /// The names that a bucket of the index holds on average, at most and at least.
-    private static let bucketLoad = 4...16
+    private static let bucketLoad = 8...32
 
     private struct IndexEntry {
         let hash: Int

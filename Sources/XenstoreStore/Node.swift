@@ -37,17 +37,23 @@ final class Node {
     /// A node of its own with the same content; the children are shared.
     func copy() -> Node { Node(copying: self) }
 
-    /// The bytes that the quotas `node-size` and `memory` count: as the C daemon lays a node out,
-    /// with the header of its record and eight bytes for each entry of the permissions.
-    var size: Int {
-        Self.size(
-            value: value.count,
-            entries: permissions.entries.count + 1,
-            childNames: children.nameBytes
+    var measure: NodeMeasure {
+        NodeMeasure(
+            permissions: permissions,
+            valueBytes: value.count,
+            childNameBytes: children.nameBytes
         )
     }
+}
 
-    static func size(value: Int, entries: Int, childNames: Int) -> Int {
-        24 + 8 * entries + value + childNames
-    }
+/// What quotas and rights need of a node. Whoever is about to change a node keeps this and not the
+/// node: a node that is held is copied when it changes.
+struct NodeMeasure {
+    var permissions: Permissions
+    var valueBytes = 0
+    var childNameBytes = 0
+
+    /// The bytes that the quotas `node-size` and `memory` count: as the C daemon lays a node out,
+    /// with the header of its record and eight bytes for each entry of the permissions.
+    var size: Int { 24 + 8 * (permissions.entries.count + 1) + valueBytes + childNameBytes }
 }

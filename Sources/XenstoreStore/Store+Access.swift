@@ -14,8 +14,9 @@ extension Store {
         guard allowsSpecial || !path.isSpecial else { throw .invalid }
         let resolved = StorePath(path, from: caller.domain)
         // Unlike the other quotas this one binds the privileged domain too.
+        // The length of the whole path, which is quickly told, mostly decides.
         if let limit = domains.quotas[.pathLength], limit > 0,
-            resolved.lengthBelowHome > Int(limit)
+            resolved.text.utf8.count > Int(limit), resolved.lengthBelowHome > Int(limit)
         {
             throw .invalid
         }
@@ -62,7 +63,7 @@ extension Store {
             return node
         }
         let above = try noteParents(of: path, caller)
-        guard !access(of: caller.connection, above.permissions).isDisjoint(with: needed) else {
+        guard !access(of: caller.connection, above).isDisjoint(with: needed) else {
             throw .accessDenied
         }
         return nil
@@ -99,17 +100,17 @@ extension Store {
     }
 
     /// Looks at the nodes above a path up to the nearest that exists, which is what a refusal
-    /// depends on, and returns that.
+    /// depends on, and returns that one's permissions.
     @discardableResult
     private func noteParents(
         of path: StorePath,
         _ caller: Caller
-    ) throws(StoreErrorCode) -> Node {
+    ) throws(StoreErrorCode) -> Permissions {
         var above = path
         while !above.isRoot {
             above = above.parent
-            if let node = try look(at: above, caller) { return node }
+            if let node = try look(at: above, caller) { return node.permissions }
         }
-        return tree(of: caller).root
+        return tree(of: caller).root.permissions
     }
 }

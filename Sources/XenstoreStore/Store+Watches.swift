@@ -69,12 +69,14 @@ extension Store {
     /// node, could read it before, or may read the node's parent.
     func notify(_ path: StorePath, _ scope: EventScope, oldPermissions: Permissions?) {
         guard !watches.isEmpty else { return }
+        let hearing = watches.watches(hearingOf: path, scope)
+        guard !hearing.isEmpty else { return }
         var readable: [Permissions] = oldPermissions.map { [$0] } ?? []
         if let node = tree.node(at: path) {
             readable.append(node.permissions)
             if let parent = tree.node(at: path.parent) { readable.append(parent.permissions) }
         }
-        send(watches.watches(hearingOf: path, scope), path, readable)
+        send(hearing, path, readable)
     }
 
     /// Tells the watches that a node goes with all below it, while it is still there.

@@ -8,17 +8,13 @@ extension Store {
         _ caller: Caller
     ) throws(StoreErrorCode) {
         let path = try resolve(path, caller)
-        guard let node = try find(path, .write, caller) else {
+        guard var measure = try find(path, .write, caller)?.measure else {
             return try create(path, value: value, caller)
         }
-        let permissions = node.permissions
-        let size = Node.size(
-            value: value.count,
-            entries: permissions.entries.count + 1,
-            childNames: node.children.nameBytes
-        )
-        try checkSize(size, caller)
-        try checkMemory(of: permissions.owner, growth: value.count - node.value.count, caller)
+        let growth = value.count - measure.valueBytes
+        measure.valueBytes = value.count
+        try checkSize(measure, caller)
+        try checkMemory(of: measure.permissions.owner, growth: growth, caller)
         apply(.setValue(path, value), caller)
         notify(path, .subtree, caller)
     }
@@ -54,17 +50,14 @@ extension Store {
             throw .noSpace
         }
         let path = try resolve(path, caller, allowsSpecial: true)
-        let node = try existing(path, .write, caller)
-        guard isOwner(caller.connection, of: node.permissions) else { throw .accessDenied }
-        let old = node.permissions
+        var measure = try existing(path, .write, caller).measure
+        let old = measure.permissions
+        guard isOwner(caller.connection, of: old) else { throw .accessDenied }
         guard caller.isPrivileged || permissions.owner == old.owner else { throw .notPermitted }
-        let size = Node.size(
-            value: node.value.count,
-            entries: permissions.entries.count + 1,
-            childNames: node.children.nameBytes
-        )
-        try checkSize(size, caller)
-        try checkMemory(of: permissions.owner, growth: size - node.size, caller)
+        let oldSize = measure.size
+        measure.permissions = permissions
+        try checkSize(measure, caller)
+        try checkMemory(of: permissions.owner, growth: measure.size - oldSize, caller)
         apply(.setPermissions(path, permissions), caller)
         notify(path, .subtree, caller, oldPermissions: old)
     }
@@ -112,11 +105,11 @@ extension Store {
     ) throws(StoreErrorCode) {
         var missing = [path]
         var above = path.parent
-        var parent = try look(at: above, caller)
+        var parent = try look(at: above, caller)?.measure
         while parent == nil {
             missing.append(above)
             above = above.parent
-            parent = try look(at: above, caller)
+            parent = try look(at: above, caller)?.measure
         }
         guard let parent else { preconditionFailure("the root is missing") }
         var permissions = parent.permissions
@@ -129,11 +122,12 @@ extension Store {
         notify(path, .subtree, caller)
     }
 
+    /// Checks the quotas of nodes that are to be made, lowest first, below one that exists.
     private func checkCreation(
         _ missing: [StorePath],
         value: [UInt8],
         permissions: Permissions,
-        below parent: Node,
+        below parent: NodeMeasure,
         _ caller: Caller
     ) throws(StoreErrorCode) {
         guard !caller.isPrivileged else { return }
@@ -142,24 +136,27 @@ extension Store {
         {
             throw .noSpace
         }
-        let names = missing.map { $0.lastName.utf8.count + 1 }
-        let entries = permissions.entries.count + 1
-        try checkSize(parent.size + (names.last ?? 0), caller)
-        for (index, _) in missing.enumerated() {
-            let size = Node.size(
-                value: index == 0 ? value.count : 0,
-                entries: entries,
-                childNames: index == 0 ? 0 : names[index - 1]
+        var growth = 0
+        var childNameBytes = 0
+        for (index, path) in missing.enumerated() {
+            let node = NodeMeasure(
+                permissions: permissions,
+                valueBytes: index == 0 ? value.count : 0,
+                childNameBytes: childNameBytes
             )
-            try checkSize(size, caller)
+            try checkSize(node, caller)
+            let nameBytes = path.lastName.utf8.count
+            growth += node.size + nameBytes
+            childNameBytes = nameBytes + 1
         }
-        let empty = Node.size(value: 0, entries: entries, childNames: 0)
-        let growth = missing.count * empty + 2 * names.reduce(0, +) + value.count
+        var grown = parent
+        grown.childNameBytes += childNameBytes
+        try checkSize(grown, caller)
         try checkMemory(of: caller.domain, growth: growth, caller)
     }
 
-    private func checkSize(_ size: Int, _ caller: Caller) throws(StoreErrorCode) {
-        if let limit = domains.limit(.nodeSize, of: caller.domain), size >= limit {
+    private func checkSize(_ node: NodeMeasure, _ caller: Caller) throws(StoreErrorCode) {
+        if let limit = domains.limit(.nodeSize, of: caller.domain), node.size >= limit {
             throw .noSpace
         }
     }

@@ -67,17 +67,30 @@ struct StorePath: Hashable {
 
 /// Cuts a path into its names.
 struct PathNames: Sequence, IteratorProtocol {
-    private var rest: Substring.UTF8View
+    private let text: String
+    /// Bytes of the text that are done with.
+    private var position = 0
 
     init(_ text: String) {
-        rest = Substring(text).utf8
+        self.text = text
     }
 
     mutating func next() -> String? {
-        if rest.first == UInt8(ascii: "/") { rest.removeFirst() }
-        guard !rest.isEmpty else { return nil }
-        let end = rest.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
-        defer { rest = rest[end...] }
-        return String(Substring(rest[..<end]))
+        // Indices of strings cost more than the names they cut out, and each request cuts its path
+        // several times, so this goes over the bytes.
+        let start = position
+        let found = text.utf8.withContiguousStorageIfAvailable { bytes -> (String, Int)? in
+            var start = start
+            if start < bytes.count, bytes[start] == UInt8(ascii: "/") { start += 1 }
+            guard start < bytes.count else { return nil }
+            var end = start
+            while end < bytes.count, bytes[end] != UInt8(ascii: "/") { end += 1 }
+            let name = UnsafeBufferPointer(rebasing: bytes[start..<end])
+            return (String(decoding: name, as: UTF8.self), end)
+        }
+        guard let found else { preconditionFailure("a native string has its bytes in a row") }
+        guard let (name, end) = found else { return nil }
+        position = end
+        return name
     }
 }

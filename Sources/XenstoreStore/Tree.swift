@@ -68,8 +68,8 @@ struct Tree {
         return node
     }
 
-    /// The node at a path, for changing it, with the usage that it had taken back: the caller
-    /// adds the changed node's.
+    /// The node at a path, for changing it: no other tree holds it. Whoever looked it up before
+    /// must have let go of it, or it is copied for nothing, with the table of its children.
     private mutating func uniqueNode(at path: StorePath) -> Node {
         changeCount += 1
         if path.isSpecial {
@@ -77,7 +77,6 @@ struct Tree {
                 preconditionFailure("changes a special node that does not exist")
             }
             specials[path.text] = node
-            usage.subtract(node)
             return node
         }
         if !isKnownUniquelyReferenced(&root) { root = root.copy() }
@@ -88,16 +87,15 @@ struct Tree {
             }
             node = child
         }
-        usage.subtract(node)
         return node
     }
 
     /// Sets a node's value.
     mutating func setValue(_ value: [UInt8], at path: StorePath, clock: inout GenerationClock) {
         let node = uniqueNode(at: path)
+        usage.addBytes(value.count - node.value.count, of: node.permissions.owner)
         node.value = value
         node.generation = clock.tick()
-        usage.add(node)
     }
 
     /// Replaces a node's permissions.
@@ -107,6 +105,7 @@ struct Tree {
         clock: inout GenerationClock
     ) {
         let node = uniqueNode(at: path)
+        usage.subtract(node)
         node.permissions = permissions
         node.generation = clock.tick()
         usage.add(node)
@@ -128,7 +127,7 @@ struct Tree {
         )
         parent.children.append(node)
         parent.generation = clock.tick()
-        usage.add(parent)
+        usage.addBytes(node.name.utf8.count + 1, of: parent.permissions.owner)
         usage.add(node)
     }
 
@@ -137,8 +136,8 @@ struct Tree {
         let parent = uniqueNode(at: path.parent)
         let removed = parent.children.remove(named: path.lastName)
         parent.generation = clock.tick()
-        usage.add(parent)
         guard let removed else { preconditionFailure("removes a node that does not exist") }
+        usage.addBytes(-removed.name.utf8.count - 1, of: parent.permissions.owner)
         Self.forEachNode(in: removed) { usage.subtract($0) }
     }
 
@@ -154,6 +153,7 @@ struct Tree {
         }
         for path in paths {
             let node = uniqueNode(at: path)
+            usage.subtract(node)
             node.permissions.entries.removeAll { $0.domain == domain }
             usage.add(node)
         }

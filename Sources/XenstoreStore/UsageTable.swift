@@ -29,11 +29,16 @@ struct UsageTable {
         change(node.permissions.owner, Usage(nodes: -1, bytes: -Self.bytes(node)))
     }
 
+    /// Counts that a node of a domain has grown, or shrunk where negative.
+    mutating func addBytes(_ growth: Int, of domain: DomainID) {
+        if growth != 0 { change(domain, Usage(bytes: growth)) }
+    }
+
     mutating func merge(_ other: UsageTable) {
         for (domain, usage) in other.usages { change(domain, usage) }
     }
 
-    private static func bytes(_ node: Node) -> Int { node.size + node.name.utf8.count }
+    private static func bytes(_ node: Node) -> Int { node.measure.size + node.name.utf8.count }
 
     private mutating func change(_ domain: DomainID, _ difference: Usage) {
         let usage = usages[domain, default: Usage()] + difference

@@ -25,12 +25,21 @@ struct Watch {
     var size: Int { path.text.utf8.count + token.count }
 }
 
-/// All watches, found by path: a change costs as much as its path is deep, however many there are.
+/// All watches, in a tree of the names in their paths: a change costs as much as watches stand
+/// above it, and a removal knows whether any stand below.
 struct WatchTable {
-    private var byPath: [StorePath: [Watch]] = [:]
+    /// The watches of one path, and the way to those below.
+    private final class Place {
+        var watches: [Watch] = []
+        var below: [String: Place] = [:]
+
+        var isEmpty: Bool { watches.isEmpty && below.isEmpty }
+    }
+
+    private let root = Place()
+    /// Special paths stand beside the tree, each by its whole text.
+    private let specials = Place()
     private var byConnection: [ConnectionID: Set<StorePath>] = [:]
-    /// How many watches stand below each path, to spare removals the walk where there are none.
-    private var countBelow: [StorePath: Int] = [:]
     private var lastOrder: UInt64 = 0
     private(set) var count = 0
 
@@ -42,13 +51,18 @@ struct WatchTable {
     }
 
     func contains(_ connection: ConnectionID, _ path: StorePath, _ token: [UInt8]) -> Bool {
-        byPath[path]?.contains { $0.connection == connection && $0.token == token } ?? false
+        watches(at: path).contains { $0.connection == connection && $0.token == token }
     }
 
     mutating func add(_ watch: Watch) {
-        byPath[watch.path, default: []].append(watch)
+        var place = watch.path.isSpecial ? specials : root
+        for name in Self.steps(watch.path) {
+            let next = place.below[name] ?? Place()
+            place.below[name] = next
+            place = next
+        }
+        place.watches.append(watch)
         byConnection[watch.connection, default: []].insert(watch.path)
-        changeCount(above: watch.path, by: 1)
         count += 1
     }
 
@@ -58,85 +72,95 @@ struct WatchTable {
         _ path: StorePath,
         _ token: [UInt8]
     ) -> Watch? {
-        guard
-            let index = byPath[path]?.firstIndex(where: {
-                $0.connection == connection && $0.token == token
-            }),
-            let watch = byPath[path]?.remove(at: index)
-        else { return nil }
-        let remaining = byPath[path] ?? []
-        if remaining.isEmpty { byPath[path] = nil }
-        if !remaining.contains(where: { $0.connection == connection }) {
+        let ended = remove(at: path) { $0.connection == connection && $0.token == token }
+        if !watches(at: path).contains(where: { $0.connection == connection }) {
             byConnection[connection]?.remove(path)
             if byConnection[connection]?.isEmpty == true { byConnection[connection] = nil }
         }
-        changeCount(above: path, by: -1)
-        count -= 1
-        return watch
+        return ended.first
     }
 
     /// Ends all watches of a connection.
     mutating func removeAll(of connection: ConnectionID) -> [Watch] {
-        var removed: [Watch] = []
-        for path in byConnection.removeValue(forKey: connection) ?? [] {
-            let watches = byPath[path] ?? []
-            let ended = watches.filter { $0.connection == connection }
-            let remaining = watches.filter { $0.connection != connection }
-            byPath[path] = remaining.isEmpty ? nil : remaining
-            changeCount(above: path, by: -ended.count)
-            removed += ended
-        }
-        count -= removed.count
-        return removed
+        let paths = byConnection.removeValue(forKey: connection) ?? []
+        return paths.flatMap { remove(at: $0) { $0.connection == connection } }
     }
 
     /// Whether a connection has any watch.
     func hasAny(of connection: ConnectionID) -> Bool { byConnection[connection] != nil }
 
     /// Whether any watch stands below a path, itself not counted.
-    func hasAny(below path: StorePath) -> Bool { countBelow[path] != nil }
+    func hasAny(below path: StorePath) -> Bool { place(of: path)?.below.isEmpty == false }
 
     /// The watches that hear of a change, oldest first.
     func watches(hearingOf path: StorePath, _ scope: EventScope) -> [Watch] {
-        var found = byPath[path] ?? []
-        if scope == .subtree {
-            var levels: UInt32 = 0
-            var above = path
-            while let next = Self.above(above) {
-                above = next
-                levels += 1
-                for watch in byPath[above] ?? [] where levels <= watch.depth ?? .max {
-                    found.append(watch)
-                }
+        guard scope == .subtree, !path.isSpecial else { return watches(at: path) }
+        var names = path.names
+        var place = root
+        var level: UInt32 = 0
+        /// All watches on the way, and the levels at which they stand.
+        var passed = place.watches.map { ($0, level) }
+        while let name = names.next() {
+            level += 1
+            guard let next = place.below[name] else {
+                // Nobody watches here or below, but depths count to the end of the path.
+                while names.next() != nil { level += 1 }
+                break
             }
-            if found.count > 1 { found.sort { $0.order < $1.order } }
+            place = next
+            for watch in place.watches { passed.append((watch, level)) }
         }
-        return found
+        passed.removeAll { level - $1 > $0.depth ?? .max }
+        if passed.count > 1 { passed.sort { $0.0.order < $1.0.order } }
+        return passed.map(\.0)
     }
 
     /// The watches that hear of a special path as a whole: those that set no depth.
     func watchesWithoutDepth(of path: StorePath) -> [Watch] {
-        (byPath[path] ?? []).filter { $0.depth == nil }
+        watches(at: path).filter { $0.depth == nil }
     }
 
     /// The watches that hear of one domain at a special path: of the domain's own path, or of the
     /// special path with a depth.
     func watchesWithDepth(of path: StorePath, domain: StorePath) -> [Watch] {
-        let deep = (byPath[path] ?? []).filter { ($0.depth ?? 0) > 0 }
-        return (deep + (byPath[domain] ?? [])).sorted { $0.order < $1.order }
+        let deep = watches(at: path).filter { ($0.depth ?? 0) > 0 }
+        return (deep + watches(at: domain)).sorted { $0.order < $1.order }
     }
 
-    private mutating func changeCount(above path: StorePath, by difference: Int) {
-        var above = path
-        while let next = Self.above(above) {
-            above = next
-            let count = countBelow[above, default: 0] + difference
-            countBelow[above] = count == 0 ? nil : count
+    private func watches(at path: StorePath) -> [Watch] { place(of: path)?.watches ?? [] }
+
+    private func place(of path: StorePath) -> Place? {
+        var place = path.isSpecial ? specials : root
+        for name in Self.steps(path) {
+            guard let next = place.below[name] else { return nil }
+            place = next
         }
+        return place
     }
 
-    /// The next path up of which watches hear what happens here.
-    private static func above(_ path: StorePath) -> StorePath? {
-        path.isRoot || path.isSpecial ? nil : path.parent
+    /// Ends watches at a path, and the places that nothing needs any more.
+    private mutating func remove(
+        at path: StorePath,
+        where isEnded: (Watch) -> Bool
+    ) -> [Watch] {
+        var way: [(Place, String)] = []
+        var place = path.isSpecial ? specials : root
+        for name in Self.steps(path) {
+            guard let next = place.below[name] else { return [] }
+            way.append((place, name))
+            place = next
+        }
+        let ended = place.watches.filter(isEnded)
+        place.watches.removeAll(where: isEnded)
+        while place.isEmpty, let (above, name) = way.popLast() {
+            above.below[name] = nil
+            place = above
+        }
+        count -= ended.count
+        return ended
+    }
+
+    private static func steps(_ path: StorePath) -> [String] {
+        path.isSpecial ? [path.text] : Array(path.names)
     }
 }

@@ -3,8 +3,20 @@ import ArgumentParser
 /// `xsfs [options] MOUNTPOINT`
 struct Mount: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Mount a xenstore. The default: `xsfs MOUNTPOINT` will do.",
-        usage: "xsfs [<options>] <mountpoint>"
+        abstract: "A filesystem that is the xenstore of this host or guest.",
+        usage: """
+            xsfs [<options>] <mountpoint>
+            xsfs serve --listen <path>      (see xsfs help serve)
+            """,
+        discussion: """
+            Keys are files, directories hold a key's children, permissions are owners and modes:
+
+              xsfs /mnt/xenstore
+              cat /mnt/xenstore/local/domain/0/name
+
+            Without an option that names the store it is found as libxenstore does: \
+            $XENSTORED_PATH, then /run/xenstored/socket, /dev/xen/xenbus, /proc/xen/xenbus.
+            """
     )
 
     @OptionGroup(title: "Store options")

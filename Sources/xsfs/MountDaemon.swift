@@ -60,14 +60,10 @@ final class MountDaemon {
         } catch {
             throw CommandError("cannot connect to the \(address): \(error)")
         }
-        do throws(XenstoreError) {
-            // Whatever the answer says, it is a store that gives it.
-            _ = try await connection.send(.getDomainPath(.privileged), in: .none)
-        } catch .refused {
-        } catch {
-            throw CommandError("the \(address) does not answer as a xenstore: \(error)")
-        }
-        let filesystem = makeFilesystem(connection)
+        let filesystem = makeFilesystem(
+            connection,
+            isPrivileged: try await isPrivileged(connection)
+        )
         connection.onEvent = { event in filesystem.changed(event.path) }
         connection.onDisconnect = { [log] reason in
             log.warning("lost the \(address): \(reason)")
@@ -85,7 +81,7 @@ final class MountDaemon {
         let store = try EmbeddedStore(loading: file)
         if let socket { server = try listen(store, at: socket, on: loop) }
         let connection = InProcessConnection(host: store.host)
-        let filesystem = makeFilesystem(connection)
+        let filesystem = makeFilesystem(connection, isPrivileged: true)
         connection.onEventsPending = { [loop] in
             loop.later {
                 if connection.takeEventsLost() { filesystem.changed(.root) }
@@ -98,14 +94,35 @@ final class MountDaemon {
         try mount(filesystem)
     }
 
-    private func makeFilesystem<Access: XenstoreAccess>(_ access: Access) -> Filesystem<Access> {
+    /// Whether the store refuses this client nothing: a question that domain 0 alone may ask tells.
+    ///
+    /// - Throws: ``CommandError`` where what was connected to does not answer as a store does.
+    private func isPrivileged(_ connection: StoreConnection) async throws -> Bool {
+        do throws(XenstoreError) {
+            _ = try await connection.send(.isDomainIntroduced(.privileged), in: .none)
+            return true
+        } catch .refused {
+            return false
+        } catch {
+            throw CommandError(
+                "the \(connection.address) does not answer as a xenstore: \(error)"
+            )
+        }
+    }
+
+    private func makeFilesystem<Access: XenstoreAccess>(
+        _ access: Access,
+        isPrivileged: Bool
+    ) -> Filesystem<Access> {
+        var options = options.filesystem
+        options.asksForWriting = !isPrivileged
         let environment = FilesystemEnvironment(
             now: { .now },
             start: { [unowned self] work in begin(work) },
             notify: { [unowned self] notification in mount?.notify(notification) },
             report: { [log] text in log.error("\(text)") }
         )
-        return Filesystem(access, options: options.filesystem, environment: environment)
+        return Filesystem(access, options: options, environment: environment)
     }
 
     /// Runs work on the loop that nobody waits for.
@@ -117,7 +134,11 @@ final class MountDaemon {
     // MARK: The mount
 
     private func mount(_ filesystem: any FilesystemOperations) throws {
-        let names = ["fsname=xenstore", "subtype=xsfs"]
+        // libfuse splits at commas, unless a backslash stands before.
+        let source = (options.sourceName ?? self.source.name).flatMap { character in
+            character == "," || character == "\\" ? ["\\", character] : [character]
+        }
+        let names = ["fsname=" + String(source), "subtype=xsfs"]
         let mount = try FuseMount(
             filesystem,
             at: mountpoint.path,

@@ -11,19 +11,22 @@ struct MountOptions {
     var isEmbedded = false
     var load: String?
     var listen: String?
+    /// What /proc/mounts shows as the source, instead of the store's own name.
+    var sourceName: String?
     private var allowsOthers = false
     private var userID: UInt32?
     private var umask: UInt32?
 
     static let help = """
-        raw: values as their exact bytes, without a newline added. \
-        empty=dir|file: how a key shows that has neither value nor children (file). \
-        ro: refuse every change. \
-        allow_other: let other users in, with nothing to read for them unless uid=, gid=, umask= \
-        or owner=domid say so. \
-        cache=strict: ask the store at each open, stat and listing (the default). \
-        socket=PATH, device=PATH, embedded, load=FILE, listen=PATH: as the options of that name. \
-        Also the kernel's: nosuid, nodev, noexec, noatime and their opposites.
+        raw: values as their exact bytes, without a newline added
+        empty=dir|file: how a key shows with neither value nor children (file)
+        ro: refuse every change
+        allow_other: let other users in, with nothing to read unless a mode says so
+        uid=, gid=, umask=, owner=domid: whose files they are, and for whom
+        cache=strict: ask the store at each open, stat and listing (the default)
+        socket=PATH, device=PATH, embedded, load=FILE, listen=PATH: as above
+        fsname=NAME: what /proc/mounts shows as the source
+        nosuid, nodev, noexec, noatime and their opposites: for the kernel
         """
 
     /// Options that the kernel takes as they are.
@@ -64,6 +67,7 @@ struct MountOptions {
         case ("embedded", nil): isEmbedded = true
         case ("load", let value?): load = value
         case ("listen", let value?): listen = value
+        case ("fsname", let value?): sourceName = value
         case (_, nil) where Self.passed.contains(name): kernel.append(name)
         case ("empty", _), ("cache", _), ("owner", _):
             throw CommandError("mount option '\(name)' has no value '\(value ?? "")'")

@@ -11,7 +11,7 @@ struct Mountpoint {
     ///
     /// - Throws: ``CommandError``.
     init(_ given: String) throws {
-        path = try Self.absolute(given)
+        path = try absolutePath(given)
         var status = stat()
         if stat(path, &status) != 0, errno == ENOTCONN {
             try DaemonProcess.detachMount(at: path)
@@ -22,15 +22,5 @@ struct Mountpoint {
         guard status.st_mode & S_IFMT == S_IFDIR else {
             throw CommandError("cannot mount at \(given): not a directory")
         }
-    }
-
-    /// Makes a path absolute without asking what is there: that may be a dead mount.
-    private static func absolute(_ given: String) throws -> String {
-        guard !given.hasPrefix("/") else { return given }
-        guard let directory = getcwd(nil, 0) else {
-            throw CommandError("cannot tell the working directory: \(Errno(rawValue: errno))")
-        }
-        defer { free(directory) }
-        return String(cString: directory) + "/" + given
     }
 }

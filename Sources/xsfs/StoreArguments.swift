@@ -38,11 +38,11 @@ struct StoreArguments: ParsableArguments {
     ///
     /// - Throws: ``CommandError``.
     func source(_ options: MountOptions) throws -> StoreSource {
-        let socket = socket ?? options.socket
-        let device = device ?? options.device
+        let socket = try (socket ?? options.socket).map(absolutePath)
+        let device = try (device ?? options.device).map(absolutePath)
         let isEmbedded = embedded || options.isEmbedded
         let load = load ?? options.load
-        let listen = listen ?? options.listen
+        let listen = try (listen ?? options.listen).map(absolutePath)
         let named = [socket != nil, device != nil, isEmbedded].filter { $0 }.count
         guard named <= 1 else {
             throw CommandError("--socket, --device and --embedded exclude each other")

@@ -6,12 +6,21 @@ enum StoreSource {
     case remote(StoreAddress)
     case embedded(load: String?, listen: String?)
 
+    /// What /proc/mounts shows as the source.
+    var name: String {
+        switch self {
+        case .remote(let address): address.path
+        case .embedded: "embedded"
+        }
+    }
+
     /// Finds the store where libxenstore looks: what `$XENSTORED_PATH` names, or else the first of
     /// the standard places that exists.
     ///
     /// - Throws: ``CommandError`` that names the places.
     static func find() throws -> StoreAddress {
-        if let named = getenv("XENSTORED_PATH").map({ String(cString: $0) }), !named.isEmpty {
+        if let value = getenv("XENSTORED_PATH").map({ String(cString: $0) }), !value.isEmpty {
+            let named = try absolutePath(value)
             return isSocket(named) ? .socket(named) : .device(named)
         }
         let places = StoreAddress.standardPlaces

@@ -10,6 +10,8 @@ public final class Mounted: Sendable {
     public let point: String
     /// The store's own process, where it has one.
     public let store: TestStore?
+    /// Where the store is reached, by others and by the mount unless there is a proxy.
+    public let socket: String
     /// The process that serves the mount.
     public let daemon: ChildProcess
 
@@ -21,6 +23,7 @@ public final class Mounted: Sendable {
         in base: Shell
     ) async throws {
         self.kind = kind
+        self.socket = socket
         self.store = store
         point = base.directory + "/mount"
         mkdir(point, 0o755)

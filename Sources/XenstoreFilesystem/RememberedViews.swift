@@ -1,8 +1,8 @@
 import XenstoreProtocol
 
-/// Paths of empty keys that were directories when the kernel forgot them: a bounded queue, the
-/// oldest first out.
-struct RememberedDirectories {
+/// Paths of empty keys that showed otherwise than empty keys do when the kernel forgot them: a
+/// bounded queue, the oldest first out.
+struct RememberedViews {
     private var order: [XenstorePath] = []
     private var head = 0
     private var paths: Set<XenstorePath> = []
@@ -10,11 +10,11 @@ struct RememberedDirectories {
     mutating func insert(_ path: XenstorePath) {
         guard paths.insert(path).inserted else { return }
         order.append(path)
-        while order.count - head > FilesystemLimits.rememberedDirectories {
+        while order.count - head > FilesystemLimits.rememberedViews {
             paths.remove(order[head])
             head += 1
         }
-        if head > FilesystemLimits.rememberedDirectories {
+        if head > FilesystemLimits.rememberedViews {
             order.removeSubrange(..<head)
             head = 0
         }

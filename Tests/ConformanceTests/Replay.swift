@@ -1,0 +1,212 @@
+import TestSupport
+import Testing
+import XenstoreProtocol
+
+/// A server that can be talked to as domain 0 and, where it can, as a guest.
+struct Server {
+    let kind: ServerKind
+    let connect: (DomainID) throws -> (any Conversation)?
+}
+
+/// Replays scenarios on a server, and records what differs as issues at the row's line.
+final class Replay {
+    private static let barrierID = RequestID(0xBA44_1E40)
+
+    private let server: Server
+    private let directory: String
+    private var conversations: [Character: any Conversation] = [:]
+    private var transactions: [String: TransactionID] = [:]
+    private var lastRequest: UInt32 = 0
+
+    private init(_ scenario: Scenario, on server: Server) {
+        self.server = server
+        directory = scenario.directory
+    }
+
+    static func run(_ scenario: Scenario, on server: Server) throws {
+        let replay = Replay(scenario, on: server)
+        for request in ["MKDIR /conformance|", "RM $|", "MKDIR $|"] {
+            let setup = Row("A", request, "OK|")
+            try replay.run(setup)
+        }
+        for row in scenario.rows() where row.servers.contains(server.kind) {
+            guard try replay.run(row) else { return }
+        }
+    }
+
+    /// - Returns: false where the server has no such caller.
+    @discardableResult
+    private func run(_ row: Row) throws -> Bool {
+        guard let name = row.caller.first, let conversation = try conversation(name) else {
+            return false
+        }
+        let message = try message(row)
+        try conversation.send(message)
+        var events: [Character: [String]] = [:]
+        var reply: Message?
+        while reply == nil, let received = try conversation.receive() {
+            if received.type == .watchEvent {
+                events[name, default: []].append(text(received.payload))
+            } else {
+                reply = received
+            }
+        }
+        let eventsBefore = events[name]?.count ?? 0
+        for (name, conversation) in conversations {
+            events[name, default: []] += try eventsUpToNow(of: conversation)
+        }
+        check(row, message, reply)
+        checkEvents(row, events)
+        checkOrder(row, message, before: eventsBefore, all: events[name]?.count ?? 0)
+        return reply != nil
+    }
+
+    private func conversation(_ name: Character) throws -> (any Conversation)? {
+        if let open = conversations[name] { return open }
+        let domain = name == "G" ? DomainID(5) : .privileged
+        guard let conversation = try server.connect(domain) else { return nil }
+        conversations[name] = conversation
+        return conversation
+    }
+
+    private func message(_ row: Row) throws -> Message {
+        let parts = row.request.split(
+            separator: " ",
+            maxSplits: 1,
+            omittingEmptySubsequences: false
+        )
+        let payload = parts.count == 2 ? String(parts[1]) : ""
+        lastRequest += 1
+        return Message(
+            rawType: try #require(Self.rawType(String(parts[0]))),
+            requestID: RequestID(lastRequest),
+            transactionID: transaction(row),
+            payload: substitute(payload).utf8.map { $0 == UInt8(ascii: "|") ? 0 : $0 }
+        )
+    }
+
+    private func transaction(_ row: Row) -> TransactionID {
+        guard let dot = row.caller.firstIndex(of: ".") else { return .none }
+        let slot = row.caller[row.caller.index(after: dot)...]
+        if let number = UInt32(slot) { return TransactionID(number) }
+        return transactions[row.caller] ?? .none
+    }
+
+    /// Asks something harmless: what came before its answer was caused before.
+    private func eventsUpToNow(of conversation: any Conversation) throws -> [String] {
+        try conversation.send(
+            Message(.getDomainPath, requestID: Self.barrierID, payload: [0x30, 0])
+        )
+        var events: [String] = []
+        while let received = try conversation.receive() {
+            if received.type == .watchEvent {
+                events.append(text(received.payload))
+            } else if received.requestID == Self.barrierID {
+                return events
+            }
+        }
+        return events + ["the connection ended"]
+    }
+
+    private func check(_ row: Row, _ request: Message, _ reply: Message?) {
+        guard let reply else {
+            Issue.record("\(row.request): no reply", sourceLocation: row.location)
+            return
+        }
+        let isError = reply.type == .error
+        let payload = text(reply.payload)
+        let found = isError ? String(payload.dropLast()) : payload
+        let expected = substitute(row.reply(server.kind))
+        if !Self.matches(found, expected) {
+            Issue.record(
+                "\(row.request.prefix(80)): expected \(expected.prefix(80)), found \(found.prefix(80))",
+                sourceLocation: row.location
+            )
+        }
+        #expect(isError || reply.rawType == request.rawType, sourceLocation: row.location)
+        #expect(reply.requestID == request.requestID, sourceLocation: row.location)
+        // oxenstored clears the transaction of requests that ignore it.
+        let isIgnored = request.type == .watch || request.type == .unwatch
+        if !(isIgnored && server.kind == .oxenstored) {
+            #expect(reply.transactionID == request.transactionID, sourceLocation: row.location)
+        }
+        if request.type == .transactionStart, !isError, transactions[row.caller] == nil {
+            transactions[row.caller] = UInt32(found.dropLast()).map { TransactionID($0) }
+        }
+    }
+
+    private func checkEvents(_ row: Row, _ events: [Character: [String]]) {
+        var expected: [Character: [String]] = [:]
+        for event in row.events(server.kind) {
+            guard let name = event.first else { continue }
+            expected[name, default: []].append(substitute(String(event.dropFirst(2))))
+        }
+        for name in Set(conversations.keys).union(expected.keys) {
+            // Events read `path token` here, and `path|token|` on the wire.
+            let found = (events[name] ?? []).map {
+                String($0.dropLast()).replacing("|", with: " ", maxReplacements: 1)
+            }
+            #expect(
+                found == expected[name] ?? [],
+                "\(row.request): events of \(name)",
+                sourceLocation: row.location
+            )
+        }
+    }
+
+    /// Checks what the caller heard before the reply to its own request. A client must not rely on
+    /// it, but it is what tells a faithful server.
+    private func checkOrder(_ row: Row, _ request: Message, before: Int, all: Int) {
+        switch request.type {
+        case .write, .makeDirectory, .remove, .setPermissions:
+            #expect(
+                before == (server.kind == .oxenstored ? 0 : all),
+                sourceLocation: row.location
+            )
+        case .transactionEnd, .introduce:
+            #expect(before == all, sourceLocation: row.location)
+        case .watch:
+            #expect(before == 0, sourceLocation: row.location)
+        default:
+            break
+        }
+    }
+
+    private func substitute(_ text: String) -> String {
+        text.replacing("$", with: directory)
+    }
+
+    private func text(_ payload: [UInt8]) -> String {
+        String(decoding: payload.map { $0 == 0 ? UInt8(ascii: "|") : $0 }, as: UTF8.self)
+    }
+
+    /// Whether a text is the expected one, in which `#` stands for digits.
+    private static func matches(_ found: String, _ expected: String) -> Bool {
+        var rest = found[...]
+        for character in expected {
+            if character == "#" {
+                let digits = rest.prefix { $0.isNumber }
+                guard !digits.isEmpty else { return false }
+                rest = rest[digits.endIndex...]
+            } else {
+                guard rest.popFirst() == character else { return false }
+            }
+        }
+        return rest.isEmpty
+    }
+
+    private static func rawType(_ name: String) -> UInt32? {
+        if let number = UInt32(name) { return number }
+        return types[name]?.rawValue
+    }
+
+    private static let types: [String: MessageType] = [
+        "CONTROL": .control, "DIRECTORY": .directory, "READ": .read, "GET_PERMS": .getPermissions,
+        "WATCH": .watch, "UNWATCH": .unwatch, "TRANSACTION_START": .transactionStart,
+        "TRANSACTION_END": .transactionEnd, "INTRODUCE": .introduce, "RELEASE": .release,
+        "GET_DOMAIN_PATH": .getDomainPath, "WRITE": .write, "MKDIR": .makeDirectory,
+        "RM": .remove, "SET_PERMS": .setPermissions, "RESUME": .resume,
+        "IS_DOMAIN_INTRODUCED": .isDomainIntroduced, "SET_TARGET": .setTarget,
+        "RESET_WATCHES": .resetWatches, "DIRECTORY_PART": .directoryPart,
+    ]
+}

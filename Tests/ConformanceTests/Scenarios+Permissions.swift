@@ -1,0 +1,124 @@
+import Testing
+
+/// Permissions, as the privileged domain sets them and as a guest meets them.
+let permissionScenarios: [Scenario] = [
+    Scenario("permissions") {
+        Row("A", "GET_PERMS $|", "n0|")
+        Row("A", "SET_PERMS $|n0|r5|", "OK|")
+        Row("A", "GET_PERMS $|", "n0|r5|")
+        Row("A", "WRITE $/child/deep|", "OK|")
+        Row("A", "GET_PERMS $/child|", "n0|r5|")
+        Row("A", "GET_PERMS $/child/deep|", "n0|r5|")
+        Row("A", "SET_PERMS $|b5|w1|", "OK|")
+        Row("A", "GET_PERMS $/child|", "n0|r5|")
+        Row("A", "WRITE $/owned|", "OK|")
+        Row("A", "GET_PERMS $/owned|", "b5|w1|")
+        Row("A", "SET_PERMS $|n0|r1|w1|", "OK|")
+        Row("A", "GET_PERMS $|", "n0|r1|w1|")
+        Row("A", "SET_PERMS $|n0|r1|r2|r5|w1|b2|", "OK|")
+        Row("A", "SET_PERMS $|n005|", "OK|")
+        Row("A", "GET_PERMS $|", "n5|")
+        Row("A", "GET_PERMS $/none|", "ENOENT")
+        Row("A", "SET_PERMS $/none|n0|", "ENOENT")
+        Row("A", "SET_PERMS $/none/below|n0|", "ENOENT")
+    },
+    Scenario("malformed permissions") {
+        Row("A", "SET_PERMS $|", "EINVAL")
+        Row("A", "SET_PERMS $|x0|", "EINVAL")
+        Row("A", "SET_PERMS $|R0|", "EINVAL")
+        Row("A", "SET_PERMS $|r|", "EINVAL")
+        Row("A", "SET_PERMS $|0|", "EINVAL")
+        Row("A", "SET_PERMS $|r0x|", "EINVAL")
+        Row("A", "SET_PERMS $|n0", "EINVAL")
+        Row("A", "GET_PERMS $|", "n0|")
+    },
+    Scenario("permissions of special paths") {
+        // C 4.17 sets them, but refuses to tell.
+        Row("A", "SET_PERMS @releaseDomain|n0|r5|", "OK|")
+        Row("A", "GET_PERMS @releaseDomain|", .differs("n0|r5|", xenstored: "EINVAL"))
+        Row("A", "SET_PERMS @releaseDomain|n0|", "OK|")
+        Row("A", "GET_PERMS @introduceDomain|", .differs("n0|", xenstored: "EINVAL"))
+        Row("A", "READ @none|", .differs("EINVAL", oxenstored: "ENOENT"))
+        Row("A", "WRITE @none|x", "EINVAL", only: [.store, .xenstored])
+    },
+    Scenario("domains that do not exist") {
+        // Without a hypervisor ours takes every domain for an existing one.
+        Row("A", "SET_PERMS $|n77|", .differs("OK|", xenstored: "ENOENT"))
+    },
+    Scenario("a guest reads") {
+        Row("A", "WRITE $/secret/x|", "OK|")
+        Row("A", "WRITE $/public|v", "OK|")
+        Row("A", "SET_PERMS $/public|n0|r5|", "OK|")
+        Row("A", "WRITE $/all|v", "OK|")
+        Row("A", "SET_PERMS $/all|r0|", "OK|")
+        Row("G", "READ $/secret/x|", "EACCES")
+        Row("G", "READ $/secret/none|", .differs("EACCES", oxenstored: "ENOENT"))
+        Row("G", "READ $/none|", .differs("EACCES", oxenstored: "ENOENT"))
+        Row("G", "READ $/none/below|", .differs("EACCES", oxenstored: "ENOENT"))
+        Row("G", "GET_PERMS $/secret|", "EACCES")
+        Row("G", "DIRECTORY $|", "EACCES")
+        Row("G", "READ $/public|", "v")
+        Row("G", "READ $/public/none|", "ENOENT")
+        Row("G", "GET_PERMS $/public|", "n0|r5|")
+        Row("G", "DIRECTORY $/all|", "")
+        Row("A", "SET_PERMS $/public|n0|n5|r5|", "OK|")
+        Row("G", "READ $/public|", "EACCES")
+        Row("A", "SET_PERMS $/public|r0|n5|", "OK|")
+        Row("G", "READ $/public|", "EACCES")
+    },
+    Scenario("a guest writes") {
+        Row("A", "WRITE $/r|v", "OK|")
+        Row("A", "SET_PERMS $/r|n0|r5|", "OK|")
+        Row("A", "WRITE $/w|v", "OK|")
+        Row("A", "SET_PERMS $/w|n0|w5|", "OK|")
+        Row("G", "WRITE $/r|x", "EACCES")
+        Row("G", "WRITE $/r/new|x", "EACCES")
+        Row("G", "MKDIR $/r|", "EACCES")
+        Row("G", "MKDIR $/new|", "EACCES")
+        Row("G", "RM $/r|", "EACCES")
+        Row("G", "RM $/r/none|", .differs("EACCES", oxenstored: "OK|"))
+        Row("G", "READ $/w|", "EACCES")
+        Row("G", "WRITE $/w|x", "OK|")
+        Row("A", "READ $/w|", "x")
+        Row("G", "WRITE $/w/new|x", "OK|")
+        Row("A", "GET_PERMS $/w/new|", .differs("n5|w5|", oxenstored: "n0|w5|"))
+        Row("G", "RM $/w/new|", "OK|")
+        Row("G", "RM $/w|", "OK|")
+        Row("A", "READ $/w|", "ENOENT")
+    },
+    Scenario("a guest sets permissions") {
+        Row("A", "WRITE $/mine|v", "OK|")
+        Row("A", "SET_PERMS $/mine|n5|", "OK|")
+        Row("A", "WRITE $/both|v", "OK|")
+        Row("A", "SET_PERMS $/both|b0|", "OK|")
+        Row("G", "SET_PERMS $/both|n0|", "EACCES")
+        Row("G", "SET_PERMS $/mine|r5|w1|", "OK|")
+        Row("A", "GET_PERMS $/mine|", "r5|w1|")
+        Row("G", "SET_PERMS $/mine|n0|", .differs("EPERM", oxenstored: "EACCES"))
+        Row("G", "SET_PERMS $/mine|n5|r0|r1|r2|r1|", "OK|")
+        Row("G", "SET_PERMS $/mine|n5|r0|r1|r2|r1|r2|", .differs("ENOSPC", oxenstored: "OK|"))
+        Row("G", "SET_PERMS $/none|n5|", .differs("EACCES", oxenstored: "ENOENT"))
+    },
+    Scenario("a guest at home") {
+        Row("A", "MKDIR /local/domain/5|", "OK|")
+        Row("A", "SET_PERMS /local/domain/5|n5|", "OK|")
+        Row("G", "WRITE data/x|v", "OK|")
+        Row("G", "GET_PERMS data/x|", "n5|")
+        Row("A", "READ /local/domain/5/data/x|", "v")
+        Row("G", "WRITE data/x|\(long(2015))", "OK|")
+        Row("G", "WRITE data/x|\(long(2016))", .differs("ENOSPC", oxenstored: "OK|"))
+        Row("G", "WRITE data/x|\(long(2049))", .differs("ENOSPC", oxenstored: "E2BIG"))
+        Row("G", "READ \(long(2048))|", .differs("ENOENT", oxenstored: "EINVAL"))
+        Row("G", "READ \(long(2049))|", "EINVAL")
+        Row("A", "RM /local/domain/5|", "OK|")
+    },
+    Scenario("a guest administers") {
+        Row("G", "INTRODUCE 2|1|1|", "EACCES")
+        Row("G", "RELEASE 2|", "EACCES")
+        Row("G", "IS_DOMAIN_INTRODUCED 0|", "EACCES")
+        Row("G", "RESUME 2|", "EACCES")
+        Row("G", "SET_TARGET 5|2|", "EACCES")
+        Row("G", "CONTROL check|", .differs("EACCES", oxenstored: "OK|"))
+        Row("G", "GET_DOMAIN_PATH 7|", "/local/domain/7|")
+    },
+]

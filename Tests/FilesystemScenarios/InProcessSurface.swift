@@ -1,0 +1,292 @@
+public import XenstoreFilesystem
+public import XenstoreProtocol
+import XenstoreStore
+
+/// The filesystem without a kernel: walks paths and keeps names as the kernel does.
+public final class InProcessSurface<Access: XenstoreAccess>: Surface {
+    private struct Name: Hashable {
+        let directory: InodeNumber
+        let name: String
+    }
+
+    private struct Dentry {
+        let inode: InodeNumber
+        let view: View
+    }
+
+    public let store: any XenstoreAccess
+    public let filesystem: Filesystem<Access>
+    private let deliver: () -> Void
+    private let kernel: Kernel
+
+    /// What the kernel knows, shared with the filesystem's notices to it.
+    private final class Kernel {
+        var names: [Name: Dentry] = [:]
+        var reports: [String] = []
+        var started: [() async -> Void] = []
+    }
+
+    /// - Parameters:
+    ///   - access: the filesystem's way to the store.
+    ///   - other: another client's.
+    ///   - deliver: brings the events that have come to the filesystem.
+    public init(
+        _ access: Access,
+        other: any XenstoreAccess,
+        options: FilesystemOptions,
+        deliver: @escaping (Filesystem<Access>) -> Void
+    ) {
+        let kernel = Kernel()
+        store = other
+        filesystem = Filesystem(
+            access,
+            options: options,
+            environment: FilesystemEnvironment(
+                now: { Timestamp(seconds: 1, nanoseconds: 0) },
+                start: { work in kernel.started.append(work) },
+                notify: { notification in
+                    switch notification {
+                    case .name(let directory, let name):
+                        kernel.names[Name(directory: directory, name: name)] = nil
+                    }
+                },
+                report: { text in kernel.reports.append(text) }
+            )
+        )
+        self.kernel = kernel
+        let filesystem = filesystem
+        self.deliver = { deliver(filesystem) }
+    }
+
+    /// Errors that no system call could report.
+    public var reported: [String] { kernel.reports }
+
+    /// Names that the kernel keeps.
+    public var keptNames: Int { kernel.names.count }
+
+    /// Brings what has happened in the store to the filesystem.
+    public func settle() async {
+        deliver()
+        while !kernel.started.isEmpty {
+            let work = kernel.started
+            kernel.started = []
+            for work in work {
+                await work()
+            }
+            deliver()
+        }
+    }
+
+    // MARK: Walking
+
+    /// Runs a system call on a path's last name, and once more with all names looked up again where
+    /// the filesystem says that what the kernel knows is stale: as the kernel does.
+    private func call<Value>(
+        _ path: String,
+        _ body: (_ parent: InodeNumber, _ name: String) async throws -> Value
+    ) async throws -> Value {
+        await settle()
+        let names = path.split(separator: "/").map(String.init)
+        guard let last = names.last else { throw FilesystemError.invalid }
+        do {
+            return try await body(try await walk(names.dropLast()), last)
+        } catch FilesystemError.stale {
+            kernel.names = [:]
+            return try await body(try await walk(names.dropLast()), last)
+        }
+    }
+
+    private func walk(_ names: ArraySlice<String>) async throws -> InodeNumber {
+        var directory = InodeNumber.root
+        for name in names {
+            let dentry = try await find(name, in: directory)
+            guard dentry.view == .directory else { throw FilesystemError.notDirectory }
+            directory = dentry.inode
+        }
+        return directory
+    }
+
+    private func find(_ name: String, in directory: InodeNumber) async throws -> Dentry {
+        let key = Name(directory: directory, name: name)
+        if let known = kernel.names[key] { return known }
+        let entry = try await filesystem.lookup(name, in: directory)
+        let dentry = Dentry(inode: entry.attributes.inode, view: entry.attributes.view)
+        if entry.nameLifetime > 0 { kernel.names[key] = dentry }
+        return dentry
+    }
+
+    private func forget(_ name: String, in directory: InodeNumber) {
+        kernel.names[Name(directory: directory, name: name)] = nil
+    }
+
+    /// Opens for writing as open(2) with O_CREAT does.
+    private func open(_ path: String, _ flags: OpenFlags) async throws -> HandleID {
+        try await call(path) { parent, name in
+            do {
+                if flags.contains(.exclusive) { throw FilesystemError.noEntry }
+                let dentry = try await find(name, in: parent)
+                guard dentry.view == .file else { throw FilesystemError.isDirectory }
+                return try await filesystem.open(dentry.inode, flags)
+            } catch FilesystemError.noEntry {
+                let (entry, handle) = try await filesystem.create(name, in: parent, flags)
+                if entry.nameLifetime > 0 {
+                    kernel.names[Name(directory: parent, name: name)] = Dentry(
+                        inode: entry.attributes.inode,
+                        view: entry.attributes.view
+                    )
+                }
+                return handle
+            }
+        }
+    }
+
+    private func close(_ handle: HandleID) async throws {
+        try await filesystem.flush(handle)
+        await filesystem.release(handle)
+    }
+
+    // MARK: System calls
+
+    public func read(_ path: String) async throws -> [UInt8] {
+        let handle = try await call(path) { parent, name in
+            let dentry = try await find(name, in: parent)
+            return try await filesystem.open(dentry.inode, .read)
+        }
+        let bytes = try filesystem.read(handle, offset: 0, count: 1 << 20)
+        await filesystem.release(handle)
+        return Array(bytes)
+    }
+
+    public func write(_ bytes: [UInt8], to path: String) async throws {
+        let handle = try await open(path, [.write, .truncate])
+        // A shell closes a copy of the descriptor first.
+        try await filesystem.flush(handle)
+        do {
+            if !bytes.isEmpty { try await filesystem.write(bytes, to: handle, offset: 0) }
+        } catch {
+            try await close(handle)
+            throw error
+        }
+        try await close(handle)
+    }
+
+    public func append(_ bytes: [UInt8], to path: String) async throws {
+        let handle = try await open(path, [.write, .append])
+        try await filesystem.write(bytes, to: handle, offset: 0)
+        try await close(handle)
+    }
+
+    public func createExclusively(_ path: String) async throws {
+        let handle = try await open(path, [.write, .exclusive])
+        try await close(handle)
+    }
+
+    public func truncate(_ path: String, to size: Int) async throws {
+        try await call(path) { parent, name in
+            let dentry = try await find(name, in: parent)
+            let changes = AttributeChanges(size: size)
+            _ = try await filesystem.setAttributes(changes, of: dentry.inode, handle: nil)
+        }
+    }
+
+    public func status(_ path: String) async throws -> Status {
+        try await call(path) { parent, name in
+            let dentry = try await find(name, in: parent)
+            let attributes = try await filesystem.attributes(of: dentry.inode)
+            return Status(
+                view: attributes.view,
+                size: attributes.size,
+                mode: attributes.mode,
+                userID: attributes.userID
+            )
+        }
+    }
+
+    public func list(_ path: String) async throws -> [(name: String, view: View)] {
+        let handle = try await call(path) { parent, name in
+            let dentry = try await find(name, in: parent)
+            return try await filesystem.openDirectory(dentry.inode)
+        }
+        defer { filesystem.releaseDirectory(handle) }
+        var listed: [(name: String, view: View)] = []
+        var offset = 0
+        while true {
+            var room = 100
+            let part = try await filesystem.list(handle, offset: offset) { _ in
+                room -= 1
+                return room >= 0
+            }
+            guard let last = part.last else { return listed }
+            offset = last.nextOffset
+            for entry in part {
+                guard case .entry(let target) = entry.target else { continue }
+                listed.append((entry.name, target.attributes.view))
+                filesystem.forget(target.attributes.inode, count: 1)
+            }
+        }
+    }
+
+    public func makeDirectory(_ path: String) async throws {
+        try await call(path) { parent, name in
+            forget(name, in: parent)
+            _ = try await filesystem.makeDirectory(name, in: parent)
+        }
+    }
+
+    public func removeDirectory(_ path: String) async throws {
+        try await call(path) { parent, name in
+            try await filesystem.removeDirectory(name, in: parent)
+            forget(name, in: parent)
+        }
+    }
+
+    public func unlink(_ path: String) async throws {
+        try await call(path) { parent, name in
+            let dentry = try await find(name, in: parent)
+            guard dentry.view == .file else { throw FilesystemError.isDirectory }
+            try await filesystem.unlink(name, in: parent)
+            forget(name, in: parent)
+        }
+    }
+
+    public func rename(_ path: String, to newPath: String, _ mode: RenameMode) async throws {
+        try await call(path) { parent, name in
+            let newNames = newPath.split(separator: "/").map(String.init)
+            let newParent = try await walk(newNames.dropLast())
+            let newName = newNames.last ?? ""
+            _ = try await find(name, in: parent)
+            try await filesystem.rename(name, in: parent, to: newName, in: newParent, mode)
+            forget(name, in: parent)
+            forget(newName, in: newParent)
+        }
+    }
+
+    public func setMode(_ mode: UInt32, of path: String) async throws {
+        try await change(path, AttributeChanges(mode: mode))
+    }
+
+    public func setOwner(_ userID: UInt32, of path: String) async throws {
+        try await change(path, AttributeChanges(userID: userID))
+    }
+
+    private func change(_ path: String, _ changes: AttributeChanges) async throws {
+        try await call(path) { parent, name in
+            let dentry = try await find(name, in: parent)
+            _ = try await filesystem.setAttributes(changes, of: dentry.inode, handle: nil)
+        }
+    }
+
+    public func attribute(_ name: String, of path: String) async throws -> [UInt8] {
+        try await call(path) { parent, last in
+            let dentry = try await find(last, in: parent)
+            return try await filesystem.extendedAttribute(name, of: dentry.inode)
+        }
+    }
+
+    public func setAttribute(_ name: String, to value: [UInt8], of path: String) async throws {
+        try await call(path) { parent, last in
+            let dentry = try await find(last, in: parent)
+            try await filesystem.setExtendedAttribute(name, to: value, of: dentry.inode, .any)
+        }
+    }
+}

@@ -1,0 +1,57 @@
+public import XenstoreFilesystem
+
+/// A claim about the filesystem that holds on every surface and over every store.
+///
+/// Keys are made below `/t`, which is empty when a scenario starts.
+public struct Scenario: Sendable, CustomStringConvertible {
+    /// The claim, in words.
+    public let claim: String
+    /// Whether the mount shows values raw.
+    public let options: FilesystemOptions
+    public let run: @Sendable (any Surface) async throws -> Void
+
+    init(
+        _ claim: String,
+        options: FilesystemOptions = FilesystemOptions(),
+        _ run: @escaping @Sendable (any Surface) async throws -> Void
+    ) {
+        self.claim = claim
+        self.options = options
+        self.run = run
+    }
+
+    public var description: String { claim }
+
+    /// All of them.
+    public static let all = values + names + shapes + changes + attributes + renames
+}
+
+/// A claim that does not hold.
+public struct Broken: Error, CustomStringConvertible {
+    public let description: String
+}
+
+/// Fails the scenario unless two values are equal.
+func expect<Value: Equatable>(
+    _ actual: Value,
+    _ expected: Value,
+    _ what: String = "",
+    line: Int = #line
+) throws {
+    guard actual != expected else { return }
+    throw Broken(description: "line \(line) \(what): got \(actual), expected \(expected)")
+}
+
+/// Fails the scenario unless `body` fails with this error.
+func expectError(
+    _ expected: FilesystemError,
+    line: Int = #line,
+    _ body: () async throws -> Void
+) async throws {
+    do {
+        try await body()
+    } catch let error as FilesystemError {
+        return try expect(error, expected, line: line)
+    }
+    throw Broken(description: "line \(line): succeeded, expected \(expected)")
+}

@@ -1,0 +1,81 @@
+import XenstoreFilesystem
+import XenstoreProtocol
+
+extension Scenario {
+    static let attributes: [Scenario] = [
+        Scenario("Owner and mode are the permissions") { fs in
+            let modes: [(String, UInt32)] = [
+                ("n0", 0o600), ("r0", 0o644), ("w0", 0o622), ("b0", 0o666), ("n0,r1", 0o640),
+                ("n0,b1", 0o660), ("r0,w1", 0o664), ("r0,n1", 0o644),
+            ]
+            for (text, mode) in modes {
+                try await fs.put("1", at: "/t/k")
+                try await fs.setPermissions(text, of: "/t/k")
+                try expect(try await fs.status("/t/k").mode, mode, text)
+            }
+            try await fs.put("1", at: "/t/d/child")
+            try await fs.setPermissions("r0", of: "/t/d")
+            try expect(try await fs.status("/t/d").mode, 0o755)
+            try await fs.setPermissions("n1,r2", of: "/t/k")
+            try expect(try await fs.status("/t/k").userID, 1)
+        },
+        Scenario("chmod changes what can be expressed; the rest is EPERM") { fs in
+            try await fs.put("1", at: "/t/k")
+            try await fs.setPermissions("n0", of: "/t/k")
+            try await fs.setMode(0o644, of: "/t/k")
+            try expect(try await fs.permissions("/t/k"), "r0")
+            try await fs.setMode(0o600, of: "/t/k")
+            try expect(try await fs.permissions("/t/k"), "n0")
+            for mode: UInt32 in [0o400, 0o640, 0o700, 0o755, 0o4600] {
+                try await expectError(.notPermitted) { try await fs.setMode(mode, of: "/t/k") }
+            }
+            try expect(try await fs.permissions("/t/k"), "n0")
+            try await fs.setPermissions("n0,r1", of: "/t/k")
+            try await fs.setMode(0o644, of: "/t/k")
+            try expect(try await fs.permissions("/t/k"), "r0,r1")
+        },
+        Scenario("chown changes the owner domain") { fs in
+            try await fs.put("1", at: "/t/k")
+            try await fs.setOwner(2, of: "/t/k")
+            try expect(try await fs.permissions("/t/k"), "n2")
+            try expect(try await fs.status("/t/k").userID, 2)
+        },
+        Scenario("user.xenstore.perms and user.xenstore.value get and set") { fs in
+            try await fs.put("1", at: "/t/k")
+            try await fs.setAttribute("user.xenstore.perms", to: Array("n1,r2".utf8), of: "/t/k")
+            try expect(try await fs.permissions("/t/k"), "n1,r2")
+            try expect(
+                try await fs.attribute("user.xenstore.perms", of: "/t/k"),
+                Array("n1,r2".utf8)
+            )
+            try await fs.setAttribute("user.xenstore.value", to: [0, 10, 255], of: "/t/k")
+            try expect(try await fs.store.read(fs.key("/t/k")), [0, 10, 255])
+            try expect(try await fs.attribute("user.xenstore.value", of: "/t/k"), [0, 10, 255])
+            try await expectError(.invalid) {
+                try await fs.setAttribute("user.xenstore.perms", to: [120], of: "/t/k")
+            }
+            try await expectError(.noData) { _ = try await fs.attribute("user.none", of: "/t/k") }
+            try expect(try await fs.permissions("/t/k"), "n1,r2")
+        },
+        Scenario("Permissions that others change are seen") { fs in
+            try await fs.put("1", at: "/t/k")
+            for text in ["n0", "r0", "b1", "n0,r2"] {
+                try await fs.setPermissions(text, of: "/t/k")
+                let permissions = try await fs.attribute("user.xenstore.perms", of: "/t/k")
+                try expect(permissions, Array(text.utf8))
+                let owner = text.contains("1") ? UInt32(1) : 0
+                try await eventually { try await fs.status("/t/k").userID == owner }
+            }
+        },
+    ]
+}
+
+extension Surface {
+    /// Sets permissions as another client.
+    func setPermissions(_ text: String, of path: String) async throws {
+        guard let permissions = Permissions(text: Array(text.utf8)) else {
+            throw Broken(description: "a scenario spells permissions wrong: \(text)")
+        }
+        try await store.setPermissions(permissions, of: key(path))
+    }
+}

@@ -1,0 +1,62 @@
+import XenstoreFilesystem
+import XenstoreProtocol
+
+extension Scenario {
+    static let shapes: [Scenario] = [
+        Scenario("A key with children is a directory; one with a value alone, or none, a file") {
+            fs in
+            try await fs.put("1", at: "/t/d/child")
+            try await fs.put("1", at: "/t/f")
+            try await fs.put("", at: "/t/e")
+            try expect(try await fs.status("/t/d").view, .directory)
+            try expect(try await fs.status("/t/f").view, .file)
+            try expect(try await fs.status("/t/e").view, .file)
+            let listed = try await fs.list("/t").sorted { $0.name < $1.name }
+            try expect(listed.map(\.name), ["d", "e", "f"])
+            try expect(listed.map(\.view), [.directory, .file, .file])
+        },
+        Scenario(
+            "With empty=dir, a key with neither is a directory",
+            options: FilesystemOptions(emptyView: .directory)
+        ) { fs in
+            try await fs.put("", at: "/t/e")
+            try expect(try await fs.status("/t/e").view, .directory)
+            try await fs.write("1\n", to: "/t/e/child")
+            try expect(try await fs.value("/t/e/child"), "1")
+            try await fs.createExclusively("/t/lock")
+            try expect(try await fs.status("/t/lock").view, .file)
+        },
+        Scenario("What mkdir made stays a directory while it is empty") { fs in
+            try await fs.makeDirectory("/t/d")
+            try expect(try await fs.status("/t/d").view, .directory)
+            try expect(try await fs.value("/t/d"), "")
+            try await fs.write("1\n", to: "/t/d/child")
+            try await fs.unlink("/t/d/child")
+            try expect(try await fs.status("/t/d").view, .directory)
+        },
+        Scenario("A file becomes a directory when others give it a child") { fs in
+            try await fs.put("", at: "/t/k")
+            try expect(try await fs.status("/t/k").view, .file)
+            try await fs.put("1", at: "/t/k/child")
+            try await eventually { try await fs.status("/t/k").view == .directory }
+            try expect(try await fs.text("/t/k/child"), "1\n")
+        },
+        Scenario("A directory becomes a file when others take its children and leave a value") {
+            fs in
+            try await fs.put("own", at: "/t/k")
+            try await fs.put("1", at: "/t/k/child")
+            try expect(try await fs.names("/t/k"), [".value", "child"])
+            try await fs.store.remove(fs.key("/t/k/child"))
+            try await eventually { try await fs.status("/t/k").view == .file }
+            try expect(try await fs.text("/t/k"), "own\n")
+        },
+        Scenario("A directory that others replace by a file is a file") { fs in
+            try await fs.put("1", at: "/t/k/child")
+            try expect(try await fs.text("/t/k/child"), "1\n")
+            try await fs.store.remove(fs.key("/t/k"))
+            try await fs.put("file", at: "/t/k")
+            try await eventually { try await fs.status("/t/k").view == .file }
+            try expect(try await fs.text("/t/k"), "file\n")
+        },
+    ]
+}

@@ -1,0 +1,111 @@
+import XenstoreFilesystem
+import XenstoreProtocol
+
+extension Scenario {
+    static let values: [Scenario] = [
+        Scenario("A value reads with a newline at its end, and a newline at the end is not stored")
+        {
+            fs in
+            try await fs.put("one", at: "/t/k")
+            try expect(try await fs.text("/t/k"), "one\n")
+            try expect(try await fs.status("/t/k").size, 4)
+            try await fs.write("two\n", to: "/t/k")
+            try expect(try await fs.value("/t/k"), "two")
+            try await fs.write("three", to: "/t/k")
+            try expect(try await fs.value("/t/k"), "three")
+        },
+        Scenario("What is read and written back is the same value, whatever its bytes") { fs in
+            let all = [UInt8](0...255)
+            for value in [all, [10], [10, 10], [97, 10], [0], [0, 10], []] {
+                try await fs.store.write(value, to: fs.key("/t/k"))
+                let bytes = try await fs.read("/t/k")
+                try await fs.write(bytes, to: "/t/copy")
+                try await eventually { try await fs.store.read(fs.key("/t/copy")) == value }
+            }
+        },
+        Scenario(
+            "With raw, a value is the exact bytes both ways",
+            options: FilesystemOptions(valueForm: .raw)
+        ) { fs in
+            try await fs.put("one", at: "/t/k")
+            try expect(try await fs.text("/t/k"), "one")
+            try expect(try await fs.status("/t/k").size, 3)
+            try await fs.write("two\n", to: "/t/k")
+            try expect(try await fs.value("/t/k"), "two\n")
+        },
+        Scenario("An empty value reads as an empty file") { fs in
+            try await fs.put("", at: "/t/k")
+            try expect(try await fs.text("/t/k"), "")
+            try expect(try await fs.status("/t/k").size, 0)
+        },
+        Scenario("Creating and truncating without a write stores an empty value at close") { fs in
+            try await fs.write("", to: "/t/new")
+            try await eventually { try await fs.value("/t/new") == "" }
+            try await fs.put("old", at: "/t/k")
+            try await fs.write("", to: "/t/k")
+            try await eventually { try await fs.value("/t/k") == "" }
+        },
+        Scenario("Appends extend what is there") { fs in
+            try await fs.append("a\n", to: "/t/k")
+            try await fs.append("b\n", to: "/t/k")
+            try await fs.put("x\ny", at: "/t/k")
+            try await fs.append("z\n", to: "/t/k")
+            try expect(try await fs.value("/t/k"), "x\ny\nz")
+        },
+        Scenario("truncate cuts and extends") { fs in
+            try await fs.put("abcdef", at: "/t/k")
+            try await fs.truncate("/t/k", to: 3)
+            try expect(try await fs.value("/t/k"), "abc")
+            try await fs.truncate("/t/k", to: 0)
+            try expect(try await fs.value("/t/k"), "")
+            try await fs.truncate("/t/k", to: 2)
+            try expect(try await fs.value("/t/k"), "\0\0")
+        },
+        Scenario("A value too big for one message is EFBIG, and nothing is stored") { fs in
+            try await fs.put("old", at: "/t/k")
+            let big = [UInt8](repeating: 97, count: 4097)
+            try await expectError(.tooLarge) { try await fs.write(big, to: "/t/k") }
+            try expect(try await fs.value("/t/k"), "old")
+            // It fits the file's bound, but not with the path.
+            try await expectError(.tooLarge) {
+                try await fs.write(Array(big.dropLast(2)), to: "/t/new")
+            }
+            try expect(try await fs.value("/t/new"), nil)
+            try await expectError(.tooLarge) { try await fs.truncate("/t/k", to: 1 << 40) }
+            try expect(try await fs.value("/t/k"), "old")
+        },
+        Scenario("A reader that starts after a write was acknowledged sees it") { fs in
+            for number in 0..<50 {
+                try await fs.put("value \(number)", at: "/t/k")
+                try expect(try await fs.text("/t/k"), "value \(number)\n")
+                try expect(try await fs.status("/t/k").size, "value \(number)\n".utf8.count)
+            }
+            try await fs.store.remove(fs.key("/t/k"))
+            try await expectError(.noEntry) { _ = try await fs.read("/t/k") }
+            try await expectError(.noEntry) { _ = try await fs.status("/t/k") }
+            try expect(try await fs.names("/t"), [])
+            try await fs.put("again", at: "/t/k")
+            try expect(try await fs.text("/t/k"), "again\n")
+        },
+        Scenario("A file that others removed is made again by writing it") { fs in
+            try await fs.put("one", at: "/t/k")
+            _ = try await fs.status("/t/k")
+            try await fs.store.remove(fs.key("/t/k"))
+            try await fs.write("two\n", to: "/t/k")
+            try expect(try await fs.value("/t/k"), "two")
+        },
+    ]
+}
+
+/// Waits for something that nothing tells of: closing is not waited for by the kernel.
+func eventually(
+    line: Int = #line,
+    _ condition: () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + .seconds(5)
+    while ContinuousClock.now < deadline {
+        if try await condition() { return }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    throw Broken(description: "line \(line): did not come true in time")
+}

@@ -1,0 +1,95 @@
+public import XenstoreFilesystem
+public import XenstoreProtocol
+
+/// What stat(2) tells, as far as scenarios look at it.
+public struct Status: Hashable, Sendable {
+    public var view: View
+    public var size: Int
+    public var mode: UInt32
+    public var userID: UInt32
+
+    public init(view: View, size: Int, mode: UInt32, userID: UInt32) {
+        self.view = view
+        self.size = size
+        self.mode = mode
+        self.userID = userID
+    }
+}
+
+/// A filesystem over a store, as a program sees it: the one in this process, or a mount.
+///
+/// Paths begin with a slash and are relative to the mount. Every call throws the error that the
+/// system call fails with.
+public protocol Surface {
+    /// The store itself, as another client sees and changes it.
+    var store: any XenstoreAccess { get }
+
+    func read(_ path: String) async throws -> [UInt8]
+    /// open(O_WRONLY | O_CREAT | O_TRUNC), one write(2) unless empty, close.
+    func write(_ bytes: [UInt8], to path: String) async throws
+    /// open(O_WRONLY | O_CREAT | O_APPEND), one write(2), close.
+    func append(_ bytes: [UInt8], to path: String) async throws
+    /// open(O_WRONLY | O_CREAT | O_EXCL), close.
+    func createExclusively(_ path: String) async throws
+    func truncate(_ path: String, to size: Int) async throws
+    func status(_ path: String) async throws -> Status
+    /// The names but `.` and `..`, in the listing's order, with what it says they are.
+    func list(_ path: String) async throws -> [(name: String, view: View)]
+    func makeDirectory(_ path: String) async throws
+    func removeDirectory(_ path: String) async throws
+    func unlink(_ path: String) async throws
+    func rename(_ path: String, to newPath: String, _ mode: RenameMode) async throws
+    func setMode(_ mode: UInt32, of path: String) async throws
+    func setOwner(_ userID: UInt32, of path: String) async throws
+    func attribute(_ name: String, of path: String) async throws -> [UInt8]
+    func setAttribute(_ name: String, to value: [UInt8], of path: String) async throws
+}
+
+extension Surface {
+    /// The names of a listing, sorted: stores differ in their order.
+    public func names(_ path: String) async throws -> [String] {
+        try await list(path).map(\.name).sorted()
+    }
+
+    /// Reads a file as text.
+    public func text(_ path: String) async throws -> String {
+        String(decoding: try await read(path), as: UTF8.self)
+    }
+
+    /// Writes a file as text.
+    public func write(_ text: String, to path: String) async throws {
+        try await write(Array(text.utf8), to: path)
+    }
+
+    /// Appends text to a file.
+    public func append(_ text: String, to path: String) async throws {
+        try await append(Array(text.utf8), to: path)
+    }
+
+    /// The value of a key in the store, as text; nil where there is no key.
+    public func value(_ path: String) async throws -> String? {
+        do throws(XenstoreError) {
+            return String(decoding: try await store.read(key(path)), as: UTF8.self)
+        } catch .refused(.noEntry) {
+            return nil
+        }
+    }
+
+    /// Sets the value of a key as another client.
+    public func put(_ value: String, at path: String) async throws {
+        try await store.write(Array(value.utf8), to: key(path))
+    }
+
+    /// The permissions of a key in the store, `n0,r5`.
+    public func permissions(_ path: String) async throws -> String {
+        try await store.permissions(of: key(path)).description
+    }
+
+    /// The path of a key that a scenario spells right.
+    public func key(_ path: String) -> XenstorePath {
+        guard let key = try? XenstorePath(path) else {
+            preconditionFailure("a scenario names an illegal key: \(path)")
+        }
+        return key
+    }
+}

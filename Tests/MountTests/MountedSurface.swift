@@ -1,0 +1,130 @@
+import FilesystemScenarios
+import Glibc
+import MountCalls
+import MountSupport
+import XenstoreFilesystem
+import XenstoreProtocol
+
+/// A mount as a program sees it: plain system calls, with nothing in between.
+struct MountedSurface: Surface {
+    let store: any XenstoreAccess
+    let mountpoint: String
+
+    func read(_ path: String) async throws -> [UInt8] {
+        try with(path, O_RDONLY) { descriptor in
+            var bytes = [UInt8](repeating: 0, count: 65536)
+            let count = try check(Glibc.read(descriptor, &bytes, bytes.count))
+            return Array(bytes[..<count])
+        }
+    }
+
+    func write(_ bytes: [UInt8], to path: String) async throws {
+        try with(path, O_WRONLY | O_CREAT | O_TRUNC) { descriptor in
+            // A shell closes a copy of the descriptor first.
+            close(fcntl(descriptor, F_DUPFD_CLOEXEC, 0))
+            if !bytes.isEmpty { try check(Glibc.write(descriptor, bytes, bytes.count)) }
+        }
+    }
+
+    func append(_ bytes: [UInt8], to path: String) async throws {
+        try with(path, O_WRONLY | O_CREAT | O_APPEND) { descriptor in
+            _ = try check(Glibc.write(descriptor, bytes, bytes.count))
+        }
+    }
+
+    func createExclusively(_ path: String) async throws {
+        try with(path, O_WRONLY | O_CREAT | O_EXCL) { _ in }
+    }
+
+    func truncate(_ path: String, to size: Int) async throws {
+        try check(Glibc.truncate(mountpoint + path, off_t(size)))
+    }
+
+    func status(_ path: String) async throws -> Status {
+        var status = stat()
+        try check(stat(mountpoint + path, &status))
+        return Status(
+            view: status.st_mode & S_IFMT == S_IFDIR ? .directory : .file,
+            size: Int(status.st_size),
+            mode: status.st_mode & 0o7777,
+            userID: status.st_uid
+        )
+    }
+
+    func list(_ path: String) async throws -> [(name: String, view: View)] {
+        guard let directory = opendir(mountpoint + path) else { throw Self.failure }
+        defer { closedir(directory) }
+        var listed: [(name: String, view: View)] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard name != ".", name != ".." else { continue }
+            listed.append((name, entry.pointee.d_type == UInt8(DT_DIR) ? .directory : .file))
+        }
+        return listed
+    }
+
+    func makeDirectory(_ path: String) async throws {
+        try check(mkdir(mountpoint + path, 0o755))
+    }
+
+    func removeDirectory(_ path: String) async throws {
+        try check(rmdir(mountpoint + path))
+    }
+
+    func unlink(_ path: String) async throws {
+        try check(Glibc.unlink(mountpoint + path))
+    }
+
+    func rename(_ path: String, to newPath: String, _ mode: RenameMode) async throws {
+        let flags: UInt32 =
+            switch mode {
+            case .replace: 0
+            case .keep: 1
+            case .exchange: 2
+            }
+        try check(call_rename(mountpoint + path, mountpoint + newPath, flags))
+    }
+
+    func setMode(_ mode: UInt32, of path: String) async throws {
+        try check(chmod(mountpoint + path, mode))
+    }
+
+    func setOwner(_ userID: UInt32, of path: String) async throws {
+        try check(chown(mountpoint + path, userID, gid_t.max))
+    }
+
+    func attribute(_ name: String, of path: String) async throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = try check(call_getxattr(mountpoint + path, name, &bytes, bytes.count))
+        return Array(bytes[..<count])
+    }
+
+    func setAttribute(_ name: String, to value: [UInt8], of path: String) async throws {
+        try check(call_setxattr(mountpoint + path, name, value, value.count))
+    }
+
+    // MARK: Errors
+
+    private static var failure: any Error {
+        FilesystemError(rawValue: errno) ?? TestFailure("error number \(errno)")
+    }
+
+    @discardableResult
+    private func check<Number: SignedInteger>(_ result: Number) throws -> Number {
+        guard result >= 0 else { throw Self.failure }
+        return result
+    }
+
+    private func with<Value>(
+        _ path: String,
+        _ flags: Int32,
+        _ body: (Int32) throws -> Value
+    ) throws -> Value {
+        let descriptor = try check(open(mountpoint + path, flags | O_CLOEXEC, 0o644))
+        let outcome = Result { try body(descriptor) }
+        try check(close(descriptor))
+        return try outcome.get()
+    }
+}

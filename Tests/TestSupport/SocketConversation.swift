@@ -1,0 +1,99 @@
+import Glibc
+public import XenstoreProtocol
+
+/// A conversation over a unix socket, with blocking calls and nothing of the code under test but
+/// the codec: whatever listens there is what is tested.
+public final class SocketConversation: Conversation {
+    /// Why there is no conversation, or none any more.
+    public struct Failure: Error, CustomStringConvertible {
+        public let call: String
+        public let number: Int32
+
+        public var description: String { "\(call): \(String(cString: strerror(number)))" }
+    }
+
+    /// How long an answer may take before a test gives up, in milliseconds.
+    private static let patience: Int32 = 20_000
+
+    private let descriptor: Int32
+    private var decoder = MessageDecoder(directoryLimit: ProtocolLimits.oversizedListing)
+
+    /// Connects, and tries again for as long as nobody listens yet, up to `milliseconds`.
+    public init(path: String, milliseconds: Int = 0) throws(Failure) {
+        var remaining = milliseconds
+        while true {
+            do throws(Failure) {
+                descriptor = try Self.connect(path)
+                return
+            } catch {
+                guard remaining > 0, [ENOENT, ECONNREFUSED].contains(error.number) else {
+                    throw error
+                }
+                usleep(10_000)
+                remaining -= 10
+            }
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    public func send(_ message: Message) throws(Failure) {
+        var bytes: [UInt8] = []
+        message.encode(into: &bytes)
+        try send(bytes)
+    }
+
+    /// Sends bytes as they are, whole messages or not.
+    public func send(_ bytes: [UInt8]) throws(Failure) {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(
+                    descriptor,
+                    $0.baseAddress?.advanced(by: sent),
+                    bytes.count - sent,
+                    Int32(MSG_NOSIGNAL)
+                )
+            }
+            guard count > 0 else { throw Failure(call: "send", number: errno) }
+            sent += count
+        }
+    }
+
+    public func receive() throws -> Message? {
+        while true {
+            if let message = try decoder.next() { return message }
+            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&entry, 1, Self.patience) == 1 else { return nil }
+            let count = decoder.fill(minimumCapacity: 65536) { buffer in
+                max(0, read(descriptor, buffer.baseAddress, buffer.count))
+            }
+            if count == 0 { return nil }
+        }
+    }
+
+    private static func connect(_ path: String) throws(Failure) -> Int32 {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+        guard descriptor >= 0 else { throw Failure(call: "socket", number: errno) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let capacity = MemoryLayout.size(ofValue: address.sun_path) - 1
+        guard path.utf8.count <= capacity else {
+            close(descriptor)
+            throw Failure(call: "connect", number: ENAMETOOLONG)
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, length)
+            }
+        }
+        guard result == 0 else {
+            let number = errno
+            close(descriptor)
+            throw Failure(call: "connect \(path)", number: number)
+        }
+        return descriptor
+    }
+}
