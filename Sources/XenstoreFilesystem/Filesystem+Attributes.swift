@@ -54,7 +54,8 @@ extension Filesystem {
         -> Attributes
     {
         guard let parent = node.parent else { throw .stale }
-        let payload = try await send(.getPermissions(parent.path()))
+        let path = try parent.path()
+        let payload = try await send(.getPermissions(path), at: path)
         guard let permissions = Permissions(payload: payload) else { throw .inputOutput }
         return attributes(of: node, .file, permissions, size: 0)
     }
@@ -97,7 +98,7 @@ extension Filesystem {
         _ view: View
     ) async throws(FilesystemError) {
         let path = try node.path()
-        let payload = try await send(.getPermissions(path))
+        let payload = try await send(.getPermissions(path), at: path)
         guard let old = Permissions(payload: payload) else { throw .inputOutput }
         if let groupID = changes.groupID, groupID != options.groupID { throw .notPermitted }
         var new = old
@@ -115,7 +116,7 @@ extension Filesystem {
             }
         }
         guard new != old else { return }
-        _ = try await send(.setPermissions(path, new))
+        _ = try await send(.setPermissions(path, new), at: path)
         node.permissions = nil
         node.modified = environment.now()
     }
@@ -135,7 +136,7 @@ extension Filesystem {
         }
         let path = try node.path()
         let form = options.valueForm
-        try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
+        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
             let old = try await access.send(.read(path), in: id)
             var content = form.content(of: old)
             content.resize(to: size)

@@ -16,6 +16,7 @@ extension Filesystem {
         let path = try parent.path(ofChild: key)
         if flags.contains(.exclusive) {
             let facts = try await makeKey(path, under: parent)
+            noteChild(of: parent)
             return opened(key, of: parent, facts, flags, isCreator: false)
         }
         // The key is made by the first write, or by closing; but a directory that is gone is told
@@ -73,6 +74,7 @@ extension Filesystem {
         forgetRemoved(node)
         node.viewWhenEmpty = .file
         node.shownView = .file
+        node.wasToldStale = false
         node.modified = environment.now()
         node.addLookup(.file)
         let handle = openFile(node, flags, [], isCreator: isCreator)
@@ -98,10 +100,12 @@ extension Filesystem {
         }
         let path = try parent.path(ofChild: key)
         let facts = try await makeKey(path, under: parent)
+        noteChild(of: parent)
         let serial = changes.serial
         let node = keys.insertChild(key, of: parent)
         forgetRemoved(node)
         node.viewWhenEmpty = .directory
+        node.isKeptDirectory = true
         node.modified = environment.now()
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)
     }
@@ -113,7 +117,8 @@ extension Filesystem {
         under parent: KeyNode
     ) async throws(FilesystemError) -> KeyFacts {
         let parentPath = try parent.path()
-        return try await transaction { id async throws(XenstoreError) -> Outcome<KeyFacts> in
+        return try await transaction(at: path) {
+            id async throws(XenstoreError) -> Outcome<KeyFacts> in
             // One batch: what must not have been done is rolled back.
             let answers = await access.send(
                 [

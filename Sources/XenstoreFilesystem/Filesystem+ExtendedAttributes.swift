@@ -12,14 +12,14 @@ extension Filesystem {
     public func extendedAttribute(_ name: String, of inode: InodeNumber)
         async throws(FilesystemError) -> [UInt8]
     {
-        let (node, _) = try find(inode)
+        let path = try find(inode).node.path()
         switch KeyAttribute(rawValue: name) {
         case .permissions:
-            let payload = try await send(.getPermissions(node.path()))
+            let payload = try await send(.getPermissions(path), at: path)
             guard let permissions = Permissions(payload: payload) else { throw .inputOutput }
             return Array(permissions.description.utf8)
         case .value:
-            return try await send(.read(node.path()))
+            return try await send(.read(path), at: path)
         case nil:
             throw Self.error(forUnknown: name)
         }
@@ -37,16 +37,16 @@ extension Filesystem {
             throw .notSupported
         }
         guard mode != .create else { throw .exists }
+        let path = try node.path()
         switch attribute {
         case .permissions:
             guard let permissions = Permissions(text: value) else { throw .invalid }
-            _ = try await send(.setPermissions(node.path(), permissions))
+            _ = try await send(.setPermissions(path, permissions), at: path)
             node.permissions = nil
         case .value:
-            let path = try node.path()
             // A key that is gone is not made anew by an attribute of it.
-            _ = try await send(.read(path))
-            _ = try await send(.write(path, value: value))
+            _ = try await send(.read(path), at: path)
+            _ = try await send(.write(path, value: value), at: path)
         }
         node.modified = environment.now()
     }

@@ -21,9 +21,8 @@ extension Filesystem {
             // Another handle is to create the key and has not written yet.
             isCreator = flags.contains(.write)
         } catch .noEntry {
-            // The kernel knows a name that is gone. It looks again, and creates the file if the
-            // program asked for that.
-            throw .stale
+            // The kernel looks again, and creates the file if the program asked for that.
+            throw staleOrGone(node)
         }
         return openFile(node, flags, content, isCreator: isCreator)
     }
@@ -32,7 +31,7 @@ extension Filesystem {
     /// and not only the closing that nobody looks at.
     func askForWriting(_ path: XenstorePath, _ value: [UInt8]) async throws(FilesystemError) {
         guard options.asksForWriting else { return }
-        try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
+        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
             try await access.write(value, to: path, in: id)
             return .unchanged(())
         }
@@ -112,7 +111,8 @@ extension Filesystem {
         let path = try file.node.path()
         let form = options.valueForm
         let isEmptied = file.pending != .nothing
-        file.content = try await transaction { id async throws(XenstoreError) -> Outcome<[UInt8]> in
+        file.content = try await transaction(at: path) {
+            id async throws(XenstoreError) -> Outcome<[UInt8]> in
             var content: [UInt8] = []
             do throws(XenstoreError) {
                 let old = try await access.send(.read(path), in: id)
@@ -131,7 +131,8 @@ extension Filesystem {
 
     private func put(_ content: [UInt8], for file: OpenFile) async throws(FilesystemError) {
         let value = options.valueForm.value(of: content)
-        _ = try await send(.write(file.node.path(), value: value))
+        let path = try file.node.path()
+        _ = try await send(.write(path, value: value), at: path)
     }
 
     /// What was pending is done, or has failed and is given up.
@@ -140,6 +141,7 @@ extension Filesystem {
         if file.isCreator {
             file.isCreator = false
             file.node.creatorCount -= 1
+            if let parent = file.node.parent { noteChild(of: parent) }
         }
     }
 

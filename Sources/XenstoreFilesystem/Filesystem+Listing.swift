@@ -26,11 +26,9 @@ extension Filesystem {
         do throws(XenstoreError) {
             facts = try KeyFacts(answers: answers[...])
         } catch .refused(.noEntry) {
-            // The kernel knows a directory that is gone, and looks again.
-            forgetName(of: node)
-            throw .stale
+            throw staleOrGone(node)
         } catch {
-            throw FilesystemError(error)
+            throw FilesystemError(error, at: path)
         }
         learn(facts, of: node, path, asOf: serial)
         try requireView(.directory, of: node, facts)

@@ -45,11 +45,11 @@ extension Filesystem {
             node.viewWhenEmpty = nil
             keys.detach(node)
         }
-        noteChange(of: parent)
+        noteChildTaken(from: parent)
     }
 
     private func removeChildless(_ path: XenstorePath, _ view: View) async throws(FilesystemError) {
-        try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
+        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
             let answers = await access.send(
                 [.read(path), .directory(path), .remove(path)],
                 in: id
@@ -84,12 +84,12 @@ extension Filesystem {
     private func emptyValue(of node: KeyNode) async throws(FilesystemError) {
         try await emptyValue(at: node.path())
         node.hasValue = false
-        noteChange(of: node)
+        node.modified = environment.now()
     }
 
     /// A value is removed by making it empty; one that is empty is not there.
     private func emptyValue(at path: XenstorePath) async throws(FilesystemError) {
-        try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
+        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
             guard try await !access.send(.read(path), in: id).isEmpty else {
                 return .fail(.noEntry)
             }
@@ -98,9 +98,21 @@ extension Filesystem {
         }
     }
 
-    /// A child came or went.
-    func noteChange(of directory: KeyNode) {
+    /// This mount took a child from a directory.
+    func noteChildTaken(from directory: KeyNode) {
+        directory.hasChildren = nil
+        directory.isKeptDirectory = true
+        directory.modified = environment.now()
+    }
+
+    /// This mount gave a key a child. The kernel may hold it for a file, if it was reached by
+    /// `KEY.dir`.
+    func noteChild(of directory: KeyNode) {
         directory.hasChildren = nil
         directory.modified = environment.now()
+        if directory.shownView == .file {
+            directory.shownView = nil
+            forgetName(of: directory)
+        }
     }
 }

@@ -29,8 +29,8 @@ extension Filesystem {
             try await exchange(path, newPath)
             exchangeNodes(key, of: source, newKey, of: target)
         }
-        noteChange(of: source)
-        noteChange(of: target)
+        noteChildTaken(from: source)
+        noteChild(of: target)
     }
 
     // MARK: In the store
@@ -43,7 +43,7 @@ extension Filesystem {
         _ mode: RenameMode
     ) async throws(FilesystemError) {
         let targetParent = try target.path()
-        try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
+        try await transaction(at: newPath) { id async throws(XenstoreError) -> Outcome<Void> in
             // The directory that is moved into must still be there: a write would make it anew.
             let answers = await access.send(
                 [.read(targetParent), .read(newPath), .directory(newPath)],
@@ -87,7 +87,7 @@ extension Filesystem {
         _ first: XenstorePath,
         _ second: XenstorePath
     ) async throws(FilesystemError) {
-        try await transaction { id async throws(XenstoreError) -> Outcome<Void> in
+        try await transaction(at: first) { id async throws(XenstoreError) -> Outcome<Void> in
             let firstTree = try await KeyTree(reading: first, from: access, in: id)
             let secondTree = try await KeyTree(reading: second, from: access, in: id)
             try await access.remove(first, in: id)

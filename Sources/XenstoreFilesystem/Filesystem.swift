@@ -49,20 +49,21 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
 
     // MARK: Errors
 
-    func send(
-        _ request: Request,
-        in transaction: TransactionID = .none
-    ) async throws(FilesystemError) -> [UInt8] {
+    /// Sends a request about a key.
+    func send(_ request: Request, at path: XenstorePath) async throws(FilesystemError) -> [UInt8] {
         do throws(XenstoreError) {
-            return try await access.send(request, in: transaction)
+            return try await access.send(request, in: .none)
         } catch {
-            throw FilesystemError(error)
+            throw FilesystemError(error, at: path)
         }
     }
 
     /// Runs `body` in a transaction, a bounded number of times. A failure that `body` gives back is
     /// thrown when the transaction is gone.
+    ///
+    /// - Parameter path: the longest path that it is about.
     func transaction<Value>(
+        at path: XenstorePath,
         _ body: (TransactionID) async throws(XenstoreError) -> Outcome<Value>
     ) async throws(FilesystemError) -> Value {
         let outcome: Outcome<Value>
@@ -75,7 +76,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
                 return .rollback(outcome)
             }
         } catch {
-            throw FilesystemError(error)
+            throw FilesystemError(error, at: path)
         }
         switch outcome {
         case .commit(let value), .unchanged(let value): return value

@@ -49,18 +49,25 @@ extension Filesystem {
 
     /// Keeps what an answer told, unless a change has come since it was asked.
     func learn(_ facts: KeyFacts, of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
+        guard stands(node, at: path) else { return }
         node.hasValue = !facts.value.isEmpty
+        node.wasToldStale = false
         if facts.hasChildren { node.viewWhenEmpty = .directory }
         guard isWatching, !changes.hasChanged(path, since: serial) else { return }
         node.hasChildren = facts.hasChildren
         node.permissions = facts.permissions
     }
 
+    /// Whether an answer about a path is one about the key: it may have been moved meanwhile.
+    private func stands(_ node: KeyNode, at path: XenstorePath) -> Bool {
+        (try? node.path()) == path
+    }
+
     /// Takes note of what an error tells of the key.
     private func noted(_ error: XenstoreError, _ node: KeyNode?, at path: XenstorePath)
         -> FilesystemError
     {
-        if error == .refused(.noEntry), let node { noteMissing(node) }
+        if error == .refused(.noEntry), let node, stands(node, at: path) { noteMissing(node) }
         return FilesystemError(error, at: path)
     }
 
@@ -75,12 +82,13 @@ extension Filesystem {
         for node in keys.subtree(of: node) {
             node.forgetFacts()
             node.viewWhenEmpty = nil
+            node.isKeptDirectory = false
         }
     }
 
     /// Which way the key shows itself, by its plain name.
     func view(_ facts: KeyFacts, of node: KeyNode) -> View {
-        if node.isRoot || facts.hasChildren { return .directory }
+        if node.isRoot || facts.hasChildren || node.isKeptDirectory { return .directory }
         if !facts.value.isEmpty {
             node.viewWhenEmpty = .file
             return .file

@@ -28,6 +28,12 @@ final class KeyNode {
     /// What the key was made as, or was last: that is what it stays when it is empty. Nil where
     /// this mount has not seen it otherwise.
     var viewWhenEmpty: View?
+    /// Whether this mount made it as a directory, or took a child from it: it stays one while the
+    /// kernel knows it, even with a value and no children. A program that makes or takes a tree
+    /// apart would lose it under its hands otherwise.
+    var isKeptDirectory = false
+    /// Whether the kernel was told that what it knows of the key is stale, and has not looked since.
+    var wasToldStale = false
     /// Whether the key was last seen to have a value.
     var hasValue = false
     var isVerifying = false

@@ -26,6 +26,14 @@ extension Scenario {
             try expect(try await fs.permissions("/t/b/d/k7"), "r0,b1")
             try expect(try await fs.names("/t/b/d").count, 20)
         },
+        Scenario("An empty directory in a renamed directory stays one") { fs in
+            try await fs.makeDirectory("/t/a")
+            try await fs.makeDirectory("/t/a/empty")
+            try await fs.rename("/t/a", to: "/t/b", .replace)
+            try expect(try await fs.status("/t/b/empty").view, .directory)
+            try await fs.write("1\n", to: "/t/b/empty/child")
+            try expect(try await fs.value("/t/b/empty/child"), "1")
+        },
         Scenario("A file replaces a file, a directory an empty directory") { fs in
             try await fs.put("1", at: "/t/a")
             try await fs.put("2", at: "/t/b")

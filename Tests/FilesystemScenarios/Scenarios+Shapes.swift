@@ -34,6 +34,26 @@ extension Scenario {
             try await fs.unlink("/t/d/child")
             try expect(try await fs.status("/t/d").view, .directory)
         },
+        Scenario("A directory that this mount makes or empties stays one, whatever its value") {
+            fs in
+            try await fs.makeDirectory("/t/d")
+            try await fs.write("own\n", to: "/t/d/.value")
+            try expect(try await fs.names("/t/d"), [".value"])
+            try await fs.write("1\n", to: "/t/d/child")
+            try await fs.unlink("/t/d/child")
+            try expect(try await fs.text("/t/d/.value"), "own\n")
+            try await expectError(.notEmpty) { try await fs.removeDirectory("/t/d") }
+            try await fs.unlink("/t/d/.value")
+            try await fs.removeDirectory("/t/d")
+            try expect(try await fs.names("/t"), [])
+        },
+        Scenario("A child made through KEY.dir turns the key into a directory") { fs in
+            try await fs.put("", at: "/t/k")
+            try expect(try await fs.status("/t/k").view, .file)
+            try await fs.write("1\n", to: "/t/k.dir/child")
+            try await eventually { try await fs.status("/t/k").view == .directory }
+            try expect(try await fs.text("/t/k/child"), "1\n")
+        },
         Scenario("A file becomes a directory when others give it a child") { fs in
             try await fs.put("", at: "/t/k")
             try expect(try await fs.status("/t/k").view, .file)
