@@ -43,8 +43,10 @@ struct WriteCountTests {
                 """
                 changes() { grep -cE "^(WRITE|MKDIR|RM|SET_PERMS|TRANSACTION)" $T/proxy/requests; }
                 before=$(changes)
-                ls -lR >/dev/null; cat t/key t/d/x >/dev/null; grep -r v . >/dev/null; find . >/dev/null
-                stat t/key t/none >/dev/null 2>&1; getfattr -d t/key >/dev/null; tar cf - t >/dev/null
+                {
+                    ls -lR; cat t/key t/d/x; grep -r v .; find .; du -a .; tar cf - t
+                    stat t/key t/none; getfattr -d t/key
+                } >/dev/null 2>&1
                 : < t/key; [ -w t/key ]; echo x 2>/dev/null > t/none/x; mkdir t/a.b 2>/dev/null
                 exec 3<>t/key 3>&-
                 echo $(($(changes) - before))
@@ -63,7 +65,8 @@ struct WriteCountTests {
             try await eventually("the watch is set") { !mount.shell.result(watch).lines.isEmpty }
             let first = mount.shell.result(watch).lines.count
             for command in ["echo 1 > t/key", "printf 2 > t/key", "echo 3 >> t/key", ": > t/key"] {
-                try await mount.expect(command)
+                // The stat comes after what a close leaves to be done.
+                try await mount.expect("\(command); stat t/key >/dev/null")
             }
             try await mount.expect("xenstore-write /t/key/end 1")
             try await eventually("the last event has come") {
