@@ -108,8 +108,8 @@ let package = Package(
         .testTarget(
             name: "MountTests",
             dependencies: [
-                "FilesystemScenarios", "MountCalls", "MountSupport", "XenstoreClient",
-                "XenstoreFilesystem", "XenstoreProtocol", "xsfs",
+                "FilesystemScenarios", "MountCalls", "MountSupport", "TestSupport",
+                "XenstoreClient", "XenstoreFilesystem", "XenstoreProtocol", "xsfs",
             ]
         ),
     ]

@@ -74,7 +74,7 @@ public final class ChildProcess: Sendable {
 
     /// Kills what is left of its process group. The group's number is taken as long as a process
     /// is in it.
-    func killGroup() {
+    public func killGroup() {
         kill(-id, SIGKILL)
     }
 

@@ -32,7 +32,7 @@ public final class Mounted: Sendable {
         ])
         daemon = try await base.startMount(
             kind,
-            socket: options.proxy ?? socket,
+            socket: options.usesProxy ? base.proxySocket : socket,
             options: options.options,
             at: point
         )
@@ -80,12 +80,7 @@ public final class Mounted: Sendable {
         limit: Duration = .seconds(30),
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
-        let result = try await shell.run(script, limit: limit)
-        #expect(
-            result.status == .exited(0) && result.errors.isEmpty && result.output == expected,
-            "\(script): \(result), expected \(expected.debugDescription)",
-            sourceLocation: location
-        )
+        try await shell.expect(script, prints: expected, limit: limit, location)
     }
 
     /// Expects that a script fails and says why.
@@ -94,12 +89,7 @@ public final class Mounted: Sendable {
         fails reason: String,
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
-        let result = try await shell.run(script)
-        #expect(
-            result.status != .exited(0) && result.errors.contains(reason),
-            "\(script): \(result), expected \(reason)",
-            sourceLocation: location
-        )
+        try await shell.expect(script, fails: reason, location)
     }
 
     /// Ends the mount, and complains of what was not as it should be.

@@ -88,7 +88,7 @@ public final class Shell: Sendable {
 }
 
 /// What the kernel says of a process and its group.
-func whereabouts(_ id: Int32) -> String {
+public func whereabouts(_ id: Int32) -> String {
     let state = readFile("/proc/\(id)/stat") ?? "gone"
     return state + (readFile("/proc/\(id)/stack") ?? "")
 }

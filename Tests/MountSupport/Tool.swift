@@ -5,6 +5,9 @@ public enum Tool {
     /// The command under test.
     public static let xsfs = Place.products + "/xsfs"
 
+    /// The directory of what is under test.
+    public static let repository = Place.repository
+
     /// The directory of the tests' own scripts.
     public static let scripts = Place.repository + "/Tests/MountTools"
 
@@ -54,7 +57,8 @@ extension Shell {
             directory: directory,
             environment: [
                 "HOME": directory, "LC_ALL": "C", "PATH": Tool.path, "T": directory,
-                "TOOLS": Tool.scripts, "XSFS": Tool.xsfs, "PYTHONDONTWRITEBYTECODE": "1",
+                "REPOSITORY": Place.repository, "TOOLS": Tool.scripts, "XSFS": Tool.xsfs,
+                "PYTHONDONTWRITEBYTECODE": "1",
             ]
         )
         let result = await Result(catching: { try await body(shell) })
@@ -73,7 +77,7 @@ extension Shell {
 }
 
 extension Result where Failure == any Error {
-    init(catching body: () async throws -> Success) async {
+    public init(catching body: () async throws -> Success) async {
         do {
             self = .success(try await body())
         } catch {

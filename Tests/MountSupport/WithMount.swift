@@ -1,3 +1,5 @@
+import Glibc
+
 /// What a test wants of its mount.
 public struct MountSettings: Sendable {
     /// What `-o` gets.
@@ -8,23 +10,28 @@ public struct MountSettings: Sendable {
     public var tolerated: [String] = []
     /// Whether the test itself may have killed the process that serves the mount.
     public var mayBeKilled = false
-    /// A socket to mount through, instead of the store's own.
-    public var proxy: String?
+    /// Whether the mount reaches its store through `Tests/MountTools/proxy`, in `$T/proxy`.
+    public var usesProxy = false
 
     public init(
         options: String? = nil,
         domains: ClosedRange<Int> = 1...9,
         tolerated: [String] = [],
-        mayBeKilled: Bool = false
+        mayBeKilled: Bool = false,
+        usesProxy: Bool = false
     ) {
         self.options = options
         self.domains = domains
         self.tolerated = tolerated
         self.mayBeKilled = mayBeKilled
+        self.usesProxy = usesProxy
     }
 }
 
 extension Shell {
+    var proxyDirectory: String { directory + "/proxy" }
+    var proxySocket: String { proxyDirectory + "/socket" }
+
     /// Starts the process that serves a mount.
     public func startMount(
         _ kind: StoreKind,
@@ -59,11 +66,38 @@ public func withMount(
         }
         let store = try await TestStore.start(kind, domains: settings.domains, in: shell)
         let result = await Result(catching: {
-            try await withMount(kind, store, settings, in: shell, body)
+            guard settings.usesProxy else {
+                return try await withMount(kind, store, settings, in: shell, body)
+            }
+            try await withProxy(of: store, in: shell) {
+                try await withMount(kind, store, settings, in: shell, body)
+            }
         })
         try await store.stop()
         try result.get()
     }
+}
+
+private func withProxy(
+    of store: TestStore,
+    in shell: Shell,
+    _ body: () async throws -> Void
+) async throws {
+    let directory = shell.proxyDirectory
+    mkdir(directory, 0o700)
+    let process = try await shell.startDaemon(
+        [Tool.scripts + "/proxy", shell.proxySocket, store.socket, directory],
+        log: directory + "/log"
+    )
+    let result = await Result(catching: {
+        try await eventually("the proxy listens") { canConnect(to: shell.proxySocket) }
+        try await body()
+    })
+    process.signal(SIGKILL)
+    _ = try await process.wait(upTo: .seconds(5))
+    try result.get()
+    let log = readFile(directory + "/log") ?? ""
+    guard log.isEmpty else { throw TestFailure("the proxy says: \(log)") }
 }
 
 private func withMount(

@@ -81,7 +81,8 @@ struct CommandLineTests {
         try await Shell.use { shell in
             let result = try await shell.run(
                 """
-                mkdir $T/m && "$XSFS" --embedded --listen $T/socket $T/m && cat $T/m/local/domain/1/name
+                mkdir $T/m && "$XSFS" --embedded --listen $T/socket $T/m &&
+                    cat $T/m/local/domain/1/name
                 XENSTORED_PATH=$T/socket xenstore-read /local/domain/2/name
                 fusermount3 -u $T/m && echo "$?"
                 """

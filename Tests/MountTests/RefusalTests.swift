@@ -42,7 +42,15 @@ struct RefusalTests {
             try await mount.expect("head -c 4093 $T/large > key", fails: "File too large")
             try await mount.expect("cat key && ! xenstore-exists /new", prints: "old\n")
             try await mount.expect("cp $T/fits key && cat key | tr -d '\\n' | cmp - $T/fits")
-            // A path longer than the protocol allows.
+            // Paths longer than the store allows.
+            try await mount.expect(
+                """
+                d=$(printf 'd%.0s' {1..200})
+                for i in $(seq 20); do mkdir $d && cd $d || exit; done
+                """,
+                fails: "File name too long"
+            )
+            try await mount.expect("rm -r d*; ls -d d*", fails: "No such file")
             try await mount.expect(
                 "cat $(printf 'x%.0s' {1..3100})",
                 fails: "File name too long"

@@ -1,0 +1,83 @@
+import Glibc
+import MountSupport
+import Testing
+
+/// A mount in a guest: the store decides what it may, and its refusals come through.
+struct GuestTests {
+    @Test(arguments: [StoreKind.xenstored, .oxenstored])
+    func theStoreDecides(kind: StoreKind) async throws {
+        try await withMount(kind) { host in
+            try await host.expect(
+                """
+                xenstore-write /local/domain/5/name guest /local/domain/5/data/x 0 \
+                    /local/domain/6/name secret /local/domain/6/open open
+                chown -R 5 local/domain/5/data; chmod 644 local/domain/6/open
+                for key in local local/domain local/domain/5 local/domain/6; do chmod 755 $key; done
+                setfattr -n user.xenstore.perms -v n0,r5 local/domain/5/name
+                """
+            )
+            try await asGuest(5, of: host) { guest in
+                try await guest.expect(
+                    "cat local/domain/5/name local/domain/6/open",
+                    prints: "guest\nopen\n"
+                )
+                try await guest.expect("ls local/domain", prints: "5\n6\n")
+                try await guest.expect("ls local/domain/6", prints: "name\nopen\n")
+                for command in [
+                    "cat local/domain/6/name", "echo 1 > local/domain/6/open",
+                    "echo 1 > local/domain/5/name", "mkdir local/domain/6/d",
+                    "rm local/domain/6/open",
+                ] {
+                    try await guest.expect(command, fails: "Permission denied")
+                }
+                try await guest.expect(
+                    "cd local/domain/5/data && echo 1 > a && mkdir b && mv a b/c"
+                )
+                try await guest.expect("cat local/domain/5/data/b/c", prints: "1\n")
+                try await guest.expect(
+                    "cd local/domain/5/data && chmod 644 b/c && stat -c %a:%u b/c",
+                    prints: "644:5\n"
+                )
+                // The one daemon says "Permission denied", the other "Operation not permitted".
+                for command in [
+                    "mv local/domain/6/open local/domain/5/data/y",
+                    "chown 6 local/domain/5/data/b/c",
+                ] {
+                    try await guest.expect(command, fails: "ermi")
+                }
+            }
+            try await host.expect(
+                "cat local/domain/5/data/b/c local/domain/6/name",
+                prints: "1\nsecret\n"
+            )
+            try await host.expectSameAsStore()
+        }
+    }
+
+    /// Mounts the store once more, as a guest sees it.
+    private func asGuest(
+        _ domain: Int,
+        of host: Mounted,
+        _ body: (Shell) async throws -> Void
+    ) async throws {
+        let directory = host.shell.directory
+        let player = try await host.shell.startDaemon(
+            ["\(Tool.repository)/Tests/Daemons/domain-socket", directory + "/store", "\(domain)"],
+            log: directory + "/guest.log"
+        )
+        let guest = host.shell.adding(["M": directory + "/guest"])
+        let result = await Result(catching: {
+            _ = try await host.run("mkdir $T/guest")
+            try await eventually("the guest is there") {
+                try await host.run("[ -S $T/store/domain-\(domain) ]").status == .exited(0)
+            }
+            try await host.expect("\"$XSFS\" --socket $T/store/domain-\(domain) $T/guest")
+            try await body(guest)
+        })
+        let end = await Result(catching: { try await host.expect("fusermount3 -u $T/guest") })
+        player.signal(SIGKILL)
+        _ = try await player.wait(upTo: .seconds(5))
+        try result.get()
+        try end.get()
+    }
+}

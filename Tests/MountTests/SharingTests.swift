@@ -1,0 +1,96 @@
+import MountSupport
+import Testing
+
+/// Many at once: programs, mounts, and users.
+struct SharingTests {
+    @Test(arguments: StoreKind.allCases)
+    func noAppendIsLost(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                echo start > log
+                for w in a b c d; do
+                    (for i in $(seq 20); do echo $w$i >> log || exit; done) &
+                done
+                wait; sort log | uniq | wc -l; wc -l < log
+                """,
+                prints: "81\n81\n"
+            )
+        }
+    }
+
+    /// A directory that is made, or a file that is created exclusively, is a lock.
+    @Test(arguments: StoreKind.remote, ["mkdir", "noclobber"])
+    func locksHoldAcrossMounts(kind: StoreKind, lock: String) async throws {
+        let take = lock == "mkdir" ? "mkdir lock" : "(set -C; echo $BASHPID > lock)"
+        let drop = lock == "mkdir" ? "rmdir lock" : "rm lock"
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir $T/second && "$XSFS" --socket "$S" $T/second || exit
+                echo 0 > $T/counter
+                for place in $M $T/second $M $T/second; do
+                    (cd $place && for i in $(seq 10); do
+                        until \(take) 2>/dev/null; do :; done
+                        n=$(cat $T/counter); echo $((n + 1)) > $T/counter
+                        \(drop) || echo lost the lock
+                    done) &
+                done
+                wait; cat $T/counter; fusermount3 -u $T/second
+                """,
+                prints: "40\n",
+                limit: .seconds(60)
+            )
+        }
+    }
+
+    /// Nobody but the mounting user reads anything, unless that was said.
+    @Test func otherUsersAreKeptOut() async throws {
+        let other = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+        for (options, isLetIn) in [
+            (nil, false), ("allow_other", false), ("allow_other,umask=022", false),
+            ("allow_other,uid=65534", true), ("allow_other,owner=domid", false),
+        ] as [(String?, Bool)] {
+            try await withMount(.served, MountSettings(options: options)) { mount in
+                try await mount.expect(
+                    "chmod 711 $T; xenstore-write /key v /open v; xenstore-chmod /open r0"
+                )
+                let command = "\(other) cat \(mount.point)/key"
+                if isLetIn {
+                    try await mount.expect(command, prints: "v\n")
+                } else {
+                    try await mount.expect(command, fails: "Permission denied")
+                }
+            }
+        }
+        try await withMount(.served, MountSettings(options: "allow_other,owner=domid")) { mount in
+            try await mount.expect(
+                "chmod 711 $T; xenstore-write /open v; xenstore-chmod /open r0; xenstore-chmod / r0"
+            )
+            try await mount.expect("\(other) cat \(mount.point)/open", prints: "v\n")
+            try await mount.expect(
+                "\(other) bash -c 'echo 1 > \(mount.point)/open'",
+                fails: "Permission denied"
+            )
+        }
+    }
+
+    /// What mount(8) runs for `mount -t xsfs` and for a line of fstab(5).
+    @Test func theHelperOfMountPassesOn() async throws {
+        try await withMount(.xenstored) { mount in
+            try await mount.expect(
+                """
+                mkdir $T/second $T/bin && ln -s "$XSFS" $T/bin/xsfs && export PATH=$T/bin:$PATH
+                helper=$REPOSITORY/mount-scripts/mount.xsfs
+                sh "$helper" xenstore $T/second -o rw,nofail,_netdev,raw
+                echo v > $T/second/key && cat key && fusermount3 -u $T/second
+                sh "$helper" "$S" $T/second -o ro,nosuid
+                cat $T/second/key && ! mkdir $T/second/d 2>/dev/null && fusermount3 -u $T/second
+                sh "$helper" none $T/second -o nonsense 2>&1 |
+                    grep -o nonsense; echo ${PIPESTATUS[0]}
+                """,
+                prints: "v\n\nv\n\nnonsense\n32\n"
+            )
+        }
+    }
+}
