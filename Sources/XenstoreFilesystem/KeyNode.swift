@@ -32,7 +32,8 @@ final class KeyNode {
     /// kernel knows it, even with a value and no children. A program that makes or takes a tree
     /// apart would lose it under its hands otherwise.
     var isKeptDirectory = false
-    /// Whether the kernel was told that what it knows of the key is stale, and has not looked since.
+    /// Whether the kernel was told that what it knows of the key is stale, and has not looked
+    /// since.
     var wasToldStale = false
     /// Whether the key was last seen to have a value.
     var hasValue = false
