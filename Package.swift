@@ -75,6 +75,7 @@ let package = Package(
         ),
 
         // Tests.
+        .testTarget(name: "TidyTests"),
         .target(
             name: "TestSupport",
             dependencies: ["XenstoreProtocol", "XenstoreStore"],

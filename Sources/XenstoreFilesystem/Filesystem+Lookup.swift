@@ -100,8 +100,8 @@ extension Filesystem {
     }
 
     /// The error for a key that the kernel knows and that is gone: it looks the name up again and
-    /// tells the program what it finds. Where there is no name to look up, as in a working directory
-    /// that was removed, it comes again, and is told the end of it.
+    /// tells the program what it finds. Where there is no name to look up, as in a working
+    /// directory that was removed, it comes again, and is told the end of it.
     func staleOrGone(_ node: KeyNode) -> FilesystemError {
         guard !node.wasToldStale else { return .noEntry }
         node.wasToldStale = true

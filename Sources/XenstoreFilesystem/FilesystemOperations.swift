@@ -2,6 +2,7 @@
 ///
 /// All of it belongs to one thread; a call that suspends lets others run.
 public protocol FilesystemOperations: AnyObject {
+    /// Finds a name, and adds a reference to what it is.
     func lookup(
         _ name: String,
         in directory: InodeNumber,
@@ -9,14 +10,18 @@ public protocol FilesystemOperations: AnyObject {
     ) async throws(FilesystemError) -> Entry
     /// Gives back `count` references that lookups made.
     func forget(_ inode: InodeNumber, count: UInt64)
+    /// What stat(2) tells.
     func attributes(of inode: InodeNumber) async throws(FilesystemError) -> Attributes
+    /// Changes attributes, and returns what they are then.
     func setAttributes(
         _ changes: AttributeChanges,
         of inode: InodeNumber,
         handle: HandleID?
     ) async throws(FilesystemError) -> Attributes
 
+    /// Opens a file; with ``OpenFlags/truncate`` it is empty to this handle.
     func open(_ inode: InodeNumber, _ flags: OpenFlags) async throws(FilesystemError) -> HandleID
+    /// Makes a file and opens it, with a reference.
     func create(
         _ name: String,
         in directory: InodeNumber,
@@ -26,13 +31,16 @@ public protocol FilesystemOperations: AnyObject {
     /// Answers from memory.
     func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
         -> ArraySlice<UInt8>
+    /// Puts bytes into the value, and the value into the store.
     func write(_ bytes: [UInt8], to handle: HandleID, offset: Int) async throws(FilesystemError)
     /// Whether ``flush(_:)`` has nothing to do for this handle.
     func isClean(_ handle: HandleID) -> Bool
+    /// Does what closing leaves to do, such as emptying; its errors are those of close(2).
     func flush(_ handle: HandleID) async throws(FilesystemError)
     /// Ends the handle. Errors are reported to the log: no system call waits.
     func release(_ handle: HandleID) async
 
+    /// Opens a directory for ``list(_:offset:fits:)``.
     func openDirectory(_ inode: InodeNumber) async throws(FilesystemError) -> HandleID
     /// The names from `offset` on, as many as `fits` takes. References are added for each that it
     /// took and that has an entry, but `.` and `..`.
@@ -41,15 +49,20 @@ public protocol FilesystemOperations: AnyObject {
         offset: Int,
         fits: (_ name: String) -> Bool
     ) async throws(FilesystemError) -> [DirectoryEntry]
+    /// Ends the handle of a directory.
     func releaseDirectory(_ handle: HandleID)
 
+    /// Makes a directory, with a reference.
     func makeDirectory(
         _ name: String,
         in directory: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry
+    /// Removes a file.
     func unlink(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
+    /// Removes a directory that is empty.
     func removeDirectory(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
+    /// Moves a name; see ``RenameMode`` for one that is taken.
     func rename(
         _ name: String,
         in directory: InodeNumber,
@@ -58,16 +71,20 @@ public protocol FilesystemOperations: AnyObject {
         _ mode: RenameMode
     ) async throws(FilesystemError)
 
+    /// The value of an extended attribute.
     func extendedAttribute(_ name: String, of inode: InodeNumber) async throws(FilesystemError)
         -> [UInt8]
+    /// Sets an extended attribute.
     func setExtendedAttribute(
         _ name: String,
         to value: [UInt8],
         of inode: InodeNumber,
         _ mode: ExtendedAttributeMode
     ) async throws(FilesystemError)
+    /// Removes an extended attribute.
     func removeExtendedAttribute(_ name: String, of inode: InodeNumber)
         async throws(FilesystemError)
+    /// The names of the extended attributes.
     func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String]
 }
 

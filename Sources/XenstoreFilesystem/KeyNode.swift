@@ -36,7 +36,8 @@ final class KeyNode {
     /// `.value` is not there before it is written: one that copies a tree makes each file of it
     /// anew (O_EXCL).
     var maker: CallerID?
-    /// Whether the kernel was told that what it knows of the key is stale, and has not looked since.
+    /// Whether the kernel was told that what it knows of the key is stale, and has not looked
+    /// since.
     var wasToldStale = false
     /// Whether the key was last seen to have a value.
     var hasValue = false

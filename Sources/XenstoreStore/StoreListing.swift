@@ -24,6 +24,7 @@ public struct StoreListing: Hashable, Sendable {
 
     /// Why a text is not a listing.
     public struct ParseError: Error, Hashable, Sendable, CustomStringConvertible {
+        /// What is missing, or wrong, in a line.
         public enum Reason: String, Hashable, Sendable {
             case path = "no legal absolute path at its beginning"
             case form = "neither ' = \"' nor ':' after the path"
