@@ -110,8 +110,8 @@ extension Filesystem {
     private func append(_ bytes: [UInt8], to file: OpenFile) async throws(FilesystemError) {
         let path = try file.node.path()
         let form = options.valueForm
-        // What was truncated is the handle's own; a file that is only being created may be another's
-        // by now, who appends to it too.
+        // What was truncated is the handle's own; a file that is only being created may be
+        // another's by now, who appends to it too.
         let isTruncated = file.pending == .untilFlush || file.flags.contains(.truncate)
         let start = file.pending != .nothing && isTruncated ? file.content : nil
         file.content = try await transaction(at: path) {
