@@ -165,7 +165,7 @@ public final class FuseMount {
             mount.unanswered[id] = nil
             request.reply(outcome)
             mount.release(directories)
-            mount.loop.later { mount.checkIdle() }
+            if mount.onIdle != nil { mount.loop.later { mount.checkIdle() } }
         }
         guard unanswered[id] != nil else { return }
         // It waits for the store. Only now is it sure that the request still exists.
