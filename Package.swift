@@ -94,7 +94,13 @@ let package = Package(
         ),
         .testTarget(
             name: "ConformanceTests",
-            dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"]
+            dependencies: [
+                "MountSupport", "TestSupport", "XenstoreProtocol", "XenstoreStore", "xsfs",
+            ]
+        ),
+        .testTarget(
+            name: "XenstoreServerTests",
+            dependencies: ["MountSupport", "TestSupport", "XenstoreProtocol", "xsfs"]
         ),
         .testTarget(
             name: "XenstoreProtocolTests",

@@ -121,6 +121,10 @@ final class Session {
         if written == output.count {
             output.removeAll(keepingCapacity: output.capacity <= limits.outputBeforePause)
             written = 0
+        } else if written > output.count / 2 {
+            // A reader that never catches up must not keep what it has read.
+            output.removeSubrange(..<written)
+            written = 0
         }
         // Requests that came before the reader was slow wait in the decoder.
         handleRequests()

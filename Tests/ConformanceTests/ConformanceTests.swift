@@ -1,3 +1,4 @@
+import MountSupport
 import TestSupport
 import Testing
 import XenstoreProtocol
@@ -18,6 +19,24 @@ struct StoreConformanceTests {
 
     @Test func scenariosHaveDirectoriesOfTheirOwn() {
         #expect(Set(scenarios.map(\.directory)).count == scenarios.count)
+    }
+}
+
+/// The table, replayed on our server: the same store, behind a socket and in another process.
+struct ServedConformanceTests {
+    @Test(.timeLimit(.minutes(2))) func xsfsServe() async throws {
+        try await Shell.use { shell in
+            let served = try await TestStore.start(.served, in: shell)
+            // A socket has domain 0 behind it, always.
+            let server = Server(kind: .store) { domain in
+                guard domain == .privileged else { return nil }
+                return try SocketConversation(path: served.socket)
+            }
+            for scenario in scenarios {
+                try Replay.run(scenario, on: server)
+            }
+            try await served.stop()
+        }
     }
 }
 

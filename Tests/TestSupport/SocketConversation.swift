@@ -43,7 +43,7 @@ public final class SocketConversation: Conversation {
         try send(bytes)
     }
 
-    /// Sends bytes as they are, whole messages or not.
+    /// Sends bytes as they are, whole messages or not; fails if they are not taken in time.
     public func send(_ bytes: [UInt8]) throws(Failure) {
         var sent = 0
         while sent < bytes.count {
@@ -60,21 +60,49 @@ public final class SocketConversation: Conversation {
         }
     }
 
+    /// Sends what fits without waiting for the other side to read.
+    ///
+    /// - Returns: the number of bytes that went; 0 where nothing fits, or the other side is gone.
+    public func sendWhatFits(_ bytes: [UInt8]) -> Int {
+        max(0, Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT)))
+    }
+
     public func receive() throws -> Message? {
         while true {
             if let message = try decoder.next() { return message }
-            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            guard poll(&entry, 1, Self.patience) == 1 else { return nil }
-            let count = decoder.fill(minimumCapacity: 65536) { buffer in
-                max(0, read(descriptor, buffer.baseAddress, buffer.count))
-            }
-            if count == 0 { return nil }
+            guard try fill() == true else { return nil }
         }
+    }
+
+    /// Reads all that comes until the other side ends the conversation.
+    ///
+    /// - Returns: false if it does not within the time of one answer.
+    public func end() throws -> Bool {
+        while true {
+            guard let hasMore = try fill() else { return false }
+            if !hasMore { return true }
+            while try decoder.next() != nil {}
+        }
+    }
+
+    /// Reads once.
+    ///
+    /// - Returns: false at the end; nil if nothing comes in time.
+    private func fill() throws -> Bool? {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard poll(&entry, 1, Self.patience) == 1 else { return nil }
+        let count = decoder.fill(minimumCapacity: 65536) { buffer in
+            max(0, read(descriptor, buffer.baseAddress, buffer.count))
+        }
+        return count > 0
     }
 
     private static func connect(_ path: String) throws(Failure) -> Int32 {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
         guard descriptor >= 0 else { throw Failure(call: "socket", number: errno) }
+        var limit = timeval(tv_sec: Int(patience / 1000), tv_usec: 0)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let capacity = MemoryLayout.size(ofValue: address.sun_path) - 1
