@@ -3,9 +3,9 @@ import Testing
 
 /// Whole trees go out and come back, or move inside the store, as they are.
 struct CopyTests {
-    /// Values with and without newlines, empty directories, owners.
+    /// Values with and without newlines, of directories too, empty directories, owners.
     private static let tree = """
-        xenstore-write /t/a/x 1 /t/a/deep/er/key 'two words' /t/a '' /t/a/own/z 3
+        xenstore-write /t/a/x 1 /t/a/deep/er/key 'two words' /t/a '' /t/a/own/z 3 /t/a/own held
         mkdir t/a/empty
         printf 'line\\n\\n' > t/a/lines; head -c 1500 /dev/urandom > t/a/binary
         xenstore-chmod /t/a/x n5 r6 b7; xenstore-chmod /t/a/own r3; xenstore-chmod /t/a/deep b0
