@@ -10,6 +10,9 @@ public import SystemPackage
 // Sendable: what other threads may touch is `foreign`, behind its mutex, and `owner`, atomic; the
 // rest is the loop's thread's alone.
 public final class EventLoop: TaskExecutor, @unchecked Sendable {
+    /// Jobs that run before descriptors and timers are looked at again.
+    private static let jobsPerDrain = 65536
+
     private struct Source {
         let id: SourceID
         let handler: (Readiness) -> Void
@@ -73,22 +76,35 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         wake()
     }
 
+    /// Makes the loop nobody's, until a thread calls ``run()``: what comes meanwhile waits there.
+    func disown() {
+        owner.store(0, ordering: .relaxed)
+    }
+
     private var isStopping: Bool { foreign.withLock { $0.isStopping } }
 
     /// Runs what is ready; waits for something to be, if `wait` is set.
     public func turn(wait: Bool) {
         runReadyWork()
-        let timeout = wait ? timers.millisecondsUntilFirst(now: .now) : 0
+        let hasWork = !jobs.isEmpty || !laterWork.isEmpty
+        let timeout = wait && !hasWork ? timers.millisecondsUntilFirst(now: .now) : 0
         let count = poll(&descriptors, nfds_t(descriptors.count), timeout)
         if count < 0, Errno.current != .interrupted {
             preconditionFailure("poll failed: \(Errno.current)")
         }
-        for action in timers.takeExpired(now: .now) {
+        fireTimers()
+        if count > 0 { dispatch() }
+        if hasRemovedSources { forgetRemovedSources() }
+    }
+
+    private func fireTimers() {
+        guard !timers.isEmpty else { return }
+        // One by one: an action may cancel the next. Those that actions set come in a later turn.
+        let now = ContinuousClock.now
+        while let action = timers.takeFirst(upTo: now) {
             action()
             runReadyWork()
         }
-        if count > 0 { dispatch() }
-        if hasRemovedSources { forgetRemovedSources() }
     }
 
     private func dispatch() {
@@ -103,7 +119,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     private func runReadyWork() {
         drainJobs()
-        while !laterWork.isEmpty {
+        while !laterWork.isEmpty, jobs.isEmpty {
             let work = laterWork
             laterWork = []
             for action in work {
@@ -199,18 +215,23 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// Runs the jobs that are ready, and those that they make ready.
     ///
-    /// Does nothing when called from a job.
+    /// Does nothing when called from a job. Stops after many, so that tasks which yield to each
+    /// other for ever do not keep descriptors and timers waiting.
     public func drainJobs() {
         guard !isDraining, !jobs.isEmpty else { return }
         isDraining = true
         let executor = asUnownedTaskExecutor()
         var next = 0
-        while next < jobs.count {
+        while next < jobs.count, next < Self.jobsPerDrain {
             let job = jobs[next]
             next += 1
             job.runSynchronously(on: executor)
         }
-        jobs.removeAll(keepingCapacity: true)
+        if next == jobs.count {
+            jobs.removeAll(keepingCapacity: true)
+        } else {
+            jobs.removeFirst(next)
+        }
         isDraining = false
     }
 
