@@ -98,6 +98,7 @@ let package = Package(
                 "MountSupport", "TestSupport", "XenstoreProtocol", "XenstoreStore", "xsfs",
             ]
         ),
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", system]),
         .testTarget(
             name: "XenstoreServerTests",
             dependencies: ["MountSupport", "TestSupport", "XenstoreProtocol", "xsfs"]

@@ -73,6 +73,11 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         wake()
     }
 
+    /// Makes the loop nobody's, until a thread calls ``run()``: what comes meanwhile waits there.
+    func disown() {
+        owner.store(0, ordering: .relaxed)
+    }
+
     private var isStopping: Bool { foreign.withLock { $0.isStopping } }
 
     /// Runs what is ready; waits for something to be, if `wait` is set.
@@ -83,12 +88,20 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         if count < 0, Errno.current != .interrupted {
             preconditionFailure("poll failed: \(Errno.current)")
         }
-        for action in timers.takeExpired(now: .now) {
+        // Before timers: where the process did not run for a while, what has come meanwhile counts.
+        if count > 0 { dispatch() }
+        fireTimers()
+        if hasRemovedSources { forgetRemovedSources() }
+    }
+
+    private func fireTimers() {
+        guard !timers.isEmpty else { return }
+        // One by one: an action may cancel the next. Those that actions set come in a later turn.
+        let now = ContinuousClock.now
+        while let action = timers.takeFirst(upTo: now) {
             action()
             runReadyWork()
         }
-        if count > 0 { dispatch() }
-        if hasRemovedSources { forgetRemovedSources() }
     }
 
     private func dispatch() {

@@ -7,6 +7,8 @@ extension EventLoop {
     /// - Throws: the error of pipe(2) or of pthread_create(3).
     public static func startThread() throws(Errno) -> EventLoop {
         let loop = try EventLoop()
+        // Or this thread's first jobs would go where the new thread works already.
+        loop.disown()
         var thread = pthread_t()
         let context = Unmanaged.passRetained(loop).toOpaque()
         let code = pthread_create(

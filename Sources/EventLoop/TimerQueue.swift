@@ -22,15 +22,13 @@ struct TimerQueue<Action> {
         entries.removeAll { $0.id == id }
     }
 
-    mutating func takeExpired(now: @autoclosure () -> ContinuousClock.Instant) -> [Action] {
-        guard !entries.isEmpty else { return [] }
-        let now = now()
-        var expired: [Action] = []
-        while let last = entries.last, last.deadline <= now {
-            expired.append(last.action)
-            entries.removeLast()
-        }
-        return expired
+    var isEmpty: Bool { entries.isEmpty }
+
+    /// Takes the next action whose time has come.
+    mutating func takeFirst(upTo now: ContinuousClock.Instant) -> Action? {
+        guard let last = entries.last, last.deadline <= now else { return nil }
+        entries.removeLast()
+        return last.action
     }
 
     /// The timeout for poll(2): -1 where there is no timer; rounded up, so that a timer has
