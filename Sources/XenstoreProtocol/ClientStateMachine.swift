@@ -67,8 +67,12 @@ public struct ClientStateMachine<Waiter> {
     ///
     /// - Parameter wasWritten: whether an answer can still come.
     public mutating func cancelled(_ id: RequestID, wasWritten: Bool = true) -> Waiter? {
-        guard let index = slot(of: id), case .waiting(let waiter, let type) = slots[Int(index)]
-        else { return nil }
+        guard let index = slot(of: id) else { return nil }
+        guard case .waiting(let waiter, let type) = slots[Int(index)] else {
+            // Its waiter had left before the request turned out not to go.
+            if case .abandoned = slots[Int(index)], !wasWritten { release(index) }
+            return nil
+        }
         if wasWritten {
             slots[Int(index)] = .abandoned(type)
         } else {
