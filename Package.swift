@@ -100,6 +100,13 @@ let package = Package(
         ),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", system]),
         .testTarget(
+            name: "XenstoreClientTests",
+            dependencies: [
+                "EventLoop", "TestSupport", "XenstoreClient", "XenstoreProtocol",
+                "XenstoreServer", "XenstoreStore", system,
+            ]
+        ),
+        .testTarget(
             name: "XenstoreServerTests",
             dependencies: ["MountSupport", "TestSupport", "XenstoreProtocol", "xsfs"]
         ),

@@ -25,6 +25,8 @@ final class Link {
     private var isWaitingToWrite = false
     private var stallTimer: TimerID?
     private var hasProgressed = false
+    /// Whether the store has ever answered.
+    private(set) var hasAnswered = false
 
     init(
         _ transport: Transport,
@@ -156,6 +158,8 @@ final class Link {
                 case .event(let event):
                     // What the replies before it have set going comes first.
                     loop.drainJobs()
+                    // Which may have ended the connection, and whoever owns it.
+                    guard isOpen else { return }
                     onEvent(event)
                 case .violation(let violation):
                     throw violation
@@ -168,6 +172,7 @@ final class Link {
 
     private func answered() {
         hasProgressed = true
+        hasAnswered = true
         if output.answered() { scheduleFlush() }
     }
 

@@ -119,6 +119,12 @@ public final class StoreConnection: XenstoreAccess {
     }
 
     private func linkClosed(_ reason: DisconnectReason) {
+        // A store that takes connections and answers nothing is no better than none.
+        if link?.hasAnswered == true {
+            reconnectDelay = configuration.reconnectDelay.lowerBound
+        } else {
+            slowDown()
+        }
         link = nil
         onDisconnect(reason)
         if !isClosed { scheduleReconnect() }
@@ -131,12 +137,15 @@ public final class StoreConnection: XenstoreAccess {
                 try connect()
             } catch {
                 // Whatever kept it from connecting may pass: a daemon that starts, a full backlog.
-                reconnectDelay = min(reconnectDelay * 2, configuration.reconnectDelay.upperBound)
+                slowDown()
                 scheduleReconnect()
                 return
             }
-            reconnectDelay = configuration.reconnectDelay.lowerBound
             onReconnect()
         }
+    }
+
+    private func slowDown() {
+        reconnectDelay = min(reconnectDelay * 2, configuration.reconnectDelay.upperBound)
     }
 }

@@ -70,7 +70,8 @@ public final class XenstoreServer {
             while let descriptor = try UnixSocket.accept(on: listener) {
                 let session = Session(descriptor, host: host, as: domain, limits: limits, on: loop)
                 let id = ObjectIdentifier(session)
-                session.onClose = { [unowned self] in sessions[id] = nil }
+                // Weak: the server closes its sessions when it ends, too.
+                session.onClose = { [weak self] in self?.sessions[id] = nil }
                 sessions[id] = session
             }
         } catch {
