@@ -98,6 +98,14 @@ let package = Package(
                 "MountSupport", "TestSupport", "XenstoreProtocol", "XenstoreStore", "xsfs",
             ]
         ),
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", system]),
+        .testTarget(
+            name: "XenstoreClientTests",
+            dependencies: [
+                "EventLoop", "TestSupport", "XenstoreClient", "XenstoreProtocol",
+                "XenstoreServer", "XenstoreStore", system,
+            ]
+        ),
         .testTarget(
             name: "XenstoreServerTests",
             dependencies: ["MountSupport", "TestSupport", "XenstoreProtocol", "xsfs"]

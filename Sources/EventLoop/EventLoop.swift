@@ -92,8 +92,9 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         if count < 0, Errno.current != .interrupted {
             preconditionFailure("poll failed: \(Errno.current)")
         }
-        fireTimers()
+        // Before timers: where the process did not run for a while, what has come meanwhile counts.
         if count > 0 { dispatch() }
+        fireTimers()
         if hasRemovedSources { forgetRemovedSources() }
     }
 

@@ -35,6 +35,11 @@ public final class SocketConversation: Conversation {
         }
     }
 
+    /// Takes over a socket that is connected.
+    public init(descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
     deinit { close(descriptor) }
 
     public func send(_ message: Message) throws(Failure) {
@@ -67,10 +72,13 @@ public final class SocketConversation: Conversation {
         max(0, Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT)))
     }
 
-    public func receive() throws -> Message? {
+    public func receive() throws -> Message? { try receive(within: Self.patience) }
+
+    /// The next message; nil where none comes in so many milliseconds.
+    public func receive(within milliseconds: Int32) throws -> Message? {
         while true {
             if let message = try decoder.next() { return message }
-            guard try fill() == true else { return nil }
+            guard try fill(within: milliseconds) == true else { return nil }
         }
     }
 
@@ -88,9 +96,9 @@ public final class SocketConversation: Conversation {
     /// Reads once.
     ///
     /// - Returns: false at the end; nil if nothing comes in time.
-    private func fill() throws -> Bool? {
+    private func fill(within milliseconds: Int32 = patience) throws -> Bool? {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&entry, 1, Self.patience) == 1 else { return nil }
+        guard poll(&entry, 1, milliseconds) == 1 else { return nil }
         let count = decoder.fill(minimumCapacity: 65536) { buffer in
             max(0, read(descriptor, buffer.baseAddress, buffer.count))
         }

@@ -65,6 +65,15 @@ struct ClientStateMachineTests {
         #expect(outcome(machine.received(reply(.read, id))).hasPrefix("violation"))
     }
 
+    @Test func anAbandonedRequestThatWasNotWrittenIsForgottenToo() {
+        var machine = Machine()
+        let id = machine.sent(.read, waiter: "w")
+        #expect(id.flatMap { machine.cancelled($0) } == "w")
+        #expect(machine.outstandingCount == 1)
+        #expect(id.flatMap { machine.cancelled($0, wasWritten: false) } == nil)
+        #expect(machine.outstandingCount == 0)
+    }
+
     @Test func aReusedSlotHasAnotherNumber() {
         var machine = Machine()
         let first = machine.sent(.read, waiter: "a")
