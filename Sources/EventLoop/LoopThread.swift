@@ -2,7 +2,7 @@ import Glibc
 public import SystemPackage
 
 extension EventLoop {
-    /// Makes a loop and a thread that runs it until ``stop()``.
+    /// Makes a loop and a thread that runs it until ``stop()``. SIGPIPE does not come there.
     ///
     /// - Throws: the error of pipe(2) or of pthread_create(3).
     public static func startThread() throws(Errno) -> EventLoop {
@@ -16,6 +16,11 @@ extension EventLoop {
             nil,
             { context in
                 guard let context else { return nil }
+                // A closed peer is an error here, whatever the process does about the signal.
+                var brokenPipe = sigset_t()
+                sigemptyset(&brokenPipe)
+                sigaddset(&brokenPipe, SIGPIPE)
+                pthread_sigmask(SIG_BLOCK, &brokenPipe, nil)
                 Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue().run()
                 return nil
             },

@@ -123,7 +123,6 @@ struct EventLoopTests {
     }
 
     @Test func signals() throws {
-        SignalSource.ignoreBrokenPipes()
         let loop = try EventLoop()
         var received: [Int32] = []
         try SignalSource.add([SIGUSR1, SIGUSR2], to: loop) { received.append($0) }
@@ -147,6 +146,19 @@ struct LoopThreadTests {
             #expect(!loop.isCurrent)
             loop.stop()
         }
+    }
+
+    /// The process dies of it where this is wrong.
+    @Test func aClosedPeerIsAnError() async throws {
+        signal(SIGPIPE, SIG_DFL)
+        let loop = try EventLoop.startThread()
+        defer { loop.stop() }
+        let (readEnd, writeEnd) = try FileDescriptor.pipe()
+        try readEnd.close()
+        await withTaskExecutorPreference(loop) {
+            _ = #expect(throws: Errno.brokenPipe) { try writeEnd.writeAvailable([1], from: 0) }
+        }
+        try writeEnd.close()
     }
 
     @Test func workFromOtherThreads() async throws {
