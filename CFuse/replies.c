@@ -61,8 +61,6 @@ void xsfs_reply_error(xsfs_request *request, int32_t error)
     fuse_reply_err(unwrap(request), error);
 }
 
-void xsfs_reply_nothing(xsfs_request *request) { fuse_reply_none(unwrap(request)); }
-
 void xsfs_reply_entry(xsfs_request *request, const struct xsfs_entry *entry)
 {
     const struct fuse_entry_param parameters = make_entry(entry);

@@ -96,7 +96,6 @@ int32_t xsfs_request_caller(xsfs_request *request);
 void xsfs_request_tell_interrupt(xsfs_request *request, uint64_t id);
 
 void xsfs_reply_error(xsfs_request *request, int32_t error); /* 0 for success */
-void xsfs_reply_nothing(xsfs_request *request);
 void xsfs_reply_entry(xsfs_request *request, const struct xsfs_entry *entry);
 void xsfs_reply_attributes(xsfs_request *request, const struct xsfs_attributes *attributes);
 /* A file: its reads and writes come here, not to the page cache. */

@@ -7,10 +7,6 @@ import XenstoreFilesystem
 
 // The kernel's requests on open files and directories.
 
-private func mount(_ request: OpaquePointer) -> FuseMount {
-    FuseMount.of(context: xsfs_request_context(request))
-}
-
 @c @implementation
 func xsfs_on_create(
     _ request: OpaquePointer,

@@ -8,7 +8,8 @@ import XenstoreFilesystem
 // The kernel's requests, as CFuse passes them: each is taken apart and handed to the filesystem.
 // There are no decisions here.
 
-private func mount(_ request: OpaquePointer) -> FuseMount {
+/// The mount that a request is for.
+func mount(_ request: OpaquePointer) -> FuseMount {
     FuseMount.of(context: xsfs_request_context(request))
 }
 

@@ -55,12 +55,7 @@ extension Filesystem {
                 in: id
             )
             let value = try answers[0].get()
-            let hasChildren: Bool
-            switch answers[1] {
-            case .success(let names): hasChildren = !names.isEmpty
-            case .failure(.refused(.tooBig)): hasChildren = true
-            case .failure(let error): throw error
-            }
+            let hasChildren = try KeyFacts.hasChildren(answers[1])
             switch view {
             case .file:
                 guard !hasChildren else { return .fail(.isDirectory) }

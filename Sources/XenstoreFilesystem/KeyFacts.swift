@@ -107,15 +107,22 @@ extension KeyFacts {
         guard answers.count == 3 else { throw .malformedReply }
         let first = answers.startIndex
         value = try answers[first].get()
-        switch answers[first + 1] {
-        case .success(let names): hasChildren = !names.isEmpty
-        // More names than a message holds.
-        case .failure(.refused(.tooBig)): hasChildren = true
-        case .failure(let error): throw error
-        }
+        hasChildren = try Self.hasChildren(answers[first + 1])
         guard let permissions = Permissions(payload: try answers[first + 2].get()) else {
             throw .malformedReply
         }
         self.permissions = permissions
+    }
+
+    /// Takes the answer to DIRECTORY.
+    static func hasChildren(
+        _ answer: Result<[UInt8], XenstoreError>
+    ) throws(XenstoreError) -> Bool {
+        switch answer {
+        case .success(let names): return !names.isEmpty
+        // More names than a message holds.
+        case .failure(.refused(.tooBig)): return true
+        case .failure(let error): throw error
+        }
     }
 }
