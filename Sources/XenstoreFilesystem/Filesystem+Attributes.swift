@@ -102,7 +102,12 @@ extension Filesystem {
         let path = try node.path()
         let payload = try await send(.getPermissions(path), at: path)
         guard let old = Permissions(payload: payload) else { throw .inputOutput }
-        let new = try permissions(old, changedBy: changes, view)
+        let new = try permissions(
+            old,
+            changedBy: changes,
+            view,
+            allowingWiderGroup: node.awaitsPermissions && view == .directory
+        )
         guard new != old else { return }
         _ = try await send(.setPermissions(path, new), at: path)
         node.permissions = nil
@@ -111,11 +116,14 @@ extension Filesystem {
 
     /// Permissions as chown(2) and chmod(2) change them.
     ///
+    /// - Parameter allowingWiderGroup: whether the group may be given more than the entries give:
+    ///   they are still to come.
     /// - Throws: ``FilesystemError/notPermitted`` for what permissions cannot express.
     func permissions(
         _ old: Permissions,
         changedBy changes: AttributeChanges,
-        _ view: View
+        _ view: View,
+        allowingWiderGroup: Bool = false
     ) throws(FilesystemError) -> Permissions {
         if let groupID = changes.groupID, groupID != options.groupID { throw .notPermitted }
         var new = old
@@ -127,7 +135,12 @@ extension Filesystem {
             let shown = ModeBits.mode(of: new, view: view) & ~options.umask
             if mode & 0o7777 != shown {
                 guard options.umask == 0,
-                    let changed = ModeBits.permissions(new, withMode: mode, view: view)
+                    let changed = ModeBits.permissions(
+                        new,
+                        withMode: mode,
+                        view: view,
+                        allowingWiderGroup: allowingWiderGroup
+                    )
                 else { throw .notPermitted }
                 new = changed
             }

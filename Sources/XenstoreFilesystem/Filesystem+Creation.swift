@@ -138,6 +138,7 @@ extension Filesystem {
         node.viewWhenEmpty = .directory
         node.isKeptDirectory = true
         node.maker = caller
+        node.awaitsPermissions = true
         node.modified = environment.now()
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)
     }

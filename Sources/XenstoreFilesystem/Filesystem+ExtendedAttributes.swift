@@ -1,30 +1,69 @@
 import XenstoreProtocol
 
-/// The extended attributes that every key has.
+/// The extended attributes that the filesystem knows.
 private enum KeyAttribute: String, CaseIterable {
     /// The permissions as text, `n0,r5`.
     case permissions = "user.xenstore.perms"
     /// The exact bytes of the value.
     case value = "user.xenstore.value"
+    /// The permissions as an access control list, where the mode does not say it all.
+    case accessList = "system.posix_acl_access"
+    /// What new files in a directory would get: the store has its own rule.
+    case defaultList = "system.posix_acl_default"
 }
 
 extension Filesystem {
+    // MARK: Reading
+
     public func extendedAttribute(_ name: String, of inode: InodeNumber)
         async throws(FilesystemError) -> [UInt8]
     {
-        if let file = scratch.find(inode) { return try extendedAttribute(name, of: file) }
-        let path = try find(inode).node.path()
-        switch KeyAttribute(rawValue: name) {
-        case .permissions:
-            let payload = try await send(.getPermissions(path), at: path)
-            guard let permissions = Permissions(payload: payload) else { throw .inputOutput }
-            return Array(permissions.description.utf8)
-        case .value:
-            return try await send(.read(path), at: path)
-        case nil:
+        guard let attribute = KeyAttribute(rawValue: name) else {
             throw Self.error(forUnknown: name)
         }
+        if let file = scratch.find(inode) {
+            let value = options.valueForm.value(of: file.content)
+            return try content(of: attribute, .file, permissions: file.permissions) { value }
+        }
+        let (node, view) = try find(inode)
+        let path = try node.path()
+        switch attribute {
+        case .value: return try await send(.read(path), at: path)
+        case .defaultList: throw try noDefaultList()
+        case .permissions, .accessList:
+            let permissions = try await permissions(of: node, at: path)
+            return try content(of: attribute, view, permissions: permissions) { [] }
+        }
     }
+
+    private func content(
+        of attribute: KeyAttribute,
+        _ view: View,
+        permissions: Permissions,
+        value: () -> [UInt8]
+    ) throws(FilesystemError) -> [UInt8] {
+        switch attribute {
+        case .value: return value()
+        case .permissions: return Array(permissions.description.utf8)
+        case .accessList:
+            try requireDomainsAsUsers()
+            guard let list = AccessControlList(permissions, view: view) else { throw .noData }
+            return list.bytes
+        case .defaultList: throw try noDefaultList()
+        }
+    }
+
+    /// The permissions of a key: as the watch keeps them, or asked for.
+    private func permissions(of node: KeyNode, at path: XenstorePath)
+        async throws(FilesystemError) -> Permissions
+    {
+        if isWatching, let known = node.permissions { return known }
+        let payload = try await send(.getPermissions(path), at: path)
+        guard let permissions = Permissions(payload: payload) else { throw .inputOutput }
+        return permissions
+    }
+
+    // MARK: Setting
 
     public func setExtendedAttribute(
         _ name: String,
@@ -36,33 +75,29 @@ extension Filesystem {
         guard let attribute = KeyAttribute(rawValue: name) else {
             throw .notSupported
         }
-        guard mode != .create else { throw .exists }
+        if attribute == .permissions || attribute == .value {
+            guard mode != .create else { throw .exists }
+        }
         if let file = scratch.find(inode) {
             return try await setAttribute(attribute, to: value, of: file)
         }
-        let (node, _) = try find(inode)
+        let (node, view) = try find(inode)
         let path = try node.path()
         switch attribute {
         case .permissions:
             guard let permissions = Permissions(text: value) else { throw .invalid }
-            _ = try await send(.setPermissions(path, permissions), at: path)
-            node.permissions = nil
+            try await setPermissions(permissions, of: node, at: path)
+        case .accessList:
+            let old = try await currentPermissions(at: path)
+            let new = try permissions(old, fromList: value, view)
+            if new != old { try await setPermissions(new, of: node, at: path) }
+            node.awaitsPermissions = false
+        case .defaultList: try requireNoDefaultList(value)
         case .value:
             // A key that is gone is not made anew by an attribute of it.
             _ = try await send(.read(path), at: path)
             _ = try await send(.write(path, value: value), at: path)
-        }
-        node.modified = environment.now()
-    }
-
-    private func extendedAttribute(
-        _ name: String,
-        of file: ScratchFile
-    ) throws(FilesystemError) -> [UInt8] {
-        switch KeyAttribute(rawValue: name) {
-        case .permissions: Array(file.permissions.description.utf8)
-        case .value: options.valueForm.value(of: file.content)
-        case nil: throw Self.error(forUnknown: name)
+            node.modified = environment.now()
         }
     }
 
@@ -75,28 +110,111 @@ extension Filesystem {
         case .permissions:
             guard let permissions = Permissions(text: value) else { throw .invalid }
             file.chosen = permissions
+            file.chosenOwner = permissions.owner
+        case .accessList:
+            file.chosen = try permissions(file.permissions, fromList: value, .file)
+        case .defaultList: try requireNoDefaultList(value)
         case .value:
             let content = options.valueForm.content(of: value)
             try await edit(file, size: content.count) { $0 = content }
         }
     }
 
+    private func currentPermissions(at path: XenstorePath)
+        async throws(FilesystemError) -> Permissions
+    {
+        let payload = try await send(.getPermissions(path), at: path)
+        guard let permissions = Permissions(payload: payload) else { throw .inputOutput }
+        return permissions
+    }
+
+    private func setPermissions(
+        _ permissions: Permissions,
+        of node: KeyNode,
+        at path: XenstorePath
+    ) async throws(FilesystemError) {
+        _ = try await send(.setPermissions(path, permissions), at: path)
+        node.permissions = nil
+        node.awaitsPermissions = false
+        node.modified = environment.now()
+    }
+
+    private func permissions(
+        _ old: Permissions,
+        fromList value: [UInt8],
+        _ view: View
+    ) throws(FilesystemError) -> Permissions {
+        try requireDomainsAsUsers()
+        guard let list = AccessControlList(bytes: value) else { throw .invalid }
+        return try list.permissions(from: old, view: view)
+    }
+
+    // MARK: Removing
+
     public func removeExtendedAttribute(_ name: String, of inode: InodeNumber)
         async throws(FilesystemError)
     {
         try requireWritable()
+        switch KeyAttribute(rawValue: name) {
+        case .accessList: try await removeEntries(of: inode)
+        // There is none, and copying programs make sure of that.
+        case .defaultList: _ = try noDefaultList()
         // What every key has cannot be taken away.
-        guard KeyAttribute(rawValue: name) == nil else { throw .notPermitted }
-        throw Self.error(forUnknown: name)
+        case .permissions, .value: throw .notPermitted
+        case nil: throw Self.error(forUnknown: name)
+        }
     }
 
+    /// Takes away what the mode does not say.
+    private func removeEntries(of inode: InodeNumber) async throws(FilesystemError) {
+        try requireDomainsAsUsers()
+        if let file = scratch.find(inode) {
+            file.chosen = file.permissions.withoutEntries
+            return
+        }
+        let (node, _) = try find(inode)
+        let path = try node.path()
+        let old = try await currentPermissions(at: path)
+        guard !old.entries.isEmpty else { throw .noData }
+        try await setPermissions(old.withoutEntries, of: node, at: path)
+    }
+
+    // MARK: Names
+
+    /// What a program that copies a file is to copy: the value is the file's content already, and
+    /// lists are asked for by name.
     public func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String] {
         if scratch.find(inode) == nil { _ = try find(inode) }
-        return KeyAttribute.allCases.map(\.rawValue)
+        return [KeyAttribute.permissions.rawValue]
     }
 
-    /// ACLs are not there; any other attribute could be, but is not.
+    /// Any other attribute could be, but is not.
     private static func error(forUnknown name: String) -> FilesystemError {
         name.hasPrefix("system.") ? .notSupported : .noData
+    }
+
+    // MARK: Lists
+
+    /// Users in a list stand for domains, so the files' owners must.
+    private func requireDomainsAsUsers() throws(FilesystemError) {
+        guard options.ownership == .domain, options.umask == 0 else { throw .notSupported }
+    }
+
+    /// - Returns: the error that says there is none.
+    private func noDefaultList() throws(FilesystemError) -> FilesystemError {
+        try requireDomainsAsUsers()
+        return .noData
+    }
+
+    private func requireNoDefaultList(_ value: [UInt8]) throws(FilesystemError) {
+        try requireDomainsAsUsers()
+        guard let list = AccessControlList(bytes: value) else { throw .invalid }
+        guard list.isEmpty else { throw .notSupported }
+    }
+}
+
+extension Permissions {
+    fileprivate var withoutEntries: Permissions {
+        Permissions(owner: owner, everyone: everyone)
     }
 }

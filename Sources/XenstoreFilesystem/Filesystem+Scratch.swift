@@ -40,7 +40,7 @@ extension Filesystem {
         return Attributes(
             inode: file.inode,
             view: .file,
-            mode: ModeBits.mode(of: permissions, view: .file) & ~options.umask,
+            mode: (file.chosenMode ?? ModeBits.mode(of: permissions, view: .file)) & ~options.umask,
             userID: userID(of: permissions),
             groupID: options.groupID,
             size: file.size,
@@ -52,9 +52,13 @@ extension Filesystem {
         _ changes: AttributeChanges,
         of file: ScratchFile
     ) async throws(FilesystemError) -> Attributes {
-        if changes.mode != nil || changes.userID != nil || changes.groupID != nil {
-            file.chosen = try self.permissions(file.permissions, changedBy: changes, .file)
+        if let groupID = changes.groupID, groupID != options.groupID { throw .notPermitted }
+        if let userID = changes.userID {
+            guard options.ownership == .domain || userID == self.userID(of: file.permissions)
+            else { throw .notPermitted }
+            if options.ownership == .domain { file.chosenOwner = DomainID(userID) }
         }
+        if let mode = changes.mode { file.chosenMode = mode & 0o777 }
         if let size = changes.size {
             try await edit(file, size: size) { $0.resize(to: size) }
         }
@@ -149,7 +153,7 @@ extension Filesystem {
             path = try parent.path()
         }
         let value = options.valueForm.value(of: file.content)
-        try await replaceValue(of: path, in: parent.path(), by: value, file.chosen, mode)
+        try await replaceValue(of: path, in: parent.path(), by: value, file, mode)
         let node: KeyNode
         if let key {
             node = keys.insertChild(key, of: parent)
@@ -172,7 +176,7 @@ extension Filesystem {
         of path: XenstorePath,
         in parent: XenstorePath,
         by value: [UInt8],
-        _ chosen: Permissions?,
+        _ file: ScratchFile,
         _ mode: RenameMode
     ) async throws(FilesystemError) {
         try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
@@ -181,20 +185,39 @@ extension Filesystem {
                 [.getPermissions(parent), .getPermissions(path)],
                 in: id
             )
-            let inherited = Permissions(payload: try answers[0].get())
-            let current: Permissions?
+            let inherited = try answers[0].get()
+            let payload: [UInt8]
             switch answers[1] {
-            case .success(let payload):
+            case .success(let current):
                 guard mode == .replace else { return .fail(.exists) }
-                current = Permissions(payload: payload)
-            case .failure(.refused(.noEntry)): current = inherited
+                payload = current
+            case .failure(.refused(.noEntry)): payload = inherited
             case .failure(let error): throw error
             }
+            guard let current = Permissions(payload: payload) else { throw .malformedReply }
+            let chosen: Permissions
+            do throws(FilesystemError) {
+                chosen = try permissions(current, chosenFor: file)
+            } catch {
+                return .fail(error)
+            }
             _ = try await access.send(.write(path, value: value), in: id)
-            if let chosen, chosen != current {
+            if chosen != current {
                 _ = try await access.send(.setPermissions(path, chosen), in: id)
             }
             return .commit(())
         }
+    }
+
+    /// The permissions of a key that takes a scratch file's place.
+    ///
+    /// - Throws: ``FilesystemError/notPermitted`` where they cannot say what was set on the file.
+    private func permissions(
+        _ current: Permissions,
+        chosenFor file: ScratchFile
+    ) throws(FilesystemError) -> Permissions {
+        var chosen = file.chosen ?? current
+        chosen.owner = file.chosenOwner ?? current.owner
+        return try permissions(chosen, changedBy: AttributeChanges(mode: file.chosenMode), .file)
     }
 }

@@ -85,6 +85,7 @@ extension Filesystem {
             node.viewWhenEmpty = nil
             node.isKeptDirectory = false
             node.maker = nil
+            node.awaitsPermissions = false
             scratch.unlinkAll(in: node)
         }
     }

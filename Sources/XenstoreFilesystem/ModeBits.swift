@@ -16,14 +16,20 @@ enum ModeBits {
 
     /// The permissions that have these bits, with the entries of `permissions`.
     ///
+    /// - Parameter allowingWiderGroup: whether the group's bits may be more than the entries give.
     /// - Returns: nil where no permissions have them: without the owner's rights, with execution
     ///   of a file, or with a group that differs from what the entries give.
-    static func permissions(_ permissions: Permissions, withMode mode: UInt32, view: View)
-        -> Permissions?
-    {
+    static func permissions(
+        _ permissions: Permissions,
+        withMode mode: UInt32,
+        view: View,
+        allowingWiderGroup: Bool = false
+    ) -> Permissions? {
         var changed = permissions
         changed.everyone = access(mode & 0o7)
-        return self.mode(of: changed, view: view) == mode & 0o7777 ? changed : nil
+        var made = self.mode(of: changed, view: view)
+        if allowingWiderGroup { made |= mode & 0o070 }
+        return made == mode & 0o7777 ? changed : nil
     }
 
     private static func mask(_ permissions: Permissions) -> UInt32 {

@@ -12,8 +12,14 @@ final class ScratchFile {
     fileprivate(set) var content: [UInt8] = []
     /// What a key made in its place would inherit.
     let inherited: Permissions
-    /// What was set on it, to be given to the key that it is renamed to.
-    var chosen: Permissions?
+    /// The permissions that were set on it, to be given to the key that it is renamed to.
+    var chosen: Permissions? {
+        didSet { chosenMode = nil }
+    }
+    /// What chmod(2) and chown(2) said since then. Only the key that it is renamed to tells whether
+    /// its permissions can say the same.
+    var chosenMode: UInt32?
+    var chosenOwner: DomainID?
     /// The key that it was renamed to while it was open: what the handle writes from then on goes
     /// there.
     var destination: KeyNode?
@@ -34,7 +40,11 @@ final class ScratchFile {
         self.modified = modified
     }
 
-    var permissions: Permissions { chosen ?? inherited }
+    var permissions: Permissions {
+        var permissions = chosen ?? inherited
+        permissions.owner = chosenOwner ?? permissions.owner
+        return permissions
+    }
     var size: Int { content.count }
 }
 

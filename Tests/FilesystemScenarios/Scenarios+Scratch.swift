@@ -64,6 +64,30 @@ extension Scenario {
             try expect(try await fs.permissions("/t/key"), "n3,r4")
             try expect(try await fs.value("/t/key"), "new")
         },
+        Scenario("The key keeps its owner and entries under a scratch file's own mode") { fs in
+            try await fs.put("old", at: "/t/key")
+            try await fs.setPermissions("n1,r2", of: "/t/key")
+            try await fs.write("new", to: "/t/.tmp")
+            try await fs.setMode(0o640, of: "/t/.tmp")
+            try expect(try await fs.status("/t/.tmp").mode, 0o640)
+            try await fs.rename("/t/.tmp", to: "/t/key", .replace)
+            try expect(try await fs.permissions("/t/key"), "n1,r2")
+            try await fs.write("newer", to: "/t/.tmp")
+            try await fs.setMode(0o644, of: "/t/.tmp")
+            try await fs.rename("/t/.tmp", to: "/t/key", .replace)
+            try expect(try await fs.permissions("/t/key"), "r1,r2")
+        },
+        Scenario("A mode of a scratch file that a key cannot have is EPERM at its renaming") { fs in
+            try await fs.put("old", at: "/t/key")
+            try await fs.write("new", to: "/t/.tmp")
+            try await fs.setMode(0o750, of: "/t/.tmp")
+            try await expectError(.notPermitted) {
+                try await fs.rename("/t/.tmp", to: "/t/key", .replace)
+            }
+            try expect(try await fs.value("/t/key"), "old")
+            try expect(try await fs.text("/t/.tmp"), "new")
+            try await fs.unlink("/t/.tmp")
+        },
         Scenario("RENAME_NOREPLACE of a scratch file keeps a key that is there") { fs in
             try await fs.put("old", at: "/t/key")
             try await fs.write("new", to: "/t/.tmp")

@@ -8,7 +8,7 @@ struct CopyTests {
         xenstore-write /t/a/x 1 /t/a/deep/er/key 'two words' /t/a '' /t/a/own/z 3 /t/a/own held
         mkdir t/a/empty
         printf 'line\\n\\n' > t/a/lines; head -c 1500 /dev/urandom > t/a/binary
-        xenstore-chmod /t/a/x n5 r6 b7; xenstore-chmod /t/a/own r3; xenstore-chmod /t/a/deep b0
+        xenstore-chmod /t/a/x n5 r6 b7; xenstore-chmod /t/a/own r3 w5; xenstore-chmod /t/a/deep b0
         # What two trees hold, without their names.
         tree() { xenstore-ls -fp | sed -n "s|^/$1/||p" | sort; }
         same() { [ "$(tree t/a | wc -l)" = 9 ] && diff <(tree t/a) <(tree $1) && echo same; }
@@ -24,9 +24,12 @@ struct CopyTests {
                     cp -a t/a $T/out && cp -a $T/out t/c && same t/c
                     tar --xattrs --xattrs-include='*' -cf $T/tar -C t a
                     mkdir t/d && tar --xattrs --xattrs-include='*' -xf $T/tar -C t/d && same t/d/a
-                    stat -c %F t/b/empty t/c/empty t/d/a/empty
+                    rsync -aAX t/a/ $T/rsync/ && rsync -aAX --delete $T/rsync/ t/e/ && same t/e
+                    tar --acls --xattrs -cf $T/tar -C t a
+                    mkdir t/f && tar --acls --xattrs -xf $T/tar -C t/f && same t/f/a
+                    stat -c %F t/b/empty t/c/empty t/d/a/empty t/e/empty t/f/a/empty | uniq -c
                     """,
-                prints: "same\nsame\nsame\ndirectory\ndirectory\ndirectory\n"
+                prints: "same\nsame\nsame\nsame\nsame\n      5 directory\n"
             )
             try await mount.expectSameAsStore()
         }

@@ -76,6 +76,56 @@ struct PermissionTests {
         }
     }
 
+    /// getfacl and setfacl: a user of the list is a domain.
+    @Test(arguments: StoreKind.allCases)
+    func listsAreTheEntriesOfDomains(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                perms() { xenstore-ls -fp / | sed -n "s|^/$1 = .*(\\(.*\\))|\\1|p"; }
+                mkdir t; echo v > t/f; xenstore-chmod /t/f n0 r5 b7
+                getfacl -cn t/f; stat -c %A t/f; ls -l t/f | cut -c1-11
+                setfacl -m u:6:w t/f; perms t/f
+                setfacl -x u:5 t/f; perms t/f
+                setfacl -m o::r t/f; perms t/f
+                setfacl -m o::- t/f; perms t/f
+                getfacl -n t/f > $T/acl; setfacl -b t/f; perms t/f
+                setfacl --set-file=$T/acl t/f; perms t/f
+                setfacl -m u:5:rx t; perms t; getfacl -cn t | grep user:5
+                setfacl -k t
+                """,
+                prints: """
+                    user::rw-
+                    user:5:r--
+                    user:7:rw-
+                    group::---
+                    mask::rw-
+                    other::---
+
+                    -rw-rw----
+                    -rw-rw----+
+                    n0,r5,b7,w6
+                    n0,b7,w6
+                    r0,b7,w6
+                    n0,b7,w6
+                    n0
+                    n0,w6,b7
+                    n0,r5
+                    user:5:r-x
+
+                    """
+            )
+            for change in [
+                "-m g:5:r", "-m u:5:x", "-m u::r", "-m g::rw", "-m u:5:rw,m::r", "-m o::x",
+            ] {
+                try await mount.expect("setfacl \(change) t/f", fails: "Operation not permitted")
+            }
+            try await mount.expect("setfacl -d -m u:5:r t", fails: "Operation not supported")
+            try await mount.expect("getfacl -cn t/f | head -3 | tail -1", prints: "user:7:rw-\n")
+            try await mount.expectSameAsStore()
+        }
+    }
+
     @Test(arguments: StoreKind.allCases)
     func attributesHoldTheWholeTruth(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
@@ -102,7 +152,6 @@ struct PermissionTests {
 
                     # file: t/f
                     user.xenstore.perms
-                    user.xenstore.value
 
                     own
 
