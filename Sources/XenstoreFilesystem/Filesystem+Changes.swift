@@ -8,11 +8,11 @@ extension Filesystem {
     public func connected() async {
         isWatching = false
         do throws(XenstoreError) {
-            _ = try await access.send(.watch(.root, token: watchToken), in: .none)
+            _ = try await access.send(.watch(options.subtree, token: watchToken), in: .none)
             isWatching = true
         } catch {
             // Without it nothing is kept, and every name is asked for.
-            environment.report("the store refused a watch of its root: \(error)")
+            environment.report("the store refused a watch of \(options.subtree): \(error)")
         }
         forgetEverything()
     }
@@ -51,7 +51,11 @@ extension Filesystem {
         guard path.isAbsolute else { return }
         changes.append(path)
         var node = keys.root
-        var rest = path.components[...]
+        // What is above may have taken the whole subtree with it.
+        let isInside = options.subtree.contains(path)
+        guard isInside || path.contains(options.subtree) else { return }
+        let depth = options.subtree.components.count
+        var rest = isInside ? path.components.dropFirst(depth) : []
         while let name = rest.first, let child = keys.child(String(name), of: node) {
             if rest.count == 1 || node.shownView == .file {
                 passChange(below: node, isDirectlyBelow: rest.count == 1)

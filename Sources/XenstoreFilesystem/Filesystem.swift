@@ -25,7 +25,11 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         self.access = access
         self.options = options
         self.environment = environment
-        keys = KeyTable(emptyView: options.emptyView, now: environment.now())
+        keys = KeyTable(
+            root: options.subtree,
+            emptyView: options.emptyView,
+            now: environment.now()
+        )
     }
 
     // MARK: Numbers

@@ -1,3 +1,5 @@
+public import XenstoreProtocol
+
 /// How a mount shows the store.
 public struct FilesystemOptions: Hashable, Sendable {
     /// How a value reads.
@@ -16,6 +18,8 @@ public struct FilesystemOptions: Hashable, Sendable {
         case user(UInt32)
     }
 
+    /// The key that is the root of the mount; absolute.
+    public var subtree: XenstorePath
     public var valueForm: ValueForm
     /// How a key shows that has neither value nor children.
     public var emptyView: View
@@ -30,6 +34,7 @@ public struct FilesystemOptions: Hashable, Sendable {
     public var asksForWriting: Bool
 
     public init(
+        subtree: XenstorePath = .root,
         valueForm: ValueForm = .text,
         emptyView: View = .file,
         ownership: Ownership = .domain,
@@ -38,6 +43,7 @@ public struct FilesystemOptions: Hashable, Sendable {
         isReadOnly: Bool = false,
         asksForWriting: Bool = false
     ) {
+        self.subtree = subtree
         self.valueForm = valueForm
         self.emptyView = emptyView
         self.ownership = ownership

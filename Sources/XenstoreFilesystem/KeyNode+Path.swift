@@ -6,7 +6,8 @@ extension KeyNode {
     /// - Throws: ``FilesystemError/stale`` for a key that has lost its place,
     ///   ``FilesystemError/nameTooLong`` where the path exceeds the protocol's limit.
     func path() throws(FilesystemError) -> XenstorePath {
-        if isRoot { return .root }
+        // Most often the root of the store, whose path is more than its (empty) name.
+        if isRoot, name.isEmpty { return .root }
         var text = ""
         try appendPath(to: &text)
         guard text.utf8.count <= ProtocolLimits.absolutePathSize else { throw .nameTooLong }
@@ -26,7 +27,7 @@ extension KeyNode {
     }
 
     private func appendPath(to text: inout String) throws(FilesystemError) {
-        guard !isRoot else { return }
+        guard !isRoot else { return text.append(name) }
         guard let parent else { throw .stale }
         try parent.appendPath(to: &text)
         text.append("/")

@@ -5,6 +5,7 @@ import XenstoreProtocol
 /// Holds what watches keep true (shape, permissions), never a value: those are asked for.
 final class KeyNode {
     let id: UInt64
+    /// Of the root, the path that the mount shows as its root, and nothing for the store's own.
     private(set) var name: String
     /// Nil for the root, and for a key that was removed or replaced under an open handle.
     private(set) var parent: KeyNode?

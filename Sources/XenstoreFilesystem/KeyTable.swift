@@ -18,10 +18,15 @@ struct KeyTable {
     private var remembered = RememberedViews()
     private let started: Timestamp
 
-    init(emptyView: View, now: Timestamp) {
+    init(root path: XenstorePath, emptyView: View, now: Timestamp) {
         self.emptyView = emptyView
         started = now
-        root = KeyNode(id: 0, name: "", parent: nil, modified: now)
+        root = KeyNode(
+            id: 0,
+            name: path.isRoot ? "" : path.text,
+            parent: nil,
+            modified: now
+        )
         root.shownView = .directory
         byID = [0: root]
     }

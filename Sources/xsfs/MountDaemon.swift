@@ -62,6 +62,7 @@ final class MountDaemon {
         }
         let filesystem = makeFilesystem(
             connection,
+            at: try await Subtree.find(options.subtree, in: connection),
             isPrivileged: try await isPrivileged(connection)
         )
         connection.onEvent = { event in filesystem.changed(event.path) }
@@ -81,7 +82,11 @@ final class MountDaemon {
         let store = try EmbeddedStore(loading: file)
         if let socket { server = try listen(store, at: socket, on: loop) }
         let connection = InProcessConnection(host: store.host)
-        let filesystem = makeFilesystem(connection, isPrivileged: true)
+        let filesystem = makeFilesystem(
+            connection,
+            at: try await Subtree.find(options.subtree, in: connection),
+            isPrivileged: true
+        )
         connection.onEventsPending = { [loop] in
             loop.later {
                 if connection.takeEventsLost() { filesystem.changed(.root) }
@@ -112,9 +117,11 @@ final class MountDaemon {
 
     private func makeFilesystem<Access: XenstoreAccess>(
         _ access: Access,
+        at subtree: XenstorePath,
         isPrivileged: Bool
     ) -> Filesystem<Access> {
         var options = options.filesystem
+        options.subtree = subtree
         options.asksForWriting = !isPrivileged
         let environment = FilesystemEnvironment(
             now: { .now },

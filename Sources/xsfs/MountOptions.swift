@@ -6,6 +6,8 @@ struct MountOptions {
     var filesystem = FilesystemOptions()
     /// What libfuse and the kernel are to know.
     var kernel: [String] = []
+    /// The key that is the root of the mount; relative to the own domain without a slash.
+    var subtree: String?
     var socket: String?
     var device: String?
     var isEmbedded = false
@@ -24,6 +26,7 @@ struct MountOptions {
         allow_other: let other users in, with nothing to read unless a mode says so
         uid=, gid=, umask=, owner=domid: whose files they are, and for whom
         cache=strict: ask the store at each open, stat and listing (the default)
+        subtree=PATH: mount this key as the root; relative to the own domain, '.' itself
         socket=PATH, device=PATH, embedded, load=FILE, listen=PATH: as above
         fsname=NAME: what /proc/mounts shows as the source
         nosuid, nodev, noexec, noatime and their opposites: for the kernel
@@ -62,6 +65,7 @@ struct MountOptions {
         case ("gid", let value?): filesystem.groupID = try number(name, value, radix: 10)
         case ("umask", let value?): umask = try number(name, value, radix: 8)
         case ("owner", "domid"): ownersAreDomains = true
+        case ("subtree", let value?): subtree = value
         case ("socket", let value?): socket = value
         case ("device", let value?): device = value
         case ("embedded", nil): isEmbedded = true
