@@ -100,14 +100,22 @@ final class Session {
         guard !isFlushScheduled else { return }
         isFlushScheduled = true
         // All that one turn brings goes out in one write.
-        loop.later { [weak self] in
+        let flushNow: () -> Void = { [weak self] in
             guard let self else { return }
             isFlushScheduled = false
             flush()
         }
+        // What is to be durable first waits until all clients of this turn were heard, so that
+        // they share one fdatasync(2).
+        if host.hasUnsavedChanges {
+            _ = loop.schedule(after: .zero, flushNow)
+        } else {
+            loop.later(flushNow)
+        }
     }
 
     private func flush() {
+        guard host.persist() else { return close() }
         while source != nil, written < output.count {
             do throws(Errno) {
                 guard let count = try descriptor.writeAvailable(output, from: written) else {
