@@ -16,6 +16,8 @@ final class Session {
     private var decoder = MessageDecoder()
     private var output: [UInt8] = []
     private var written = 0
+    /// The events in `output`, as long as nothing of it was written: an equal one says no more.
+    private var unsentEvents: Set<[UInt8]> = []
     private var isFlushScheduled = false
     private var interest: Readiness = .readable
 
@@ -93,6 +95,10 @@ final class Session {
 
     private func send(_ message: Message) {
         guard source != nil else { return }
+        // Special events are told each time: two domains may have come.
+        if message.type == .watchEvent, message.payload.first != UInt8(ascii: "@") {
+            guard unsentEvents.insert(message.payload).inserted else { return }
+        }
         guard output.count - written + message.payload.count <= limits.output else {
             return closeLater()
         }
@@ -122,6 +128,7 @@ final class Session {
                     break
                 }
                 written += count
+                unsentEvents.removeAll(keepingCapacity: unsentEvents.count < limits.keptEvents)
             } catch {
                 return close()
             }
