@@ -21,6 +21,10 @@ public struct DomainID: RawRepresentable, Hashable, Sendable, Comparable, Custom
     /// The privileged domain.
     public static let privileged = DomainID(0)
 
+    /// The numbers from here on name no domain: the hypervisor has other uses for them
+    /// (`DOMID_FIRST_RESERVED`).
+    public static let firstReserved = DomainID(0x7FF0)
+
     public var description: String { String(rawValue) }
 
     public static func < (left: DomainID, right: DomainID) -> Bool {

@@ -2,7 +2,8 @@ extension Request {
     /// Parses a request, as a server does.
     ///
     /// - Throws: the error that a server answers: ``StoreErrorCode/notImplemented`` for an unknown
-    ///   type, ``StoreErrorCode/invalid`` for a payload of another form or an illegal path.
+    ///   type, ``StoreErrorCode/invalid`` for a payload of another form or an illegal path;
+    ///   ``StoreErrorCode/noEntry`` for an UNWATCH of an illegal path.
     public init(_ message: Message) throws(StoreErrorCode) {
         guard let type = message.type else { throw .notImplemented }
         var arguments = Arguments(message.payload)
@@ -31,7 +32,7 @@ extension Request {
                 token: try arguments.next(),
                 depth: try arguments.hasMore ? arguments.number() : nil
             )
-        case .unwatch: .unwatch(try arguments.path(), token: try arguments.next())
+        case .unwatch: try parseUnwatch(&arguments)
         case .transactionStart: try arguments.skipAll(.transactionStart)
         case .resetWatches: try arguments.skipAll(.resetWatches)
         case .transactionEnd: .transactionEnd(commit: try arguments.trueOrFalse())
@@ -60,6 +61,16 @@ extension Request {
         case .setQuota: try parseSetQuota(&arguments)
         default: throw .notImplemented
         }
+    }
+
+    /// Nobody can watch an illegal path: both daemons find no such watch, and nothing wrong.
+    private static func parseUnwatch(
+        _ arguments: inout Arguments
+    ) throws(StoreErrorCode) -> Request {
+        let bytes = try arguments.next()
+        let token = try arguments.next()
+        guard let path = try? XenstorePath(bytes: bytes) else { throw .noEntry }
+        return .unwatch(path, token: token)
     }
 
     private static func parseIntroduce(

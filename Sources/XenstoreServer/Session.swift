@@ -16,6 +16,8 @@ final class Session {
     private var decoder = MessageDecoder()
     private var output: [UInt8] = []
     private var written = 0
+    /// The events in `output`, as long as nothing of it was written: an equal one says no more.
+    private var unsentEvents: Set<[UInt8]> = []
     private var isFlushScheduled = false
     private var interest: Readiness = .readable
 
@@ -93,6 +95,10 @@ final class Session {
 
     private func send(_ message: Message) {
         guard source != nil else { return }
+        // Special events are told each time: two domains may have come.
+        if message.type == .watchEvent, message.payload.first != UInt8(ascii: "@") {
+            guard unsentEvents.insert(message.payload).inserted else { return }
+        }
         guard output.count - written + message.payload.count <= limits.output else {
             return closeLater()
         }
@@ -100,20 +106,29 @@ final class Session {
         guard !isFlushScheduled else { return }
         isFlushScheduled = true
         // All that one turn brings goes out in one write.
-        loop.later { [weak self] in
+        let flushNow: () -> Void = { [weak self] in
             guard let self else { return }
             isFlushScheduled = false
             flush()
         }
+        // What is to be durable first waits until all clients of this turn were heard, so that
+        // they share one fdatasync(2).
+        if host.hasUnsavedChanges {
+            _ = loop.schedule(after: .zero, flushNow)
+        } else {
+            loop.later(flushNow)
+        }
     }
 
     private func flush() {
+        guard host.persist() else { return close() }
         while source != nil, written < output.count {
             do throws(Errno) {
                 guard let count = try descriptor.writeAvailable(output, from: written) else {
                     break
                 }
                 written += count
+                unsentEvents.removeAll(keepingCapacity: unsentEvents.count < limits.keptEvents)
             } catch {
                 return close()
             }

@@ -11,6 +11,9 @@ public struct SessionLimits: Hashable, Sendable {
     /// Bytes that are read at once before others get their turn.
     public var inputPerTurn: Int
 
+    /// Events that wait at once beyond which the memory for telling equal ones is given back.
+    public var keptEvents: Int { 64 }
+
     public init(
         outputBeforePause: Int = 65536,
         output: Int = 4_194_304,

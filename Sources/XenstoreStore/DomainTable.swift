@@ -19,6 +19,9 @@ struct DomainTable {
         }
     }
 
+    /// The domains that differ in anything from one that was never heard of.
+    var all: [DomainID: Domain] { domains }
+
     private var domains: [DomainID: Domain] = [:]
     var quotas: [Quota: UInt32]
 

@@ -1,9 +1,16 @@
-import XenstoreProtocol
+public import XenstoreProtocol
 
 /// INTRODUCE, RELEASE, RESUME, SET_TARGET, RESTRICT and IS_DOMAIN_INTRODUCED.
 extension Store {
     func isIntroduced(_ domain: DomainID) -> Bool {
         domain == .myself || domains[domain].isIntroduced
+    }
+
+    /// Makes a domain count as introduced, as INTRODUCE does. No event tells of it: for the domains
+    /// that are there before any client.
+    public func introduce(_ domain: DomainID) {
+        domains[domain].isIntroduced = true
+        noteDomain(domain)
     }
 
     /// Introduces a domain, or connects it anew: then its connections begin from the start.
@@ -12,6 +19,7 @@ extension Store {
         guard domain != .privileged else { return }
         if !domains[domain].isIntroduced {
             domains[domain].isIntroduced = true
+            noteDomain(domain)
             notifySpecial(.introduceDomain, domain: domain)
         }
         for connection in connections(of: domain) { endWatchesAndTransactions(of: connection) }
@@ -42,6 +50,7 @@ extension Store {
             }
         }
         tree.removeEntries(of: domain)
+        note(.forgotten(domain))
         notifySpecial(.releaseDomain, domain: domain)
     }
 
@@ -54,6 +63,7 @@ extension Store {
     func setTarget(_ domain: DomainID, _ target: DomainID) throws(StoreErrorCode) {
         guard domains[domain].isIntroduced, domains[target].isIntroduced else { throw .noEntry }
         domains[domain].target = target
+        noteDomain(domain)
     }
 
     /// Gives the connection the rights of a domain for good. What it has open would outlive its
@@ -99,5 +109,6 @@ extension Store {
         guard !domains[domain].isIntroduced else { throw .busy }
         guard features & ~ServerFeature.all == 0 else { throw .invalid }
         domains[domain].features = features
+        noteDomain(domain)
     }
 }

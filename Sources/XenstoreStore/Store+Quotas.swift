@@ -20,8 +20,10 @@ extension Store {
         guard let quota = Quota(rawValue: name) else { throw .invalid }
         if let domain {
             domains[domain].quotas[quota] = value
+            noteDomain(domain)
         } else {
             domains.quotas[quota] = value
+            note(.quota(quota, value))
         }
     }
 

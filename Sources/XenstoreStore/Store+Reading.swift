@@ -35,11 +35,10 @@ extension Store {
         of path: XenstorePath,
         _ caller: Caller
     ) throws(StoreErrorCode) -> [UInt8] {
-        let node = try existing(
-            try resolve(path, caller, allowsSpecial: true),
-            .read,
-            caller
-        )
+        let path = try resolve(path, caller, allowsSpecial: true)
+        // An unknown special path is no path at all.
+        guard !path.isSpecial || tree.node(at: path) != nil else { throw .invalid }
+        let node = try existing(path, .read, caller)
         var payload: [UInt8] = []
         node.permissions.encode(into: &payload)
         return payload

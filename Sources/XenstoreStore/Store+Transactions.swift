@@ -51,6 +51,7 @@ extension Store {
         } else {
             for change in transaction.changes { tree.apply(change, clock: &clock) }
         }
+        for change in transaction.changes { note(.node(change)) }
         for accessed in transaction.accessed {
             if let scope = accessed.event {
                 notify(accessed.path, scope, oldPermissions: accessed.permissions)

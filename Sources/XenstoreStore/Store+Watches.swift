@@ -118,7 +118,13 @@ extension Store {
     }
 
     private func send(_ watches: [Watch], _ path: StorePath, _ readable: [Permissions]) {
-        for watch in watches {
+        var heard: Set<ConnectionID> = []
+        for (index, watch) in watches.enumerated() {
+            // Two watches of one token tell a connection nothing different, and the C daemon sends
+            // no event that is waiting already.
+            let isFirst = watches.count == 1 || heard.insert(watch.connection).inserted
+            guard isFirst || !watches[..<index].contains(where: { $0.tellsTheSame(as: watch) })
+            else { continue }
             guard let connection = connections[watch.connection],
                 connection.isPrivileged
                     ? !readable.isEmpty

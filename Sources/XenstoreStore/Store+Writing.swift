@@ -68,6 +68,7 @@ extension Store {
             transaction.apply(change, clock: &clock)
         } else {
             tree.apply(change, clock: &clock)
+            note(.node(change))
         }
     }
 

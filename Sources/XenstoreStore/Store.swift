@@ -15,6 +15,9 @@ public final class Store {
     var effects: [StoreEffect] = []
     /// What is to follow the reply: the first event of a new watch.
     var effectsAfterReply: [StoreEffect] = []
+    /// Whether changes are kept for ``takeRecord()``. Off at first.
+    public var isRecording = false
+    var record = RecordEncoder()
     var listingCache: (generation: UInt64, names: [UInt8])?
     private var lastConnection: UInt64 = 0
 

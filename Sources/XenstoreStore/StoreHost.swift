@@ -18,6 +18,10 @@ public final class StoreHost {
     /// The store behind it, for counting and for filling it. Messages go through the host.
     public let store: Store
 
+    /// Makes what has changed durable, before anything is told of it: whoever sends replies and
+    /// events on calls ``persist()`` first. False where that failed: then nothing may be sent.
+    public var save: (() -> Bool)?
+
     private var sinks: [ConnectionID: (Delivery) -> Void] = [:]
     private var undelivered: [StoreEffect] = []
     private var isDelivering = false
@@ -42,6 +46,14 @@ public final class StoreHost {
         sinks[id] = nil
         store.disconnect(id)
     }
+
+    /// Whether changes wait to be made durable.
+    public var hasUnsavedChanges: Bool { store.hasUnrecordedChanges }
+
+    /// Makes all changes durable, where somebody takes care of that.
+    ///
+    /// - Returns: whether what they caused may be told.
+    public func persist() -> Bool { save?() ?? true }
 
     /// Whether a connection is there: attached, and ended neither by its holder nor by the store.
     public func isAttached(_ id: ConnectionID) -> Bool { sinks[id] != nil }

@@ -21,6 +21,12 @@ struct Watch {
     /// Grows from each watch to the next; a connection gets the events of one change by it.
     let order: UInt64
 
+    /// Whether the events of one change are the same bytes to the same connection.
+    func tellsTheSame(as other: Watch) -> Bool {
+        connection == other.connection && prefixLength == other.prefixLength
+            && token == other.token
+    }
+
     /// The bytes that the quota `memory` counts.
     var size: Int { path.text.utf8.count + token.count }
 }

@@ -1,41 +1,64 @@
 import SystemPackage
 import XenstoreStore
 
-/// The store inside the process: the sample, or what a file holds.
+/// The store inside the process: the sample, what a listing holds, or what a state file kept.
 struct EmbeddedStore {
     let host: StoreHost
+    /// The file that keeps it, if any.
+    let state: StateFile?
 
+    /// - Parameters:
+    ///   - file: a listing to begin with instead of the sample.
+    ///   - state: a file that keeps the store; where it holds one, that counts, and not `file`.
     /// - Throws: ``CommandError`` that names the file, and the line that is wrong.
-    init(loading file: String?) throws {
-        guard let file else {
-            host = StoreHost(store: .sample())
+    init(loading file: String?, keptIn state: String? = nil) throws {
+        guard let state else {
+            host = StoreHost(store: try Self.filled(from: file))
+            self.state = nil
             return
         }
-        let bytes: [UInt8]
+        let kept = Store()
+        let stateFile = try StateFile(state, for: kept)
+        if stateFile.isNew { kept.become(try Self.filled(from: file)) }
+        try stateFile.start()
+        host = StoreHost(store: kept)
+        host.save = stateFile.save
+        self.state = stateFile
+    }
+
+    private static func filled(from file: String?) throws -> Store {
+        guard let file else { return .sample() }
+        let descriptor: FileDescriptor
         do {
-            bytes = try Self.read(file)
-        } catch let error as Errno {
+            descriptor = try FileDescriptor.open(FilePath(file), .readOnly)
+        } catch {
             throw CommandError("cannot read \(file): \(error)")
         }
+        let bytes = try descriptor.closeAfter { try readAll(descriptor, named: file) }
         let store = Store()
         do throws(StoreListing.ParseError) {
             store.replaceContents(with: try StoreListing(parsing: bytes))
         } catch {
             throw CommandError("cannot load \(file): \(error)")
         }
-        host = StoreHost(store: store)
+        return store
     }
+}
 
-    private static func read(_ file: String) throws -> [UInt8] {
-        let descriptor = try FileDescriptor.open(FilePath(file), .readOnly)
-        return try descriptor.closeAfter {
-            var bytes: [UInt8] = []
-            var buffer = [UInt8](repeating: 0, count: 65536)
-            while true {
-                let count = try buffer.withUnsafeMutableBytes { try descriptor.read(into: $0) }
-                guard count > 0 else { return bytes }
-                bytes += buffer[..<count]
-            }
+/// Reads what is left of a file.
+///
+/// - Throws: ``CommandError`` that names the file.
+func readAll(_ descriptor: FileDescriptor, named path: String) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while true {
+        let count: Int
+        do {
+            count = try buffer.withUnsafeMutableBytes { try descriptor.read(into: $0) }
+        } catch {
+            throw CommandError("cannot read \(path): \(error)")
         }
+        guard count > 0 else { return bytes }
+        bytes += buffer[..<count]
     }
 }

@@ -10,6 +10,15 @@ struct Serve: ParsableCommand {
     var listen: String
 
     @Option(
+        name: .customLong("domain"),
+        help: ArgumentHelp(
+            "Another socket, whose clients are the unprivileged domain ID. May be repeated.",
+            valueName: "id=path"
+        )
+    )
+    var domains: [DomainSocket] = []
+
+    @Option(
         help: ArgumentHelp(
             "Fill the store from the text that `xenstore-ls -f` or `-fp` prints, instead of the sample.",
             valueName: "file"
@@ -18,8 +27,18 @@ struct Serve: ParsableCommand {
     )
     var load: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Keep the store in this file: what was acknowledged survives. One that is there counts, not --load.",
+            valueName: "file"
+        ),
+        completion: .file()
+    )
+    var state: String?
+
     func run() throws {
-        let daemon = try ServeDaemon(EmbeddedStore(loading: load), at: listen)
+        let store = try EmbeddedStore(loading: load, keptIn: state)
+        let daemon = ServeDaemon(store, at: listen, domains: domains)
         try daemon.run()
     }
 }

@@ -1,35 +1,64 @@
 import EventLoop
 import Glibc
 import SystemPackage
+import XenstoreProtocol
 import XenstoreServer
+import XenstoreStore
 
 /// A store that is served without a mount.
 struct ServeDaemon {
     private let store: EmbeddedStore
     private let path: String
+    private let domains: [DomainSocket]
 
-    init(_ store: EmbeddedStore, at path: String) {
+    init(_ store: EmbeddedStore, at path: String, domains: [DomainSocket]) {
         self.store = store
         self.path = path
+        self.domains = domains
     }
 
     /// Serves until SIGTERM or SIGINT.
+    ///
+    /// - Throws: ``CommandError``: a socket cannot be had, or the state cannot be kept any more.
     func run() throws {
         SignalSource.ignoreBrokenPipes()
         let loop = try EventLoop()
-        let server = try listen(store, at: path, on: loop)
+        if let state = store.state {
+            store.host.save = {
+                let isSaved = state.save()
+                if !isSaved { loop.stop() }
+                return isSaved
+            }
+        }
+        for socket in domains {
+            store.host.store.introduce(socket.domain)
+        }
+        var servers = [try listen(store, at: path, on: loop)]
+        for socket in domains {
+            servers.append(try listen(store, at: socket.path, as: socket.domain, on: loop))
+        }
         try SignalSource.add([SIGTERM, SIGINT], to: loop) { _ in loop.stop() }
         loop.run()
-        server.close()
+        // What was not told of yet may be kept as well.
+        _ = store.host.persist()
+        for server in servers {
+            server.close()
+        }
+        if let failure = store.state?.failure { throw failure }
     }
 }
 
 /// Serves an embedded store on a socket.
 ///
 /// - Throws: ``CommandError`` that names the socket.
-func listen(_ store: EmbeddedStore, at path: String, on loop: EventLoop) throws -> XenstoreServer {
+func listen(
+    _ store: EmbeddedStore,
+    at path: String,
+    as domain: DomainID = .privileged,
+    on loop: EventLoop
+) throws -> XenstoreServer {
     do throws(Errno) {
-        return try XenstoreServer(store.host, at: path, on: loop)
+        return try XenstoreServer(store.host, at: path, as: domain, on: loop)
     } catch {
         throw CommandError("cannot listen at \(path): \(error)")
     }

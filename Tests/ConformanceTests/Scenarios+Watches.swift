@@ -19,6 +19,7 @@ let watchScenarios: [Scenario] = [
         Row("A", "UNWATCH $/w|none|", "ENOENT")
         Row("A", "UNWATCH $/none|t|", "ENOENT")
         Row("A", "UNWATCH $/w|", "EINVAL")
+        Row("A", "UNWATCH $//w|t|", "ENOENT")
         Row("A", "UNWATCH $/w|t|", "OK|")
         Row("A", "UNWATCH $/w|t|", "ENOENT")
         Row(

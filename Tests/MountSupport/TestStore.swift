@@ -59,6 +59,28 @@ public final class TestStore: Sendable {
         return store
     }
 
+    /// Starts `xsfs serve` with more arguments, and waits until it answers.
+    public static func startServing(
+        _ arguments: [String],
+        in shell: Shell
+    ) async throws -> TestStore {
+        let directory = shell.directory + "/store"
+        mkdir(directory, 0o700)
+        let socket = directory + "/socket"
+        let process = try await shell.startDaemon(
+            [Tool.xsfs, "serve", "--listen", socket] + arguments,
+            log: directory + "/log"
+        )
+        let store = TestStore(kind: .served, socket: socket, process: process)
+        do {
+            try await store.waitUntilReady(in: shell)
+        } catch {
+            try await store.stop()
+            throw error
+        }
+        return store
+    }
+
     /// What a store holds at the beginning that does not bring something of its own.
     static let initialListing = "/tool = \"\"   (n0)\n/tool/xenstored = \"\"   (n0)\n"
 

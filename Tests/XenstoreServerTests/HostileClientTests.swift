@@ -130,9 +130,9 @@ struct HostileClientTests {
             try watcher.send(Message(.watch, payload: Array("/\0\(token)\0".utf8)))
             let writer = try server.connect()
             let path = "/" + String(repeating: "k", count: 1000)
-            // Twice of what may wait for one connection.
-            for _ in 0..<4000 {
-                try writer.send(Message(.write, payload: Array("\(path)\0".utf8)))
+            // Twice of what may wait for one connection, and none that equals one that waits.
+            for number in 0..<4000 {
+                try writer.send(Message(.write, payload: Array("\(path)\(number)\0".utf8)))
                 try #require(try writer.receive()?.type == .write)
             }
             try server.expectAlive(writer)

@@ -1,3 +1,4 @@
+import Glibc
 import MountSupport
 import TestSupport
 import Testing
@@ -59,4 +60,24 @@ func withServer(_ body: (Served) async throws -> Void) async throws {
         try await store.stop()
         try result.get()
     }
+}
+
+/// Starts `xsfs serve` with more arguments in a place that stays, runs the body, and ends it.
+func withServing<Result>(
+    _ arguments: [String],
+    endsWith signal: Int32 = SIGTERM,
+    _ shell: Shell,
+    _ body: (Served) async throws -> Result
+) async throws -> Result {
+    let store = try await TestStore.startServing(arguments, in: shell)
+    let tools = shell.adding(["S": store.socket, "XENSTORED_PATH": store.socket])
+    let result: Swift.Result<Result, any Error>
+    do {
+        result = .success(try await body(Served(store: store, shell: tools)))
+    } catch {
+        result = .failure(error)
+    }
+    store.process.signal(signal)
+    if try await store.process.wait(upTo: .seconds(20)) == nil { try await store.stop() }
+    return try result.get()
 }

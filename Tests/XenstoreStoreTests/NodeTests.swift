@@ -68,7 +68,7 @@ struct NodeTests {
     @Test func specialPathsHavePermissionsAlone() {
         #expect(dom0(.read("@releaseDomain")) == "EINVAL")
         #expect(dom0(.write("@releaseDomain", "x")) == "EINVAL")
-        #expect(dom0(.getPermissions("@none")) == "ENOENT")
+        #expect(dom0(.getPermissions("@none")) == "EINVAL")
         #expect(dom0(.setPermissions("@releaseDomain", "n0,r5")) == "OK|")
         #expect(dom0(.getPermissions("@releaseDomain")) == "n0|r5|")
     }

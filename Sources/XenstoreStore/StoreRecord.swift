@@ -1,0 +1,197 @@
+import XenstoreProtocol
+
+/// One change of a store, as a record keeps it: what is needed to make it again.
+enum RecordedChange {
+    case node(Transaction.Change)
+    /// What the store knows of a domain.
+    case domain(DomainID, DomainTable.Domain)
+    /// A domain is gone, and its entries are out of all permissions.
+    case forgotten(DomainID)
+    /// The limit of all domains that have none of their own.
+    case quota(Quota, UInt32)
+    /// Nothing is left but the root and the special nodes: what follows is all there is.
+    case cleared
+}
+
+/// Why the bytes of a record are not one, or do not follow from what came before them.
+public struct RecordError: Error, Hashable, Sendable {}
+
+/// Which change follows in a record.
+private enum Mark: UInt8 {
+    case create = 1
+    case value
+    case permissions
+    case remove
+    case domain
+    case forgotten
+    case quota
+    case cleared
+}
+
+/// Writes changes into a record. Numbers are little endian, texts have their length before them.
+struct RecordEncoder {
+    private(set) var bytes: [UInt8] = []
+
+    mutating func append(_ change: RecordedChange) {
+        switch change {
+        case .node(.create(let path, let value, let permissions)):
+            append(.create, path)
+            append(value)
+            append(permissions)
+        case .node(.setValue(let path, let value)):
+            append(.value, path)
+            append(value)
+        case .node(.setPermissions(let path, let permissions)):
+            append(.permissions, path)
+            append(permissions)
+        case .node(.remove(let path)): append(.remove, path)
+        case .domain(let domain, let state):
+            append(mark: .domain)
+            append(domain.rawValue)
+            append(state)
+        case .forgotten(let domain):
+            append(mark: .forgotten)
+            append(domain.rawValue)
+        case .quota(let quota, let value):
+            append(mark: .quota)
+            append(Array(quota.rawValue.utf8))
+            append(value)
+        case .cleared: append(mark: .cleared)
+        }
+    }
+
+    mutating func takeAll() -> [UInt8] {
+        defer { bytes = [] }
+        return bytes
+    }
+
+    private mutating func append(mark: Mark) { bytes.append(mark.rawValue) }
+
+    private mutating func append(_ mark: Mark, _ path: StorePath) {
+        append(mark: mark)
+        append(Array(path.text.utf8))
+    }
+
+    private mutating func append(_ text: [UInt8]) {
+        append(UInt32(text.count))
+        bytes.append(contentsOf: text)
+    }
+
+    private mutating func append(_ number: UInt32) {
+        withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func append(_ permissions: Permissions) {
+        append(UInt32(permissions.entries.count))
+        for entry in permissions.allEntries {
+            append(entry.domain.rawValue)
+            bytes.append(entry.access.rawValue)
+        }
+    }
+
+    private mutating func append(_ domain: DomainTable.Domain) {
+        bytes.append(domain.isIntroduced ? 1 : 0)
+        append(optional: domain.target?.rawValue)
+        append(optional: domain.features)
+        append(UInt32(domain.quotas.count))
+        for (quota, value) in domain.quotas {
+            append(Array(quota.rawValue.utf8))
+            append(value)
+        }
+    }
+
+    private mutating func append(optional number: UInt32?) {
+        bytes.append(number == nil ? 0 : 1)
+        append(number ?? 0)
+    }
+}
+
+/// Reads changes out of a record.
+struct RecordDecoder {
+    private var remaining: ArraySlice<UInt8>
+
+    init(_ record: ArraySlice<UInt8>) {
+        remaining = record
+    }
+
+    /// The next change; nil at the end.
+    mutating func next() throws(RecordError) -> RecordedChange? {
+        guard !remaining.isEmpty else { return nil }
+        guard let mark = Mark(rawValue: try byte()) else { throw RecordError() }
+        switch mark {
+        case .create:
+            return .node(.create(try path(), value: try bytes(), permissions: try permissions()))
+        case .value: return .node(.setValue(try path(), try bytes()))
+        case .permissions: return .node(.setPermissions(try path(), try permissions()))
+        case .remove: return .node(.remove(try path()))
+        case .domain: return .domain(DomainID(try number()), try domain())
+        case .forgotten: return .forgotten(DomainID(try number()))
+        case .quota: return .quota(try quota(), try number())
+        case .cleared: return .cleared
+        }
+    }
+
+    private mutating func take(_ count: Int) throws(RecordError) -> ArraySlice<UInt8> {
+        guard remaining.count >= count else { throw RecordError() }
+        defer { remaining = remaining.dropFirst(count) }
+        return remaining.prefix(count)
+    }
+
+    private mutating func byte() throws(RecordError) -> UInt8 {
+        guard let byte = try take(1).first else { throw RecordError() }
+        return byte
+    }
+
+    private mutating func number() throws(RecordError) -> UInt32 {
+        try take(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
+    }
+
+    private mutating func bytes() throws(RecordError) -> [UInt8] {
+        Array(try take(Int(try number())))
+    }
+
+    private mutating func path() throws(RecordError) -> StorePath {
+        guard let path = try? XenstorePath(bytes: try bytes()), path.isAbsolute || path.isSpecial
+        else { throw RecordError() }
+        return StorePath(text: path.text)
+    }
+
+    private mutating func quota() throws(RecordError) -> Quota {
+        guard let quota = Quota(rawValue: String(decoding: try bytes(), as: UTF8.self)) else {
+            throw RecordError()
+        }
+        return quota
+    }
+
+    private mutating func permissions() throws(RecordError) -> Permissions {
+        let count = try number()
+        var all: [PermissionEntry] = []
+        for _ in 0...count {
+            let domain = DomainID(try number())
+            all.append(PermissionEntry(domain, Access(rawValue: try byte())))
+        }
+        return Permissions(
+            owner: all[0].domain,
+            everyone: all[0].access,
+            entries: Array(all.dropFirst())
+        )
+    }
+
+    private mutating func domain() throws(RecordError) -> DomainTable.Domain {
+        var domain = DomainTable.Domain()
+        domain.isIntroduced = try byte() != 0
+        domain.target = try optional().map { DomainID($0) }
+        domain.features = try optional()
+        for _ in 0..<(try number()) {
+            let quota = try quota()
+            domain.quotas[quota] = try number()
+        }
+        return domain
+    }
+
+    private mutating func optional() throws(RecordError) -> UInt32? {
+        let isThere = try byte() != 0
+        let number = try number()
+        return isThere ? number : nil
+    }
+}
