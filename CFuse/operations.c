@@ -106,8 +106,7 @@ static void on_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 static void on_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
                       struct fuse_file_info *info)
 {
-    (void)mode;
-    xsfs_on_create(wrap(req), parent, name, info->flags);
+    xsfs_on_create(wrap(req), parent, name, info->flags, mode);
 }
 
 static void on_open(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *info)

@@ -68,7 +68,8 @@ void xsfs_on_unlink(xsfs_request *request, uint64_t directory, const char *name)
 void xsfs_on_rmdir(xsfs_request *request, uint64_t directory, const char *name);
 void xsfs_on_rename(xsfs_request *request, uint64_t directory, const char *name,
                     uint64_t new_directory, const char *new_name, uint32_t flags);
-void xsfs_on_create(xsfs_request *request, uint64_t directory, const char *name, int32_t flags);
+void xsfs_on_create(xsfs_request *request, uint64_t directory, const char *name, int32_t flags,
+                    uint32_t mode);
 void xsfs_on_open(xsfs_request *request, uint64_t inode, int32_t flags);
 void xsfs_on_read(xsfs_request *request, uint64_t handle, int64_t offset, size_t size);
 void xsfs_on_write(xsfs_request *request, uint64_t handle, int64_t offset, const uint8_t *bytes,

@@ -12,13 +12,20 @@ func xsfs_on_create(
     _ request: OpaquePointer,
     _ directory: UInt64,
     _ name: UnsafePointer<CChar>,
-    _ flags: Int32
+    _ flags: Int32,
+    _ mode: UInt32
 ) {
     let (directory, name) = (InodeNumber(rawValue: directory), String(cString: name))
     let caller = CallerID(request)
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
         let flags = OpenFlags(system: flags)
-        let (entry, handle) = try await filesystem.create(name, in: directory, flags, by: caller)
+        let (entry, handle) = try await filesystem.create(
+            name,
+            in: directory,
+            flags,
+            mode: mode & 0o7777,
+            by: caller
+        )
         return .created(entry, handle)
     }
 }

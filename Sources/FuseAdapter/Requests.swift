@@ -36,6 +36,7 @@ extension OpenFlags {
         if flags & O_APPEND != 0 { insert(.append) }
         if flags & O_TRUNC != 0 { insert(.truncate) }
         if flags & O_EXCL != 0 { insert(.exclusive) }
+        if flags & O_NOFOLLOW != 0 { insert(.noFollow) }
     }
 }
 
@@ -85,7 +86,13 @@ func xsfs_on_mknod(
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
         guard isRegular else { throw .notPermitted }
         let flags: OpenFlags = [.write, .exclusive]
-        let (entry, handle) = try await filesystem.create(name, in: directory, flags, by: caller)
+        let (entry, handle) = try await filesystem.create(
+            name,
+            in: directory,
+            flags,
+            mode: mode & 0o7777,
+            by: caller
+        )
         await filesystem.release(handle)
         return .entry(entry)
     }

@@ -82,6 +82,8 @@ public struct OpenFlags: OptionSet, Hashable, Sendable {
     public static let truncate = OpenFlags(rawValue: 8)
     /// Fail with EEXIST where the file exists.
     public static let exclusive = OpenFlags(rawValue: 16)
+    /// Do not follow a symbolic link. There are none here, but who says so can be told by it.
+    public static let noFollow = OpenFlags(rawValue: 32)
 }
 
 /// How a rename treats a name that exists.

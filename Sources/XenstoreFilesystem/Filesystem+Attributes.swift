@@ -2,6 +2,7 @@ import XenstoreProtocol
 
 extension Filesystem {
     public func attributes(of inode: InodeNumber) async throws(FilesystemError) -> Attributes {
+        if let file = scratch.find(inode) { return attributes(of: file) }
         let (node, view) = try find(inode)
         let facts: KeyFacts
         do throws(FilesystemError) {
@@ -34,7 +35,7 @@ extension Filesystem {
         )
     }
 
-    private func userID(of permissions: Permissions) -> UInt32 {
+    func userID(of permissions: Permissions) -> UInt32 {
         switch options.ownership {
         case .domain: permissions.owner.rawValue
         case .user(let id): id
@@ -80,6 +81,7 @@ extension Filesystem {
         handle: HandleID?
     ) async throws(FilesystemError) -> Attributes {
         try requireWritable()
+        if let file = scratch.find(inode) { return try await setAttributes(changes, of: file) }
         let (node, view) = try find(inode)
         if let size = changes.size {
             guard view == .file else { throw .isDirectory }
@@ -100,6 +102,21 @@ extension Filesystem {
         let path = try node.path()
         let payload = try await send(.getPermissions(path), at: path)
         guard let old = Permissions(payload: payload) else { throw .inputOutput }
+        let new = try permissions(old, changedBy: changes, view)
+        guard new != old else { return }
+        _ = try await send(.setPermissions(path, new), at: path)
+        node.permissions = nil
+        node.modified = environment.now()
+    }
+
+    /// Permissions as chown(2) and chmod(2) change them.
+    ///
+    /// - Throws: ``FilesystemError/notPermitted`` for what permissions cannot express.
+    func permissions(
+        _ old: Permissions,
+        changedBy changes: AttributeChanges,
+        _ view: View
+    ) throws(FilesystemError) -> Permissions {
         if let groupID = changes.groupID, groupID != options.groupID { throw .notPermitted }
         var new = old
         if let userID = changes.userID, userID != self.userID(of: old) {
@@ -115,10 +132,7 @@ extension Filesystem {
                 new = changed
             }
         }
-        guard new != old else { return }
-        _ = try await send(.setPermissions(path, new), at: path)
-        node.permissions = nil
-        node.modified = environment.now()
+        return new
     }
 
     private func truncate(_ node: KeyNode, to size: Int, handle: HandleID?)
@@ -126,8 +140,10 @@ extension Filesystem {
     {
         guard size <= FilesystemLimits.fileSize else { throw .tooLarge }
         if let handle {
-            let file = try files.find(handle)
+            let file = try openFile(handle)
             guard file.flags.contains(.write) else { throw .invalid }
+            // Writers in place cut off what was longer: often nothing.
+            guard size != file.content.count else { return }
             file.content.resize(to: size)
             // The program has the file open: what it writes next is the same change. A creation
             // that waits for a write goes on waiting.

@@ -5,17 +5,28 @@ extension Filesystem {
         _ name: String,
         in directory: InodeNumber,
         _ flags: OpenFlags,
+        mode: UInt32,
         by caller: CallerID
     ) async throws(FilesystemError) -> (Entry, HandleID) {
         try requireWritable()
         let parent = try findDirectory(directory)
         let key: String
         switch NameMeaning(name) {
-        case .key(let name), .value(let name): key = name
+        case .key(let name):
+            guard !TemporaryName.isVimProbe(name, flags) else { throw .notPermitted }
+            key = name
+        case .value(let name): key = name
         case .ownValue: return try await createValue(of: parent, flags)
-        case .children, .foreign: throw .notPermitted
+        case .foreign: return try await createScratch(name, in: parent, flags)
+        case .children, .reserved: throw .notPermitted
         }
         let path = try parent.path(ofChild: key)
+        if TemporaryName.isMkstemp(name, flags, mode: mode) {
+            guard try await factsBeforeCreation(of: path, under: parent) != nil else {
+                throw .exists
+            }
+            return try await createScratch(name, in: parent, flags)
+        }
         if flags.contains(.exclusive) {
             let facts = try await makeKey(path, under: parent)
             noteChild(of: parent)
@@ -115,8 +126,9 @@ extension Filesystem {
         switch NameMeaning(name) {
         case .key(let name): (key, asked) = (name, nil)
         case .children(let name): (key, asked) = (name, .directory)
-        case .value, .ownValue, .foreign: throw .notPermitted
+        case .value, .ownValue, .foreign, .reserved: throw .notPermitted
         }
+        guard scratch.find(name, in: parent) == nil else { throw .exists }
         let path = try parent.path(ofChild: key)
         let facts = try await makeKey(path, under: parent)
         noteChild(of: parent)

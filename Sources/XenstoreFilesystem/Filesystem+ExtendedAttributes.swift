@@ -12,6 +12,7 @@ extension Filesystem {
     public func extendedAttribute(_ name: String, of inode: InodeNumber)
         async throws(FilesystemError) -> [UInt8]
     {
+        if let file = scratch.find(inode) { return try extendedAttribute(name, of: file) }
         let path = try find(inode).node.path()
         switch KeyAttribute(rawValue: name) {
         case .permissions:
@@ -32,11 +33,14 @@ extension Filesystem {
         _ mode: ExtendedAttributeMode
     ) async throws(FilesystemError) {
         try requireWritable()
-        let (node, _) = try find(inode)
         guard let attribute = KeyAttribute(rawValue: name) else {
             throw .notSupported
         }
         guard mode != .create else { throw .exists }
+        if let file = scratch.find(inode) {
+            return try await setAttribute(attribute, to: value, of: file)
+        }
+        let (node, _) = try find(inode)
         let path = try node.path()
         switch attribute {
         case .permissions:
@@ -51,6 +55,32 @@ extension Filesystem {
         node.modified = environment.now()
     }
 
+    private func extendedAttribute(
+        _ name: String,
+        of file: ScratchFile
+    ) throws(FilesystemError) -> [UInt8] {
+        switch KeyAttribute(rawValue: name) {
+        case .permissions: Array(file.permissions.description.utf8)
+        case .value: options.valueForm.value(of: file.content)
+        case nil: throw Self.error(forUnknown: name)
+        }
+    }
+
+    private func setAttribute(
+        _ attribute: KeyAttribute,
+        to value: [UInt8],
+        of file: ScratchFile
+    ) async throws(FilesystemError) {
+        switch attribute {
+        case .permissions:
+            guard let permissions = Permissions(text: value) else { throw .invalid }
+            file.chosen = permissions
+        case .value:
+            let content = options.valueForm.content(of: value)
+            try await edit(file, size: content.count) { $0 = content }
+        }
+    }
+
     public func removeExtendedAttribute(_ name: String, of inode: InodeNumber)
         async throws(FilesystemError)
     {
@@ -61,7 +91,7 @@ extension Filesystem {
     }
 
     public func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String] {
-        _ = try find(inode)
+        if scratch.find(inode) == nil { _ = try find(inode) }
         return KeyAttribute.allCases.map(\.rawValue)
     }
 

@@ -7,9 +7,10 @@ extension Filesystem {
         _ inode: InodeNumber,
         _ flags: OpenFlags
     ) async throws(FilesystemError) -> HandleID {
+        if flags.contains(.write) { try requireWritable() }
+        if let file = scratch.find(inode) { return try openScratch(file, flags) }
         let (node, view) = try find(inode)
         guard view == .file else { throw .isDirectory }
-        if flags.contains(.write) { try requireWritable() }
         var isCreator = false
         var content: [UInt8] = []
         do throws(FilesystemError) {
@@ -52,7 +53,13 @@ extension Filesystem {
             node.creatorCount += 1
         }
         node.handleCount += 1
-        return files.insert(file)
+        return files.insert(.key(file))
+    }
+
+    /// The open file of a key.
+    func openFile(_ handle: HandleID) throws(FilesystemError) -> OpenFile {
+        guard case .key(let file) = try files.find(handle) else { throw .badHandle }
+        return file
     }
 
     // MARK: Reading
@@ -60,7 +67,11 @@ extension Filesystem {
     public func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
         -> ArraySlice<UInt8>
     {
-        let content = try files.find(handle).content
+        let content =
+            switch try files.find(handle) {
+            case .key(let file): file.content
+            case .scratch(let open): open.file.content
+            }
         guard offset >= 0, offset < content.count, count > 0 else { return [] }
         return content[offset..<min(content.count, offset + count)]
     }
@@ -72,9 +83,19 @@ extension Filesystem {
         to handle: HandleID,
         offset: Int
     ) async throws(FilesystemError) {
-        let file = try files.find(handle)
-        guard file.flags.contains(.write) else { throw .badHandle }
         try requireWritable()
+        switch try files.find(handle) {
+        case .key(let file): try await write(bytes, to: file, offset: offset)
+        case .scratch(let open): try await write(bytes, to: open, offset: offset)
+        }
+    }
+
+    private func write(
+        _ bytes: [UInt8],
+        to file: OpenFile,
+        offset: Int
+    ) async throws(FilesystemError) {
+        guard file.flags.contains(.write) else { throw .badHandle }
         guard !bytes.isEmpty else { return }
         do throws(FilesystemError) {
             if file.flags.contains(.append) {
@@ -102,7 +123,7 @@ extension Filesystem {
         var content = file.content
         if content.count < offset + bytes.count { content.resize(to: offset + bytes.count) }
         content.replaceSubrange(offset..<(offset + bytes.count), with: bytes)
-        try await put(content, for: file)
+        try await put(content, to: file.node)
         file.content = content
     }
 
@@ -132,9 +153,9 @@ extension Filesystem {
         }
     }
 
-    private func put(_ content: [UInt8], for file: OpenFile) async throws(FilesystemError) {
+    func put(_ content: [UInt8], to node: KeyNode) async throws(FilesystemError) {
         let value = options.valueForm.value(of: content)
-        let path = try file.node.path()
+        let path = try node.path()
         _ = try await send(.write(path, value: value), at: path)
     }
 
@@ -151,11 +172,12 @@ extension Filesystem {
     // MARK: Closing
 
     public func isClean(_ handle: HandleID) -> Bool {
-        (try? files.find(handle))?.pending != .untilFlush
+        guard case .key(let file) = try? files.find(handle) else { return true }
+        return file.pending != .untilFlush
     }
 
     public func flush(_ handle: HandleID) async throws(FilesystemError) {
-        let file = try files.find(handle)
+        guard case .key(let file) = try files.find(handle) else { return }
         // A shell closes once before it writes: what O_TRUNC asked for waits until the file is
         // closed for good.
         guard file.pending == .untilFlush else { return }
@@ -163,7 +185,15 @@ extension Filesystem {
     }
 
     public func release(_ handle: HandleID) async {
-        guard let file = files.remove(handle) else { return }
+        switch files.remove(handle) {
+        case .key(let file): await release(file)
+        case .scratch(let open):
+            if let key = scratch.removeHandle(open.file) { keys.dropUnused(key) }
+        case nil: return
+        }
+    }
+
+    private func release(_ file: OpenFile) async {
         if file.pending != .nothing {
             do throws(FilesystemError) {
                 try await finish(file)
@@ -179,7 +209,7 @@ extension Filesystem {
         // A file that was removed meanwhile has nothing to be put.
         guard !file.node.isDetached else { return settle(file) }
         defer { settle(file) }
-        try await put(file.content, for: file)
+        try await put(file.content, to: file.node)
         file.node.modified = environment.now()
     }
 }

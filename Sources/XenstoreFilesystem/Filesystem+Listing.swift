@@ -36,7 +36,7 @@ extension Filesystem {
         // First, so that rm -r empties the value before the last child goes: the other way round
         // the key would turn into a file under its hands.
         if !facts.value.isEmpty { names.insert(NameMeaning.ownValueName, at: 0) }
-        return names
+        return names + scratch.names(in: node)
     }
 
     /// The names in the answer to DIRECTORY, or by parts where one message does not hold them.
@@ -99,6 +99,10 @@ extension Filesystem {
                     DirectoryEntry(name: name, target: target, nextOffset: nextOffset)
                 )
             }
+            if plan.isScratch {
+                if let file = scratch.find(name, in: parent) { add(.entry(self.entry(file))) }
+                continue
+            }
             guard plan.key != nil else {
                 let node = name == ".." ? parent.parent ?? parent : parent
                 add(.directory(node.inode(.directory)))
@@ -149,6 +153,11 @@ extension Filesystem {
         firstAnswer: Int
     ) throws(FilesystemError) -> EntryPlan {
         guard name != ".", name != ".." else { return EntryPlan(firstAnswer: firstAnswer) }
+        if scratch.find(name, in: parent) != nil {
+            var plan = EntryPlan(firstAnswer: firstAnswer)
+            plan.isScratch = true
+            return plan
+        }
         let isOwnValue = name == NameMeaning.ownValueName
         let path = try isOwnValue ? parent.path() : parent.path(ofChild: name)
         let node = isOwnValue ? parent : keys.child(name, of: parent)
@@ -169,6 +178,8 @@ private struct EntryPlan {
     var key: String?
     var path: XenstorePath?
     var isOwnValue = false
+    /// Memory knows all of it.
+    var isScratch = false
     var hasChildren: Bool?
     var permissions: Permissions?
 

@@ -7,6 +7,7 @@ extension Filesystem {
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
+        if let file = scratch.find(name, in: parent) { return entry(file) }
         switch NameMeaning(name) {
         case .key(let key): return try await lookup(key, of: parent, as: nil)
         case .value(let key): return try await lookup(key, of: parent, as: .file)
@@ -17,7 +18,7 @@ extension Filesystem {
             let facts = try await facts(of: path, node: parent)
             guard parent.maker != caller || !facts.value.isEmpty else { throw .noEntry }
             return enterValue(facts, of: parent, path, asOf: serial)
-        case .foreign: throw .noEntry
+        case .foreign, .reserved: throw .noEntry
         }
     }
 

@@ -4,6 +4,9 @@ extension Filesystem {
     public func unlink(_ name: String, in directory: InodeNumber) async throws(FilesystemError) {
         try requireWritable()
         let parent = try findDirectory(directory)
+        if let file = scratch.find(name, in: parent) {
+            return unlinkScratch(file, in: parent)
+        }
         switch NameMeaning(name) {
         case .key(let key):
             try await remove(key, of: parent, .file)
@@ -12,7 +15,7 @@ extension Filesystem {
         case .ownValue:
             try await emptyValue(of: parent)
         case .children: throw .isDirectory
-        case .foreign: throw .noEntry
+        case .foreign, .reserved: throw .noEntry
         }
     }
 
@@ -21,11 +24,21 @@ extension Filesystem {
     {
         try requireWritable()
         let parent = try findDirectory(directory)
+        guard scratch.find(name, in: parent) == nil else { throw .notDirectory }
         switch NameMeaning(name) {
         case .key(let key), .children(let key):
+            try requireNoScratch(in: keys.child(key, of: parent))
             try await remove(key, of: parent, .directory)
         case .value, .ownValue: throw .notDirectory
-        case .foreign: throw .noEntry
+        case .foreign, .reserved: throw .noEntry
+        }
+    }
+
+    /// A directory that holds a file is not empty, whether the store knows the file or not.
+    func requireNoScratch(in directory: KeyNode?) throws(FilesystemError) {
+        guard let directory, scratch.names(in: directory).isEmpty else {
+            if directory == nil { return }
+            throw .notEmpty
         }
     }
 

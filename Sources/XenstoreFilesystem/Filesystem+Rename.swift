@@ -10,7 +10,10 @@ extension Filesystem {
     ) async throws(FilesystemError) {
         try requireWritable()
         let (source, target) = (try findDirectory(directory), try findDirectory(newDirectory))
-        // The kernel never asks for a name of its own; others could not be put anywhere.
+        if let file = scratch.find(name, in: source) {
+            return try await rename(file, to: newName, in: target, mode)
+        }
+        // A key that became a scratch file would be gone from the store, and soon for good.
         guard case .key(let key) = NameMeaning(name),
             case .key(let newKey) = NameMeaning(newName)
         else { throw .notPermitted }
@@ -19,6 +22,11 @@ extension Filesystem {
         guard path != newPath else { return }
         guard !path.contains(newPath), !newPath.contains(path) else {
             throw path.contains(newPath) ? .invalid : .notEmpty
+        }
+        try requireNoScratch(in: keys.child(newKey, of: target))
+        if let file = scratch.find(newName, in: target) {
+            guard mode == .replace else { throw mode == .keep ? .exists : .notPermitted }
+            unlinkScratch(file, in: target)
         }
         let view = keys.child(key, of: source)?.shownView
         switch mode {
@@ -33,6 +41,25 @@ extension Filesystem {
         }
         noteChildTaken(from: source)
         noteChild(of: target)
+    }
+
+    /// Renames a scratch file: to another, or to a key, which takes its content.
+    private func rename(
+        _ file: ScratchFile,
+        to newName: String,
+        in target: KeyNode,
+        _ mode: RenameMode
+    ) async throws(FilesystemError) {
+        if scratch.find(newName, in: target) != nil {
+            return try renameScratch(file, to: newName, in: target, mode)
+        }
+        switch NameMeaning(newName) {
+        case .key(let key), .value(let key):
+            try await renameScratch(file, toKey: key, of: target, mode)
+        case .ownValue: try await renameScratch(file, toKey: nil, of: target, mode)
+        case .foreign: try renameScratch(file, to: newName, in: target, mode)
+        case .children, .reserved: throw .notPermitted
+        }
     }
 
     // MARK: In the store

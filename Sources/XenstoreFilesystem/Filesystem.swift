@@ -10,7 +10,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     let environment: FilesystemEnvironment
 
     var keys: KeyTable
-    var files = HandleTable<OpenFile>()
+    var scratch = ScratchTable()
+    var files = HandleTable<OpenHandle>()
     var directories = HandleTable<OpenDirectory>()
     var changes = ChangeLog()
     /// Whether a watch keeps names, shapes and permissions true.

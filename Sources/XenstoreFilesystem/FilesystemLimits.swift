@@ -12,6 +12,12 @@ public enum FilesystemLimits {
     /// the oldest shows as any empty key does.
     public static let rememberedViews = 8192
 
+    /// Scratch files at a time; then making another fails with ENOSPC.
+    public static let scratchFiles = 1024
+
+    /// Bytes of all scratch files together; then writing more fails with ENOSPC.
+    public static let scratchBytes = 16 << 20
+
     /// Changes that are remembered to tell whether an answer on its way is out of date; then any
     /// older answer counts as out of date.
     public static let changeLog = 256

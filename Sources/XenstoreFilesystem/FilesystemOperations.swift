@@ -22,10 +22,14 @@ public protocol FilesystemOperations: AnyObject {
     /// Opens a file; with ``OpenFlags/truncate`` it is empty to this handle.
     func open(_ inode: InodeNumber, _ flags: OpenFlags) async throws(FilesystemError) -> HandleID
     /// Makes a file and opens it, with a reference.
+    ///
+    /// - Parameter mode: the permission bits that the program asks for. A key inherits its own from
+    ///   the store; they tell what the file is for.
     func create(
         _ name: String,
         in directory: InodeNumber,
         _ flags: OpenFlags,
+        mode: UInt32,
         by caller: CallerID
     ) async throws(FilesystemError) -> (Entry, HandleID)
     /// Answers from memory.

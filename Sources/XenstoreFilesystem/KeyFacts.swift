@@ -85,6 +85,7 @@ extension Filesystem {
             node.viewWhenEmpty = nil
             node.isKeptDirectory = false
             node.maker = nil
+            scratch.unlinkAll(in: node)
         }
     }
 

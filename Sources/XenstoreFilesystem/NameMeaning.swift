@@ -12,18 +12,24 @@ enum NameMeaning: Hashable {
     case children(of: String)
     /// `.value`: the value of the directory's own key.
     case ownValue
+    /// Kept for something else that this filesystem has.
+    case reserved
     /// No key can have this name.
     case foreign
 
     static let ownValueName = ".value"
     private static let valueSuffix = ".value"
     private static let childrenSuffix = ".dir"
+    private static let streamSuffix = ".watch"
+    private static let reservedNames: Set<String> = [".dir", ".txn", ".xsfs"]
 
     init(_ name: String) {
         if Self.isLegal(name) {
             self = .key(name)
         } else if name == Self.ownValueName {
             self = .ownValue
+        } else if Self.reservedNames.contains(name) || name.hasSuffix(Self.streamSuffix) {
+            self = .reserved
         } else if let key = Self.strip(Self.valueSuffix, from: name) {
             self = .value(of: key)
         } else if let key = Self.strip(Self.childrenSuffix, from: name) {

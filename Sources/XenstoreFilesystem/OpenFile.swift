@@ -24,6 +24,23 @@ final class OpenFile {
     }
 }
 
+/// An open scratch file: what is read is what was written last.
+final class OpenScratch {
+    let file: ScratchFile
+    let flags: OpenFlags
+
+    init(file: ScratchFile, flags: OpenFlags) {
+        self.file = file
+        self.flags = flags
+    }
+}
+
+/// What open(2) gives.
+enum OpenHandle {
+    case key(OpenFile)
+    case scratch(OpenScratch)
+}
+
 /// An open directory: one consistent listing.
 final class OpenDirectory {
     let node: KeyNode

@@ -122,7 +122,11 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     }
 
     /// Opens for writing as open(2) with O_CREAT does.
-    private func open(_ path: String, _ flags: OpenFlags) async throws -> HandleID {
+    private func open(
+        _ path: String,
+        _ flags: OpenFlags,
+        mode: UInt32 = 0o644
+    ) async throws -> HandleID {
         try await call(path) { parent, name in
             do {
                 if flags.contains(.exclusive) { throw FilesystemError.noEntry }
@@ -134,6 +138,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                     name,
                     in: parent,
                     flags,
+                    mode: mode,
                     by: caller
                 )
                 if entry.nameLifetime > 0 {
@@ -185,6 +190,12 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
 
     public func createExclusively(_ path: String) async throws {
         let handle = try await open(path, [.write, .exclusive])
+        try await close(handle)
+    }
+
+    public func makeTemporary(_ bytes: [UInt8], at path: String) async throws {
+        let handle = try await open(path, [.read, .write, .exclusive], mode: 0o600)
+        try await filesystem.write(bytes, to: handle, offset: 0)
         try await close(handle)
     }
 

@@ -23,7 +23,8 @@ public struct Scenario: Sendable, CustomStringConvertible {
     public var description: String { claim }
 
     /// All of them.
-    public static let all = values + names + shapes + changes + attributes + renames
+    public static let all =
+        values + names + shapes + changes + attributes + renames + scratchFiles
 }
 
 /// A claim that does not hold.

@@ -31,6 +31,8 @@ public protocol Surface {
     func append(_ bytes: [UInt8], to path: String) async throws
     /// open(O_WRONLY | O_CREAT | O_EXCL), close.
     func createExclusively(_ path: String) async throws
+    /// As mkstemp(3): open(O_RDWR | O_CREAT | O_EXCL) with mode 0600, one write(2), close.
+    func makeTemporary(_ bytes: [UInt8], at path: String) async throws
     func truncate(_ path: String, to size: Int) async throws
     func status(_ path: String) async throws -> Status
     /// The names but `.` and `..`, in the listing's order, with what it says they are.

@@ -36,6 +36,12 @@ struct MountedSurface: Surface {
         try with(path, O_WRONLY | O_CREAT | O_EXCL) { _ in }
     }
 
+    func makeTemporary(_ bytes: [UInt8], at path: String) async throws {
+        _ = try with(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600) { descriptor in
+            try check(Glibc.write(descriptor, bytes, bytes.count))
+        }
+    }
+
     func truncate(_ path: String, to size: Int) async throws {
         try check(Glibc.truncate(mountpoint + path, off_t(size)))
     }
@@ -120,9 +126,10 @@ struct MountedSurface: Surface {
     private func with<Value>(
         _ path: String,
         _ flags: Int32,
+        mode: mode_t = 0o644,
         _ body: (Int32) throws -> Value
     ) throws -> Value {
-        let descriptor = try check(open(mountpoint + path, flags | O_CLOEXEC, 0o644))
+        let descriptor = try check(open(mountpoint + path, flags | O_CLOEXEC, mode))
         let outcome = Result { try body(descriptor) }
         try check(close(descriptor))
         return try outcome.get()

@@ -1,0 +1,200 @@
+import XenstoreProtocol
+
+extension Filesystem {
+    // MARK: Names
+
+    /// Makes a scratch file where nothing has the name, and opens it.
+    func createScratch(
+        _ name: String,
+        in directory: KeyNode,
+        _ flags: OpenFlags
+    ) async throws(FilesystemError) -> (Entry, HandleID) {
+        let facts = try await facts(of: directory.path(), node: directory)
+        // Another program may have made it while the store was asked.
+        if let file = scratch.find(name, in: directory) {
+            guard !flags.contains(.exclusive) else { throw .exists }
+            return (entry(file), try openScratch(file, flags))
+        }
+        let now = environment.now()
+        let file = try scratch.make(name, in: directory, inherited: facts.permissions, now: now)
+        directory.modified = now
+        return (entry(file), try openScratch(file, flags))
+    }
+
+    /// The answer to a name that leads to a scratch file. It lasts as long as its name, or until it
+    /// is closed, whatever the kernel knows.
+    func entry(_ file: ScratchFile) -> Entry {
+        // Not kept: when the file takes a key's name, the name leads to the key.
+        return Entry(attributes: attributes(of: file), nameLifetime: 0)
+    }
+
+    func unlinkScratch(_ file: ScratchFile, in directory: KeyNode) {
+        scratch.unlink(file)
+        directory.modified = environment.now()
+    }
+
+    // MARK: Attributes
+
+    func attributes(of file: ScratchFile) -> Attributes {
+        let permissions = file.permissions
+        return Attributes(
+            inode: file.inode,
+            view: .file,
+            mode: ModeBits.mode(of: permissions, view: .file) & ~options.umask,
+            userID: userID(of: permissions),
+            groupID: options.groupID,
+            size: file.size,
+            modified: file.modified
+        )
+    }
+
+    func setAttributes(
+        _ changes: AttributeChanges,
+        of file: ScratchFile
+    ) async throws(FilesystemError) -> Attributes {
+        if changes.mode != nil || changes.userID != nil || changes.groupID != nil {
+            file.chosen = try self.permissions(file.permissions, changedBy: changes, .file)
+        }
+        if let size = changes.size {
+            try await edit(file, size: size) { $0.resize(to: size) }
+        }
+        if let modified = changes.modified { file.modified = modified }
+        return attributes(of: file)
+    }
+
+    // MARK: Content
+
+    func openScratch(_ file: ScratchFile, _ flags: OpenFlags) throws(FilesystemError) -> HandleID {
+        if flags.contains(.truncate) {
+            try scratch.edit(file, size: 0) { $0.removeAll() }
+        }
+        scratch.addHandle(file)
+        return files.insert(.scratch(OpenScratch(file: file, flags: flags)))
+    }
+
+    func write(
+        _ bytes: [UInt8],
+        to open: OpenScratch,
+        offset: Int
+    ) async throws(FilesystemError) {
+        guard open.flags.contains(.write) else { throw .badHandle }
+        let start = open.flags.contains(.append) ? open.file.size : offset
+        guard start >= 0, start <= FilesystemLimits.scratchBytes else { throw .tooLarge }
+        let end = start + bytes.count
+        try await edit(open.file, size: max(end, open.file.size)) { content in
+            if content.count < end { content.resize(to: end) }
+            content.replaceSubrange(start..<end, with: bytes)
+        }
+    }
+
+    func edit(
+        _ file: ScratchFile,
+        size: Int,
+        _ body: (inout [UInt8]) -> Void
+    ) async throws(FilesystemError) {
+        try scratch.edit(file, size: size, body)
+        file.modified = environment.now()
+        // It has become a key under the program's hands.
+        if let key = file.destination { try await put(file.content, to: key) }
+    }
+
+    // MARK: Renaming
+
+    /// Gives a scratch file another name.
+    ///
+    /// - Parameter name: one that no key has.
+    func renameScratch(
+        _ file: ScratchFile,
+        to name: String,
+        in directory: KeyNode,
+        _ mode: RenameMode
+    ) throws(FilesystemError) {
+        guard let old = file.directory else { throw .stale }
+        let oldName = file.name
+        let replaced = scratch.find(name, in: directory)
+        guard replaced !== file else { return }
+        switch (mode, replaced) {
+        case (.exchange, nil): throw .noEntry
+        case (.exchange, let other?):
+            scratch.displace(other)
+            scratch.move(file, to: name, in: directory)
+            scratch.move(other, to: oldName, in: old)
+        case (.keep, _?): throw .exists
+        case (.replace, let other?):
+            scratch.unlink(other)
+            scratch.move(file, to: name, in: directory)
+        case (.keep, nil), (.replace, nil):
+            scratch.move(file, to: name, in: directory)
+        }
+        let now = environment.now()
+        (old.modified, directory.modified) = (now, now)
+    }
+
+    /// Makes a scratch file the value of a key: one write, which also gives the key the permissions
+    /// that were set on the file.
+    ///
+    /// - Parameter key: the name of the key in `parent`; nil for the value of `parent` itself.
+    func renameScratch(
+        _ file: ScratchFile,
+        toKey key: String?,
+        of parent: KeyNode,
+        _ mode: RenameMode
+    ) async throws(FilesystemError) {
+        guard mode != .exchange else { throw .notPermitted }
+        guard file.size <= FilesystemLimits.fileSize else { throw .tooLarge }
+        let path: XenstorePath
+        if let key {
+            path = try parent.path(ofChild: key)
+        } else {
+            path = try parent.path()
+        }
+        let value = options.valueForm.value(of: file.content)
+        try await replaceValue(of: path, in: parent.path(), by: value, file.chosen, mode)
+        let node: KeyNode
+        if let key {
+            node = keys.insertChild(key, of: parent)
+            if node.viewWhenEmpty == nil { node.viewWhenEmpty = .file }
+        } else {
+            node = parent
+            node.maker = nil
+        }
+        node.forgetFacts()
+        node.hasValue = !value.isEmpty
+        node.modified = environment.now()
+        scratch.becomeKey(file, node)
+        if key != nil {
+            noteChild(of: parent)
+            keys.dropUnused(node)
+        }
+    }
+
+    private func replaceValue(
+        of path: XenstorePath,
+        in parent: XenstorePath,
+        by value: [UInt8],
+        _ chosen: Permissions?,
+        _ mode: RenameMode
+    ) async throws(FilesystemError) {
+        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
+            // The directory must still be there: a write would make it anew.
+            let answers = await access.send(
+                [.getPermissions(parent), .getPermissions(path)],
+                in: id
+            )
+            let inherited = Permissions(payload: try answers[0].get())
+            let current: Permissions?
+            switch answers[1] {
+            case .success(let payload):
+                guard mode == .replace else { return .fail(.exists) }
+                current = Permissions(payload: payload)
+            case .failure(.refused(.noEntry)): current = inherited
+            case .failure(let error): throw error
+            }
+            _ = try await access.send(.write(path, value: value), in: id)
+            if let chosen, chosen != current {
+                _ = try await access.send(.setPermissions(path, chosen), in: id)
+            }
+            return .commit(())
+        }
+    }
+}

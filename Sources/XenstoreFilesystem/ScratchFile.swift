@@ -1,0 +1,177 @@
+import XenstoreProtocol
+
+/// A file that is no key: of this mount, in memory, never sent to the store.
+///
+/// Editors and scripts write beside a file and rename. What they write beside it is one of these;
+/// the renaming is the write to the key.
+final class ScratchFile {
+    let inode: InodeNumber
+    fileprivate(set) var name: String
+    /// Nil when the name is gone, and only open handles are left.
+    fileprivate(set) var directory: KeyNode?
+    fileprivate(set) var content: [UInt8] = []
+    /// What a key made in its place would inherit.
+    let inherited: Permissions
+    /// What was set on it, to be given to the key that it is renamed to.
+    var chosen: Permissions?
+    /// The key that it was renamed to while it was open: what the handle writes from then on goes
+    /// there.
+    var destination: KeyNode?
+    var modified: Timestamp
+    fileprivate var handleCount = 0
+
+    init(
+        inode: InodeNumber,
+        name: String,
+        directory: KeyNode,
+        inherited: Permissions,
+        modified: Timestamp
+    ) {
+        self.inode = inode
+        self.name = name
+        self.directory = directory
+        self.inherited = inherited
+        self.modified = modified
+    }
+
+    var permissions: Permissions { chosen ?? inherited }
+    var size: Int { content.count }
+}
+
+/// The scratch files of a mount, by number and by place, within bounds.
+struct ScratchTable {
+    /// Keys have smaller numbers: they count from 1.
+    private static let firstInode: UInt64 = 1 << 62
+
+    private struct Place: Hashable {
+        let directory: UInt64
+        let name: String
+    }
+
+    private var byInode: [InodeNumber: ScratchFile] = [:]
+    private var byPlace: [Place: ScratchFile] = [:]
+    private var next = firstInode
+    private var bytes = 0
+
+    /// The file that the kernel's number stands for.
+    func find(_ inode: InodeNumber) -> ScratchFile? {
+        inode.rawValue < Self.firstInode ? nil : byInode[inode]
+    }
+
+    /// The file of this name.
+    func find(_ name: String, in directory: KeyNode) -> ScratchFile? {
+        byPlace.isEmpty ? nil : byPlace[Place(directory: directory.id, name: name)]
+    }
+
+    /// The names of the files in a directory, in order.
+    func names(in directory: KeyNode) -> [String] {
+        byPlace.keys.filter { $0.directory == directory.id }.map(\.name).sorted()
+    }
+
+    /// Makes a file of a name that is free.
+    ///
+    /// - Throws: ``FilesystemError/noSpace`` where there are ``FilesystemLimits/scratchFiles``.
+    mutating func make(
+        _ name: String,
+        in directory: KeyNode,
+        inherited: Permissions,
+        now: Timestamp
+    ) throws(FilesystemError) -> ScratchFile {
+        guard byInode.count < FilesystemLimits.scratchFiles else { throw .noSpace }
+        let file = ScratchFile(
+            inode: InodeNumber(rawValue: next),
+            name: name,
+            directory: directory,
+            inherited: inherited,
+            modified: now
+        )
+        next += 1
+        byInode[file.inode] = file
+        place(file, directory, name)
+        return file
+    }
+
+    /// Gives a file other content.
+    ///
+    /// - Throws: ``FilesystemError/noSpace`` where all together would exceed
+    ///   ``FilesystemLimits/scratchBytes``; the content is as it was.
+    mutating func edit(
+        _ file: ScratchFile,
+        size: Int,
+        _ body: (inout [UInt8]) -> Void
+    ) throws(FilesystemError) {
+        guard size <= FilesystemLimits.scratchBytes - (bytes - file.size) else { throw .noSpace }
+        bytes -= file.size
+        body(&file.content)
+        bytes += file.size
+    }
+
+    /// Gives a file another place, which must be free.
+    mutating func move(_ file: ScratchFile, to name: String, in directory: KeyNode) {
+        displace(file)
+        place(file, directory, name)
+    }
+
+    /// The file has become the value of a key: who has it open writes to that from now on.
+    mutating func becomeKey(_ file: ScratchFile, _ key: KeyNode) {
+        displace(file)
+        if file.handleCount > 0 {
+            key.handleCount += 1
+            file.destination = key
+        }
+        dropUnused(file)
+    }
+
+    /// Takes a file's name away. Who has it open keeps it.
+    mutating func unlink(_ file: ScratchFile) {
+        displace(file)
+        dropUnused(file)
+    }
+
+    // MARK: Handles
+
+    func addHandle(_ file: ScratchFile) {
+        file.handleCount += 1
+    }
+
+    /// - Returns: a key that the file no longer keeps in use.
+    mutating func removeHandle(_ file: ScratchFile) -> KeyNode? {
+        file.handleCount -= 1
+        defer { dropUnused(file) }
+        guard file.handleCount == 0, let key = file.destination else { return nil }
+        file.destination = nil
+        key.handleCount -= 1
+        return key
+    }
+
+    private mutating func dropUnused(_ file: ScratchFile) {
+        // The kernel may know it still, but nobody can open it.
+        guard file.directory == nil, file.handleCount == 0 else { return }
+        guard byInode.removeValue(forKey: file.inode) != nil else { return }
+        bytes -= file.size
+    }
+
+    private mutating func place(_ file: ScratchFile, _ directory: KeyNode, _ name: String) {
+        // The directory stays known, and with it where the file is.
+        directory.handleCount += 1
+        file.directory = directory
+        file.name = name
+        byPlace[Place(directory: directory.id, name: name)] = file
+    }
+
+    /// Takes the names of all files in a directory away: it is gone.
+    mutating func unlinkAll(in directory: KeyNode) {
+        guard !byPlace.isEmpty else { return }
+        for (place, file) in byPlace where place.directory == directory.id {
+            unlink(file)
+        }
+    }
+
+    /// Takes a file out of its place, to be given another.
+    mutating func displace(_ file: ScratchFile) {
+        guard let directory = file.directory else { return }
+        byPlace[Place(directory: directory.id, name: file.name)] = nil
+        directory.handleCount -= 1
+        file.directory = nil
+    }
+}
