@@ -41,7 +41,10 @@ let package = Package(
 
         // Descriptors and threads.
         .target(name: "EventLoop", dependencies: [system]),
-        .target(name: "XenstoreClient", dependencies: ["EventLoop", "XenstoreProtocol", system]),
+        .target(
+            name: "XenstoreClient",
+            dependencies: ["EventLoop", "XenstoreProtocol", "XenstoreStore", system]
+        ),
         .target(
             name: "XenstoreServer",
             dependencies: ["EventLoop", "XenstoreProtocol", "XenstoreStore", system]

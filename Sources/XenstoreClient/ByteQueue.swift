@@ -19,6 +19,9 @@ struct ByteQueue {
         MessageHeader(decoding: bytes[start...])
     }
 
+    /// The first `size` bytes.
+    func first(_ size: Int) -> ArraySlice<UInt8> { bytes[start..<(start + size)] }
+
     /// Writes the first `size` bytes; nil where the descriptor would block.
     func write(_ size: Int, to descriptor: FileDescriptor) throws(Errno) -> Int? {
         try descriptor.writeAvailable(bytes, from: start, count: size)

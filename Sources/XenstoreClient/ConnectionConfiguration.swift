@@ -17,15 +17,27 @@ public struct ConnectionConfiguration: Hashable, Sendable {
     /// The first and the longest pause between attempts to connect again.
     public var reconnectDelay: ClosedRange<Duration>
 
+    /// How long a request of a ``XenstoreClient`` waits for a connection to come back before it
+    /// fails.
+    public var reconnectPatience: Duration
+
+    /// Paths that wait in a ``WatchStream`` that nobody reads. Beyond, they become one event of
+    /// the watched path itself.
+    public var pendingEventLimit: Int
+
     public init(
         outstandingLimit: Int = 1024,
         deviceOutstandingLimit: Int = 1,
         stallTimeout: Duration = .seconds(5),
-        reconnectDelay: ClosedRange<Duration> = .milliseconds(10)...(.seconds(1))
+        reconnectDelay: ClosedRange<Duration> = .milliseconds(10)...(.seconds(1)),
+        reconnectPatience: Duration = .seconds(10),
+        pendingEventLimit: Int = 4096
     ) {
         self.outstandingLimit = outstandingLimit
         self.deviceOutstandingLimit = deviceOutstandingLimit
         self.stallTimeout = stallTimeout
         self.reconnectDelay = reconnectDelay
+        self.reconnectPatience = reconnectPatience
+        self.pendingEventLimit = pendingEventLimit
     }
 }

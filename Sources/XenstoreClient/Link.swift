@@ -13,10 +13,13 @@ final class Link {
     private let loop: EventLoop
     private let configuration: ConnectionConfiguration
     private let payloadLimit: Int
+    private let numbers: TransactionNumbers
     private let onEvent: (WatchEvent) -> Void
     private let onClose: (DisconnectReason) -> Void
 
-    private var machine = ClientStateMachine<Waiter>()
+    private var machine: ClientStateMachine<Waiter>
+    /// The store's own number of each transaction that is open.
+    private var transactions: [TransactionID: TransactionID] = [:]
     private var decoder = MessageDecoder(directoryLimit: ProtocolLimits.oversizedListing)
     private var output: OutputQueue
     private var source: SourceID?
@@ -33,6 +36,7 @@ final class Link {
         loop: EventLoop,
         configuration: ConnectionConfiguration,
         payloadLimit: Int,
+        numbers: TransactionNumbers,
         onEvent: @escaping (WatchEvent) -> Void,
         onClose: @escaping (DisconnectReason) -> Void
     ) {
@@ -40,6 +44,8 @@ final class Link {
         self.loop = loop
         self.configuration = configuration
         self.payloadLimit = payloadLimit
+        self.numbers = numbers
+        machine = ClientStateMachine(watchRepliesMayBeUnnumbered: transport.writesSingleMessages)
         self.onEvent = onEvent
         self.onClose = onClose
         output = OutputQueue(
@@ -51,6 +57,11 @@ final class Link {
         }
     }
 
+    deinit {
+        // Only where the loop has ended before it could close this: it calls no handler any more.
+        if isOpen { transport.descriptor.closeIgnoringErrors() }
+    }
+
     // MARK: Requests
 
     /// Queues a request; it goes out before the loop next waits, together with others.
@@ -59,17 +70,19 @@ final class Link {
         in transaction: TransactionID
     ) throws(XenstoreError) -> RequestID {
         guard isOpen else { throw .disconnected }
+        let transactionID = try storeNumber(of: transaction, for: request)
         guard let id = machine.sent(request.type, waiter: .nobody) else { throw .tooMany }
         let fits = output.append(
             request,
             requestID: id,
-            transactionID: transaction,
+            transactionID: transactionID,
             payloadLimit: payloadLimit
         )
         guard fits else {
             _ = machine.cancelled(id, wasWritten: false)
             throw .tooLarge
         }
+        if case .transactionEnd = request { transactions[transaction] = nil }
         scheduleFlush()
         watchForStall()
         return id
@@ -80,12 +93,28 @@ final class Link {
         if !machine.setWaiter(waiter, for: id) { waiter.resume(.failure(.disconnected)) }
     }
 
-    func cancel(_ id: RequestID) {
-        machine.cancelled(id)?.resume(.failure(.cancelled))
+    /// Frees whoever waits for a request's answer.
+    func cancel(_ id: RequestID, _ error: XenstoreError = .cancelled) {
+        machine.cancelled(id)?.resume(.failure(error))
+    }
+
+    /// The store has ended all transactions by itself.
+    func forgetTransactions() { transactions = [:] }
+
+    /// A transaction belongs to the connection that it was begun on: an older one, whose number
+    /// the store may have given to another since, is lost.
+    private func storeNumber(
+        of transaction: TransactionID,
+        for request: Request
+    ) throws(XenstoreError) -> TransactionID {
+        guard transaction != .none else { return .none }
+        guard let number = transactions[transaction] else { throw .refused(.again) }
+        return number
     }
 
     func close(_ reason: DisconnectReason) {
         guard isOpen else { return }
+        transactions = [:]
         isOpen = false
         if let source { loop.remove(source) }
         if let stallTimer { loop.cancel(stallTimer) }
@@ -156,6 +185,9 @@ final class Link {
                 case .resume(let waiter, let answer):
                     answered()
                     waiter.resume(answer)
+                case .began(let transaction, let waiter):
+                    answered()
+                    began(transaction, waiter)
                 case .ignore:
                     answered()
                 case .event(let event):
@@ -170,6 +202,16 @@ final class Link {
             }
         } catch {
             close(.violation(error))
+        }
+    }
+
+    private func began(_ transaction: TransactionID, _ waiter: Waiter?) {
+        let number = numbers.next()
+        transactions[number] = transaction
+        if let waiter {
+            waiter.resume(.success(Array("\(number.rawValue)\0".utf8)))
+        } else if let id = try? write(.transactionEnd(commit: false), in: number) {
+            wait(for: id, .nobody)
         }
     }
 

@@ -82,6 +82,7 @@ struct OutputQueue {
         while let header = ready.firstHeader {
             let size = ProtocolLimits.headerSize + Int(header.length)
             do throws(Errno) {
+                if let error = transport.refuses?(ready.first(size)) { throw error }
                 guard let count = try ready.write(size, to: transport.descriptor) else {
                     return .wouldBlock
                 }

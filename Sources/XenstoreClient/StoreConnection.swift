@@ -19,6 +19,8 @@ public final class StoreConnection: XenstoreAccess {
 
     public let address: StoreAddress
     public let payloadLimit: Int
+    private let open: () throws(Errno) -> Transport
+    private let numbers = TransactionNumbers()
     let loop: EventLoop
     let configuration: ConnectionConfiguration
 
@@ -26,15 +28,29 @@ public final class StoreConnection: XenstoreAccess {
     private var reconnectDelay: Duration
     private var reconnectTimer: TimerID?
     private var isClosed = false
+    private var isSuspended = false
 
     /// Connects, without waiting.
     ///
     /// - Throws: the error of open(2), socket(2) or connect(2).
-    public init(
+    public convenience init(
         to address: StoreAddress,
         on loop: EventLoop,
         configuration: ConnectionConfiguration = ConnectionConfiguration()
     ) throws(Errno) {
+        try self.init(to: address, on: loop, configuration: configuration) { () throws(Errno) in
+            try Transport(opening: address)
+        }
+    }
+
+    /// Connects by what a test puts in the place of the address.
+    package init(
+        to address: StoreAddress,
+        on loop: EventLoop,
+        configuration: ConnectionConfiguration,
+        opening open: @escaping () throws(Errno) -> Transport
+    ) throws(Errno) {
+        self.open = open
         self.address = address
         self.loop = loop
         self.configuration = configuration
@@ -43,12 +59,41 @@ public final class StoreConnection: XenstoreAccess {
         try connect()
     }
 
+    deinit {
+        // Whatever thread drops it: the loop still knows the descriptor and the timer.
+        guard let link else { return }
+        LoopBound(link, to: loop).later { link in link.close(.closed) }
+    }
+
     public var isConnected: Bool { link != nil }
 
     /// Ends the connection. What waits fails; nothing is connected again.
     public func close() {
         isClosed = true
+        disconnect()
+    }
+
+    /// Ends the connection until ``resume()``. What waits fails, and so does what is sent.
+    public func suspend() {
+        isSuspended = true
+        disconnect()
+    }
+
+    /// Connects again after ``suspend()``: now, or when that becomes possible.
+    /// ``onReconnect`` tells.
+    public func resume() {
+        guard isSuspended, !isClosed else { return }
+        isSuspended = false
+        reconnectDelay = configuration.reconnectDelay.lowerBound
+        reconnect()
+    }
+
+    /// Makes what is done in transactions that are open a conflict: RESET_WATCHES has ended them.
+    public func forgetTransactions() { link?.forgetTransactions() }
+
+    private func disconnect() {
         if let timer = reconnectTimer { loop.cancel(timer) }
+        reconnectTimer = nil
         link?.close(.closed)
     }
 
@@ -58,8 +103,23 @@ public final class StoreConnection: XenstoreAccess {
         _ request: Request,
         in transaction: TransactionID
     ) async throws(XenstoreError) -> [UInt8] {
+        try await send(request, in: transaction, until: nil)
+    }
+
+    /// Sends a request and waits for its answer until a deadline.
+    ///
+    /// - Throws: ``XenstoreError/timedOut`` at the deadline; the connection lives on.
+    public func send(
+        _ request: Request,
+        in transaction: TransactionID,
+        until deadline: ContinuousClock.Instant?
+    ) async throws(XenstoreError) -> [UInt8] {
         guard let link else { throw .disconnected }
         let id = try link.write(request, in: transaction)
+        let timer = deadline.map { deadline in
+            loop.schedule(after: deadline - .now) { link.cancel(id, .timedOut) }
+        }
+        defer { if let timer { loop.cancel(timer) } }
         let canceller = LoopBound(link, to: loop)
         let answer = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
@@ -76,6 +136,16 @@ public final class StoreConnection: XenstoreAccess {
         _ requests: [Request],
         in transaction: TransactionID
     ) async -> [Result<[UInt8], XenstoreError>] {
+        await send(requests, in: transaction, until: nil)
+    }
+
+    /// Sends requests together and waits for all answers until a deadline, where those that are
+    /// missing are ``XenstoreError/timedOut``.
+    public func send(
+        _ requests: [Request],
+        in transaction: TransactionID,
+        until deadline: ContinuousClock.Instant?
+    ) async -> [Result<[UInt8], XenstoreError>] {
         guard !requests.isEmpty else { return [] }
         guard let link else {
             return Array(repeating: .failure(.disconnected), count: requests.count)
@@ -89,6 +159,10 @@ public final class StoreConnection: XenstoreAccess {
                 batch.settle(index, .failure(error))
             }
         }
+        let timer = deadline.map { deadline in
+            loop.schedule(after: deadline - .now) { batch.cancel(.timedOut) }
+        }
+        defer { if let timer { loop.cancel(timer) } }
         let canceller = LoopBound(batch, to: loop)
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
@@ -107,14 +181,14 @@ public final class StoreConnection: XenstoreAccess {
     // MARK: Life
 
     private func connect() throws(Errno) {
-        let transport = try Transport(opening: address)
         link = Link(
-            transport,
+            try open(),
             loop: loop,
             configuration: configuration,
             payloadLimit: payloadLimit,
-            onEvent: { [unowned self] event in onEvent(event) },
-            onClose: { [unowned self] reason in linkClosed(reason) }
+            numbers: numbers,
+            onEvent: { [weak self] event in self?.onEvent(event) },
+            onClose: { [weak self] reason in self?.linkClosed(reason) }
         )
     }
 
@@ -127,22 +201,26 @@ public final class StoreConnection: XenstoreAccess {
         }
         link = nil
         onDisconnect(reason)
-        if !isClosed { scheduleReconnect() }
+        if !isClosed, !isSuspended { scheduleReconnect() }
     }
 
     private func scheduleReconnect() {
-        reconnectTimer = loop.schedule(after: reconnectDelay) { [unowned self] in
-            reconnectTimer = nil
-            do throws(Errno) {
-                try connect()
-            } catch {
-                // Whatever kept it from connecting may pass: a daemon that starts, a full backlog.
-                slowDown()
-                scheduleReconnect()
-                return
-            }
-            onReconnect()
+        reconnectTimer = loop.schedule(after: reconnectDelay) { [weak self] in
+            self?.reconnectTimer = nil
+            self?.reconnect()
         }
+    }
+
+    private func reconnect() {
+        do throws(Errno) {
+            try connect()
+        } catch {
+            // Whatever kept it from connecting may pass: a daemon that starts, a full backlog.
+            slowDown()
+            scheduleReconnect()
+            return
+        }
+        onReconnect()
     }
 
     private func slowDown() {

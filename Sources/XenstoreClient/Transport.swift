@@ -9,11 +9,25 @@ package struct Transport {
     /// Whether each write(2) must hold exactly one message: the kernel's device drops what follows
     /// the first.
     package let writesSingleMessages: Bool
+    /// Called with each message before it goes out over a device; what it throws is the error of
+    /// that write(2). For a device that a test plays: a socket's write does not fail like this.
+    package let refuses: ((ArraySlice<UInt8>) -> Errno?)?
+
+    /// Takes a channel that is open.
+    package init(
+        device descriptor: FileDescriptor,
+        refuses: @escaping (ArraySlice<UInt8>) -> Errno?
+    ) {
+        self.descriptor = descriptor
+        writesSingleMessages = true
+        self.refuses = refuses
+    }
 
     /// Opens the channel, without waiting.
     ///
     /// - Throws: the error of open(2), socket(2) or connect(2).
     package init(opening address: StoreAddress) throws(Errno) {
+        refuses = nil
         switch address {
         case .socket(let path):
             descriptor = try UnixSocket.connect(to: path)

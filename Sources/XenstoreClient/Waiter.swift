@@ -42,9 +42,9 @@ final class Batch {
     }
 
     /// Frees the caller at once; answers that come later find their places taken.
-    func cancel() {
+    func cancel(_ error: XenstoreError = .cancelled) {
         for index in answers.indices where answers[index] == nil {
-            settle(index, .failure(.cancelled))
+            settle(index, .failure(error))
         }
     }
 

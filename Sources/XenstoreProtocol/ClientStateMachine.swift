@@ -10,6 +10,8 @@ public struct ClientStateMachine<Waiter> {
     public enum Received {
         /// Hand the answer to the one that waits for it.
         case resume(Waiter, Result<[UInt8], XenstoreError>)
+        /// A transaction has begun. Where its waiter has left, nobody knows of it: end it.
+        case began(TransactionID, Waiter?)
         /// Deliver the event of a watch.
         case event(WatchEvent)
         /// Nothing: the one that waited has left.
@@ -30,7 +32,16 @@ public struct ClientStateMachine<Waiter> {
     private var generations: [UInt16] = []
     private var freeSlots: [UInt16] = []
 
-    public init() {}
+    /// Whether replies to WATCH and UNWATCH may come with their numbers unset.
+    private let watchRepliesMayBeUnnumbered: Bool
+    /// The requests for watches that have no reply yet, in their order; kept only if that matters.
+    private var watchRequests: [RequestID] = []
+
+    /// - Parameter watchRepliesMayBeUnnumbered: for the kernel's xenbus device. The kernel answers
+    ///   WATCH and UNWATCH itself, in their order, and before Linux 4.11 with zeroes for numbers.
+    public init(watchRepliesMayBeUnnumbered: Bool = false) {
+        self.watchRepliesMayBeUnnumbered = watchRepliesMayBeUnnumbered
+    }
 
     /// Requests that are on their way, abandoned ones included.
     public var outstandingCount: Int { slots.count - freeSlots.count }
@@ -49,7 +60,11 @@ public struct ClientStateMachine<Waiter> {
             generations.append(0)
         }
         slots[Int(index)] = .waiting(waiter, type)
-        return requestID(index)
+        let id = requestID(index)
+        if watchRepliesMayBeUnnumbered, type == .watch || type == .unwatch {
+            watchRequests.append(id)
+        }
+        return id
     }
 
     /// Replaces the waiter of a request that is on its way.
@@ -91,7 +106,7 @@ public struct ClientStateMachine<Waiter> {
             }
             return .event(event)
         }
-        guard let index = slot(of: message.requestID) else {
+        guard let index = slot(of: number(of: message)) else {
             return .violation(.unexpectedReply(requestID: message.requestID))
         }
         let expected: MessageType
@@ -108,8 +123,26 @@ public struct ClientStateMachine<Waiter> {
             return .violation(.wrongReplyType(rawType: message.rawType))
         }
         release(index)
+        if message.type == .transactionStart, let id = Self.transaction(message.payload) {
+            return .began(id, waiter)
+        }
         guard let waiter else { return .ignore }
         return .resume(waiter, Self.answer(message))
+    }
+
+    /// The number of the request that a message answers.
+    private func number(of message: Message) -> RequestID {
+        guard message.type == .watch || message.type == .unwatch,
+            let oldest = watchRequests.first, !watchRequests.contains(message.requestID)
+        else { return message.requestID }
+        return oldest
+    }
+
+    /// The number of the transaction that a reply to TRANSACTION_START names.
+    private static func transaction(_ payload: [UInt8]) -> TransactionID? {
+        guard payload.last == 0, let number = UInt32(decimal: payload.dropLast()), number != 0
+        else { return nil }
+        return TransactionID(number)
     }
 
     /// Gives back all waiters: the connection has ended, and no answer will come.
@@ -118,7 +151,7 @@ public struct ClientStateMachine<Waiter> {
         for case .waiting(let waiter, _) in slots {
             waiters.append(waiter)
         }
-        self = ClientStateMachine()
+        self = ClientStateMachine(watchRepliesMayBeUnnumbered: watchRepliesMayBeUnnumbered)
         return waiters
     }
 
@@ -139,6 +172,10 @@ public struct ClientStateMachine<Waiter> {
     }
 
     private mutating func release(_ index: UInt16) {
+        if !watchRequests.isEmpty {
+            let id = requestID(index)
+            watchRequests.removeAll { $0 == id }
+        }
         slots[Int(index)] = .free
         generations[Int(index)] &+= 1
         freeSlots.append(index)

@@ -24,7 +24,8 @@ extension XenstoreAccess {
         return try Self.names(payload.dropLast())
     }
 
-    /// Lists by parts until the end, and from the start again when the key's generation changes.
+    /// Lists by parts until the end, up to ``ProtocolLimits/oversizedListing`` bytes, and from the
+    /// start again when the key's generation changes.
     package func directoryByParts(
         _ path: XenstorePath,
         in transaction: TransactionID
@@ -44,6 +45,10 @@ extension XenstoreAccess {
                 let part = payload[(end + 1)...]
                 // The list's end is an empty name: a NUL by itself, or after the last name's NUL.
                 guard !part.isEmpty else { throw .malformedReply }
+                // A store whose list has no end must not take all memory.
+                guard list.count + part.count <= ProtocolLimits.oversizedListing else {
+                    throw .malformedReply
+                }
                 if part.count == 1 || part[part.endIndex - 2] == 0 {
                     list.append(contentsOf: part.dropLast())
                     return try Self.names(list.dropLast())

@@ -13,7 +13,7 @@ struct MountedScenarioTests {
         let mounts = Dictionary(grouping: Scenario.all) { $0.options }
         for (options, scenarios) in mounts {
             try await withMount(kind, MountSettings(options: options.mountOptions)) { mounted in
-                let store = try await XenstoreClient(to: .socket(mounted.socket))
+                let store = try await SharedConnection(to: .socket(mounted.socket))
                 let surface = MountedSurface(store: store, mountpoint: mounted.point)
                 for scenario in scenarios {
                     do {

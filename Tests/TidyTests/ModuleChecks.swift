@@ -4,7 +4,10 @@ private let allowedImports: [String: Set<String>] = [
     "XenstoreStore": ["XenstoreProtocol"],
     "XenstoreFilesystem": ["XenstoreProtocol"],
     "EventLoop": ["Glibc", "Synchronization", "SystemPackage"],
-    "XenstoreClient": ["EventLoop", "Glibc", "SystemPackage", "XenstoreProtocol"],
+    "XenstoreClient": [
+        "EventLoop", "Glibc", "Synchronization", "SystemPackage", "XenstoreProtocol",
+        "XenstoreStore",
+    ],
     "XenstoreServer": ["EventLoop", "SystemPackage", "XenstoreProtocol", "XenstoreStore"],
     "FuseAdapter": [
         "CFuse", "EventLoop", "Glibc", "Synchronization", "SystemPackage", "XenstoreFilesystem",

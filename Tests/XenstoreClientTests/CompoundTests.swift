@@ -11,7 +11,7 @@ struct CompoundTests {
     private func withReplies(
         _ replies: [String],
         seen: Recorder<String> = Recorder(),
-        _ body: (XenstoreClient) async throws -> Void
+        _ body: (SharedConnection) async throws -> Void
     ) async throws {
         let store = try FakeStore { peer in
             for reply in replies {
@@ -26,7 +26,7 @@ struct CompoundTests {
             while true { note(try peer.next(), seen) }
         }
         defer { store.end() }
-        try await body(try await XenstoreClient(to: .socket(store.path)))
+        try await body(try await SharedConnection(to: .socket(store.path)))
     }
 
     @Sendable private func note(_ request: Message, _ seen: Recorder<String>) {

@@ -133,7 +133,7 @@ struct FailureTests {
 
     @Test func aStoreThatIsNotThereIsAnError() async throws {
         await #expect(throws: Errno.noSuchFileOrDirectory) {
-            _ = try await XenstoreClient(to: .socket("/tmp/xsfs-no-such-socket"))
+            _ = try await SharedConnection(to: .socket("/tmp/xsfs-no-such-socket"))
         }
     }
 

@@ -16,7 +16,7 @@ struct PeerTests {
             }
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await SharedConnection(to: .socket(store.path))
         for _ in 0..<20 {
             #expect(try await client.read("/a/value") == Array("/a/value".utf8))
         }
@@ -30,7 +30,7 @@ struct PeerTests {
             }
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await SharedConnection(to: .socket(store.path))
         let paths = (0..<50).map { XenstorePath(stringLiteral: "/k/\($0)") }
         for _ in 0..<5 {
             let answers = await client.send(paths.map { .read($0) }, in: .none)
@@ -48,7 +48,7 @@ struct PeerTests {
             try peer.serve()
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await SharedConnection(to: .socket(store.path))
         let task = Task { try await client.read("/first") }
         task.cancel()
         await #expect(throws: XenstoreError.cancelled) { try await task.value }
@@ -65,7 +65,7 @@ struct PeerTests {
             try peer.reply("next", to: next)
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await SharedConnection(to: .socket(store.path))
         let task = Task { await client.send([.read("/one"), .read("/two")], in: .none) }
         task.cancel()
         let answers = await task.value
@@ -116,7 +116,7 @@ struct PeerTests {
         }
         defer { store.end() }
         let configuration = ConnectionConfiguration(outstandingLimit: 4)
-        let client = try await XenstoreClient(
+        let client = try await SharedConnection(
             to: .socket(store.path),
             configuration: configuration
         )
@@ -129,7 +129,7 @@ struct PeerTests {
     @Test func whatIsTooLargeIsNotSent() async throws {
         let store = try FakeStore { try $0.serve() }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await SharedConnection(to: .socket(store.path))
         await #expect(throws: XenstoreError.tooLarge) {
             try await client.write(Array(repeating: 1, count: 4094), to: "/k")
         }

@@ -8,7 +8,7 @@ import XenstoreProtocol
 struct SharingTests {
     @Test func manyTasksShareOneConnection() async throws {
         let server = try await RunningServer()
-        let client = try await XenstoreClient(to: .socket(server.path))
+        let client = try await SharedConnection(to: .socket(server.path))
         for task in 0..<200 {
             let path = XenstorePath(stringLiteral: "/t/\(task)")
             try await client.write(Array("value \(task)".utf8), to: path)
@@ -31,7 +31,7 @@ struct SharingTests {
 
     @Test func aBatchHasItsAnswersInItsOrder() async throws {
         let server = try await RunningServer()
-        let client = try await XenstoreClient(to: .socket(server.path))
+        let client = try await SharedConnection(to: .socket(server.path))
         let numbers = 0..<3000
         let writes = numbers.map {
             Request.write(XenstorePath(stringLiteral: "/b/\($0)"), "\($0)")

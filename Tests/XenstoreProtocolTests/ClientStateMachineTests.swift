@@ -11,6 +11,7 @@ struct ClientStateMachineTests {
         case .resume(let waiter, .success(let payload)):
             "\(waiter): \(String(decoding: payload, as: UTF8.self))"
         case .resume(let waiter, .failure(let error)): "\(waiter): \(error)"
+        case .began(let id, let waiter): "\(waiter ?? "nobody") began \(id.rawValue)"
         case .event(let event): "event \(event.path)"
         case .ignore: "ignored"
         case .violation(let violation): "violation \(violation)"
@@ -135,5 +136,27 @@ struct ClientStateMachineTests {
         }
         #expect(machine.sent(.read, waiter: "one too many") == nil)
         #expect(machine.outstandingCount == Machine.maximumOutstanding)
+    }
+
+    @Test func aTransactionThatNobodyWaitsForIsTold() {
+        var machine = Machine()
+        let first = machine.sent(.transactionStart, waiter: "a")
+        #expect(outcome(machine.received(reply(.transactionStart, first, "7\0"))) == "a began 7")
+        let second = machine.sent(.transactionStart, waiter: "b")
+        #expect(machine.cancelled(second ?? RequestID(0)) == "b")
+        let late = outcome(machine.received(reply(.transactionStart, second, "8\0")))
+        #expect(late == "nobody began 8")
+    }
+
+    @Test func aKernelMayLeaveTheNumbersOfWatchRepliesUnset() {
+        var machine = Machine(watchRepliesMayBeUnnumbered: true)
+        let read = machine.sent(.read, waiter: "read")
+        _ = machine.sent(.watch, waiter: "first")
+        _ = machine.sent(.watch, waiter: "second")
+        _ = machine.sent(.unwatch, waiter: "third")
+        #expect(outcome(machine.received(reply(.watch, nil))) == "first: OK\0")
+        #expect(outcome(machine.received(reply(.watch, nil))) == "second: OK\0")
+        #expect(outcome(machine.received(reply(.unwatch, nil))) == "third: OK\0")
+        #expect(outcome(machine.received(reply(.read, read, "v"))) == "read: v")
     }
 }
