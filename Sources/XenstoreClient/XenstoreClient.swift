@@ -13,7 +13,7 @@ public import XenstoreStore
 /// ```
 ///
 /// Operations are those of ``XenstoreOperations``. A connection that is lost comes back by itself,
-/// with its watches; see <doc:Life>.
+/// with its watches.
 public final class XenstoreClient: XenstoreOperations {
     /// Where the store is; nil for one in the same process.
     public let address: StoreAddress?
