@@ -82,7 +82,7 @@ final class StateFile {
         }
         // The log is as good as the snapshot: where that does not succeed, it just grows on.
         if size > sizeToReplace, replace() != nil { sizeToReplace *= 2 }
-        return true
+        return failure == nil
     }
 
     /// Writes a snapshot beside the file and puts it in its place.
@@ -100,7 +100,6 @@ final class StateFile {
                 // The lock is there before the name, so that nobody else can take the file.
                 guard flock(snapshot.rawValue, LOCK_EX | LOCK_NB) == 0 else { throw Errno.last }
                 guard rename(other, path) == 0 else { throw Errno.last }
-                try syncDirectory()
                 try? file.close()
                 file = snapshot
                 size = written
@@ -113,7 +112,14 @@ final class StateFile {
         } catch {
             return CommandError("cannot write \(other): \(error)")
         }
-        return nil
+        do {
+            try syncDirectory()
+        } catch {
+            // The snapshot has the name, but a machine that dies may find the log instead: what
+            // goes to the snapshot from now on could not be acknowledged.
+            failure = CommandError("cannot sync the directory of \(path): \(error)")
+        }
+        return failure
     }
 
     private func writeSnapshot(to snapshot: FileDescriptor) throws -> Int {
