@@ -56,9 +56,7 @@ extension Filesystem {
     {
         guard let parent = node.parent else { throw .stale }
         let path = try parent.path()
-        let payload = try await send(.getPermissions(path), at: path)
-        guard let permissions = Permissions(payload: payload) else { throw .inputOutput }
-        return attributes(of: node, .file, permissions, size: 0)
+        return attributes(of: node, .file, try await permissions(at: path), size: 0)
     }
 
     /// Checks that the kernel sees the key the way it is, after another client may have changed it.
@@ -100,8 +98,7 @@ extension Filesystem {
         _ view: View
     ) async throws(FilesystemError) {
         let path = try node.path()
-        let payload = try await send(.getPermissions(path), at: path)
-        guard let old = Permissions(payload: payload) else { throw .inputOutput }
+        let old = try await permissions(at: path)
         let new = try permissions(
             old,
             changedBy: changes,

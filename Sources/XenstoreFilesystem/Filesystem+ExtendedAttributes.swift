@@ -58,9 +58,7 @@ extension Filesystem {
         async throws(FilesystemError) -> Permissions
     {
         if isWatching, let known = node.permissions { return known }
-        let payload = try await send(.getPermissions(path), at: path)
-        guard let permissions = Permissions(payload: payload) else { throw .inputOutput }
-        return permissions
+        return try await permissions(at: path)
     }
 
     // MARK: Setting
@@ -88,7 +86,7 @@ extension Filesystem {
             guard let permissions = Permissions(text: value) else { throw .invalid }
             try await setPermissions(permissions, of: node, at: path)
         case .accessList:
-            let old = try await currentPermissions(at: path)
+            let old = try await permissions(at: path)
             let new = try permissions(old, fromList: value, view)
             if new != old { try await setPermissions(new, of: node, at: path) }
             node.awaitsPermissions = false
@@ -118,14 +116,6 @@ extension Filesystem {
             let content = options.valueForm.content(of: value)
             try await edit(file, size: content.count) { $0 = content }
         }
-    }
-
-    private func currentPermissions(at path: XenstorePath)
-        async throws(FilesystemError) -> Permissions
-    {
-        let payload = try await send(.getPermissions(path), at: path)
-        guard let permissions = Permissions(payload: payload) else { throw .inputOutput }
-        return permissions
     }
 
     private func setPermissions(
@@ -174,7 +164,7 @@ extension Filesystem {
         }
         let (node, _) = try find(inode)
         let path = try node.path()
-        let old = try await currentPermissions(at: path)
+        let old = try await permissions(at: path)
         guard !old.entries.isEmpty else { throw .noData }
         try await setPermissions(old.withoutEntries, of: node, at: path)
     }

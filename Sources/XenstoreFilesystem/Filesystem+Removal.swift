@@ -36,10 +36,7 @@ extension Filesystem {
 
     /// A directory that holds a file is not empty, whether the store knows the file or not.
     func requireNoScratch(in directory: KeyNode?) throws(FilesystemError) {
-        guard let directory, scratch.names(in: directory).isEmpty else {
-            if directory == nil { return }
-            throw .notEmpty
-        }
+        if let directory, !scratch.names(in: directory).isEmpty { throw .notEmpty }
     }
 
     /// Removes a key that has no children, and as a directory no value: nothing that another

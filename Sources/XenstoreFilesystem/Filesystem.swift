@@ -63,6 +63,13 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         }
     }
 
+    /// The permissions of a key, as the store says now.
+    func permissions(at path: XenstorePath) async throws(FilesystemError) -> Permissions {
+        let payload = try await send(.getPermissions(path), at: path)
+        guard let permissions = Permissions(payload: payload) else { throw .inputOutput }
+        return permissions
+    }
+
     /// Runs `body` in a transaction, a bounded number of times. A failure that `body` gives back is
     /// thrown when the transaction is gone.
     ///
