@@ -122,8 +122,22 @@ size_t xsfs_listing_add_name(xsfs_request *request, uint8_t *buffer, size_t room
 /* fork(2), which Swift does not offer. To be called before any task or thread exists. */
 int32_t xsfs_fork(void);
 /* Forks a process that outlives this one's death just as long as it takes to free the mount from
- * threads of this one that are stuck in the kernel. Returns its pid, or -1. */
-int32_t xsfs_guard_start(const char *mountpoint);
+ * threads of this one that are stuck in the kernel. Returns its pid, or -1.
+ *
+ * With a place for a socket it also keeps a process at work that makes system calls on the mount
+ * (see poker.c), and the socket leads there. */
+int32_t xsfs_guard_start(const char *mountpoint, int32_t *_Nullable poker_socket);
+/* The number of the mounted filesystem's device; 0 if it cannot be told. Asks nothing of the
+ * daemon that serves it. */
+uint64_t xsfs_mount_device(const char *mountpoint);
+/* Bytes of one batch for the poker. */
+#define XSFS_POKE_BATCH_SIZE 16384
+#define XSFS_POKE_CREATE 1
+#define XSFS_POKE_MAKE_DIRECTORY 2
+#define XSFS_POKE_MODIFY 3
+#define XSFS_POKE_ATTRIBUTES 4
+#define XSFS_POKE_REMOVE 5
+#define XSFS_POKE_REMOVE_DIRECTORY 6
 /* umount2(2) with MNT_DETACH: takes the mount of a dead daemon away. 0 or -1 with errno. */
 int xsfs_detach_mount(const char *mountpoint);
 

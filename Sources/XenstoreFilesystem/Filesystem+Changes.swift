@@ -20,12 +20,14 @@ extension Filesystem {
     /// The connection is lost: nothing is known until it is back.
     public func disconnected() {
         isWatching = false
+        announcer.disconnected()
     }
 
     /// Nothing that was known holds. The kernel looks files up again; directories are asked for, as
     /// one that still is one may be somebody's working directory.
     private func forgetEverything() {
         changes.append(.root)
+        doubtEverything()
         var shownDirectories: [KeyNode] = []
         for node in keys.subtree(of: keys.root) {
             node.forgetFacts()
@@ -56,6 +58,7 @@ extension Filesystem {
         guard isInside || path.contains(options.subtree) else { return }
         let depth = options.subtree.components.count
         var rest = isInside ? path.components.dropFirst(depth) : []
+        defer { doubt(path, names: isInside ? path.components.dropFirst(depth) : []) }
         while let name = rest.first, let child = keys.child(String(name), of: node) {
             if rest.count == 1 || node.shownView == .file {
                 passChange(below: node, isDirectlyBelow: rest.count == 1)

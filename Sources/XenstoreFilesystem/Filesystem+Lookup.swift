@@ -9,9 +9,15 @@ extension Filesystem {
         let parent = try findDirectory(directory)
         if let file = scratch.find(name, in: parent) { return entry(file) }
         switch NameMeaning(name) {
-        case .key(let key): return try await lookup(key, of: parent, as: nil)
+        case .key(let key):
+            let entry = try await lookup(key, of: parent, as: nil)
+            await prepareForWatch(entry, by: caller)
+            return entry
         case .value(let key): return try await lookup(key, of: parent, as: .file)
-        case .children(let key): return try await lookup(key, of: parent, as: .directory)
+        case .children(let key):
+            let entry = try await lookup(key, of: parent, as: .directory)
+            await prepareForWatch(entry, by: caller)
+            return entry
         case .ownValue:
             let serial = changes.serial
             let path = try parent.path()
@@ -63,6 +69,7 @@ extension Filesystem {
         learn(facts, of: node, path, asOf: serial)
         let view = view(facts, of: node)
         if asked == nil { node.shownView = view }
+        remember(facts, view, of: node, path, asOf: serial)
         return entry(node, asked ?? view, facts, path, asOf: serial)
     }
 

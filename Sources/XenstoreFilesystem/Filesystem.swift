@@ -5,7 +5,8 @@ public import XenstoreProtocol
 /// Knows nothing of the kernel's interface. Belongs to one thread; where an operation awaits the
 /// store, others run.
 public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
-    let access: Access
+    /// The way to the store of what the kernel tells by itself: its changes are our own.
+    let access: RecordingAccess<Access>
     let options: FilesystemOptions
     let environment: FilesystemEnvironment
 
@@ -14,6 +15,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var files = HandleTable<OpenHandle>()
     var directories = HandleTable<OpenDirectory>()
     var changes = ChangeLog()
+    var announcer = Announcer()
     /// Whether a watch keeps names, shapes and permissions true.
     var isWatching = false
 
@@ -22,7 +24,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         options: FilesystemOptions = FilesystemOptions(),
         environment: FilesystemEnvironment
     ) {
-        self.access = access
+        self.access = RecordingAccess(access)
         self.options = options
         self.environment = environment
         keys = KeyTable(
@@ -30,6 +32,9 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
             emptyView: options.emptyView,
             now: environment.now()
         )
+        if environment.poke != nil {
+            self.access.onChange = { [unowned self] requests in noteOwnChange(requests) }
+        }
     }
 
     // MARK: Numbers

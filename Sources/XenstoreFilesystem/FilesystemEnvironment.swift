@@ -4,21 +4,34 @@ public struct FilesystemEnvironment {
     public var now: () -> Timestamp
     /// Runs work that nobody waits for, on the thread that the filesystem belongs to.
     public var start: (@escaping () async -> Void) -> Void
+    /// Runs work when what has come from the store so far was looked at.
+    public var later: (@escaping () -> Void) -> Void
     /// Tells the kernel to forget something. Must not wait for the kernel.
     public var notify: (KernelNotification) -> Void
     /// Takes an error that no system call can report any more.
     public var report: (String) -> Void
+    /// Has system calls made on the mount, so that the kernel tells of changes by others: one batch
+    /// at a time. Nil where nobody is to be told.
+    public var poke: (([Poke]) -> Void)?
+    /// Whether a thread's process may watch files.
+    public var mayWatch: (CallerID) -> Bool
 
     public init(
         now: @escaping () -> Timestamp,
         start: @escaping (@escaping () async -> Void) -> Void,
+        later: @escaping (@escaping () -> Void) -> Void,
         notify: @escaping (KernelNotification) -> Void,
-        report: @escaping (String) -> Void
+        report: @escaping (String) -> Void,
+        poke: (([Poke]) -> Void)? = nil,
+        mayWatch: @escaping (CallerID) -> Bool = { _ in false }
     ) {
         self.now = now
         self.start = start
+        self.later = later
         self.notify = notify
         self.report = report
+        self.poke = poke
+        self.mayWatch = mayWatch
     }
 }
 

@@ -5,6 +5,9 @@ struct KeyFacts {
     var value: [UInt8]
     var hasChildren: Bool
     var permissions: Permissions
+    /// The names of the children, each followed by a zero, where they were asked for and fit a
+    /// message.
+    var names: [UInt8]?
 }
 
 extension Filesystem {
@@ -114,6 +117,7 @@ extension KeyFacts {
             throw .malformedReply
         }
         self.permissions = permissions
+        names = try? answers[first + 1].get()
     }
 
     /// Takes the answer to DIRECTORY.

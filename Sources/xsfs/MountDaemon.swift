@@ -20,6 +20,8 @@ final class MountDaemon {
     private let options: MountOptions
     private let log: Logger
     private let guardProcess: Int32
+    private let poker: FileDescriptor?
+    private var inotifyUsers = InotifyUsers()
     private var mount: FuseMount?
     private var server: XenstoreServer?
     private var isEnding = false
@@ -31,7 +33,10 @@ final class MountDaemon {
         self.source = source
         self.mountpoint = mountpoint
         self.options = options
-        guardProcess = try DaemonProcess.startGuard(of: mountpoint.path)
+        (guardProcess, poker) = try DaemonProcess.startGuard(
+            of: mountpoint.path,
+            pokes: options.usesInotify
+        )
         SignalSource.ignoreBrokenPipes()
         log = Log.start()
         loop = try EventLoop()
@@ -126,8 +131,11 @@ final class MountDaemon {
         let environment = FilesystemEnvironment(
             now: { .now },
             start: { [unowned self] work in begin(work) },
+            later: { [loop] work in loop.later(work) },
             notify: { [unowned self] notification in mount?.notify(notification) },
-            report: { [log] text in log.error("\(text)") }
+            report: { [log] text in log.error("\(text)") },
+            poke: poker == nil ? nil : { [unowned self] pokes in mount?.poke(pokes) },
+            mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) }
         )
         return Filesystem(access, options: options, environment: environment)
     }
@@ -150,6 +158,7 @@ final class MountDaemon {
             filesystem,
             at: mountpoint.path,
             options: (names + options.kernel).joined(separator: ","),
+            poker: poker,
             on: loop
         )
         mount.onEnd = { [unowned self] in end() }

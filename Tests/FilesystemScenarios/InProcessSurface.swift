@@ -46,6 +46,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
             environment: FilesystemEnvironment(
                 now: { Timestamp(seconds: 1, nanoseconds: 0) },
                 start: { work in kernel.started.append(work) },
+                later: { work in kernel.started.append { work() } },
                 notify: { notification in
                     switch notification {
                     case .name(let directory, let name):

@@ -1,0 +1,118 @@
+import XenstoreProtocol
+
+/// The answers to the poker, from memory: it tells what has happened already.
+extension Filesystem {
+    public func lookupForPoker(
+        _ name: String,
+        in directory: InodeNumber
+    ) throws(FilesystemError) -> Entry {
+        let parent = try findDirectory(directory)
+        if let poke = announcer.pokes.find(name, in: parent) {
+            switch poke.kind {
+            case .create, .makeDirectory: throw .noEntry
+            case .modify, .changeAttributes, .remove, .removeDirectory: return entry(of: poke)
+            }
+        }
+        // On the way to the directory that the poke is in.
+        guard let node = keys.child(name, of: parent) else { throw .noEntry }
+        node.addLookup(.directory)
+        let permissions = node.permissions ?? Permissions(owner: .privileged)
+        return Entry(
+            attributes: attributes(of: node, .directory, permissions, size: 0),
+            nameLifetime: 0
+        )
+    }
+
+    public func createForPoker(
+        _ name: String,
+        in directory: InodeNumber
+    ) throws(FilesystemError) -> Entry {
+        let parent = try findDirectory(directory)
+        guard let poke = announcer.pokes.find(name, in: parent) else { throw .exists }
+        poke.isDone = true
+        let entry = entry(of: poke)
+        guard !poke.isOwnValue, let node = keys.child(name, of: parent) else { return entry }
+        node.modified = environment.now()
+        node.shownView = poke.view
+        node.viewWhenEmpty = poke.view
+        if node.announced == nil { node.announced = poke.childNames.map(ChildRecords.init) }
+        return entry
+    }
+
+    public func removeForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) {
+        let parent = try findDirectory(directory)
+        guard let poke = announcer.pokes.find(name, in: parent) else { throw .noEntry }
+        poke.isDone = true
+        guard !poke.isOwnValue, let node = keys.child(name, of: parent) else { return }
+        if let path = try? node.path() { keys.forgetView(at: path) }
+        forgetRemoved(node)
+        keys.detach(node)
+    }
+
+    public func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
+        _ = try find(inode)
+        return .poker
+    }
+
+    public func touchForPoker(_ inode: InodeNumber) throws(FilesystemError) -> Attributes {
+        let (node, view) = try find(inode)
+        guard let poke = announcer.pokes.find(node, view) else { throw .stale }
+        poke.isDone = true
+        return attributes(of: node, view, poke.permissions, size: poke.size)
+    }
+
+    // MARK: Batches
+
+    public func pokerIsDone() {
+        announcer.pokes.done()
+        sendPokes()
+    }
+
+    public func pokerHasStarted() {
+        announcer.pokes.started()
+        sendPokes()
+    }
+
+    public func pokerHasEnded() {
+        announcer.pokes.ended()
+    }
+
+    /// Gives the poker its next batch, if it has nothing to do.
+    func sendPokes() {
+        guard let send = environment.poke else { return }
+        while true {
+            let batch = announcer.pokes.takeBatch()
+            guard !batch.isEmpty else { return }
+            let calls = batch.compactMap { poke in
+                pathOnMount(of: poke).map { Poke(kind: poke.kind, path: $0) }
+            }
+            guard calls.isEmpty else { return send(calls) }
+            // All of their directories are gone.
+            announcer.pokes.done()
+        }
+    }
+
+    /// The path from the mount's root on; nil where the directory has lost its place.
+    private func pathOnMount(of poke: PendingPoke) -> String? {
+        guard let path = try? poke.directory.path() else { return nil }
+        let names = path.components.dropFirst(options.subtree.components.count)
+        return (names + [poke.name[...]]).joined(separator: "/")
+    }
+
+    private func entry(of poke: PendingPoke) -> Entry {
+        let node =
+            poke.isOwnValue
+            ? poke.directory : keys.insertChild(poke.name, of: poke.directory)
+        node.addLookup(poke.view)
+        // Not kept: whoever comes next asks.
+        return Entry(
+            attributes: attributes(of: node, poke.view, poke.permissions, size: poke.size),
+            nameLifetime: 0
+        )
+    }
+}
+
+extension HandleID {
+    /// What the poker opens. Nothing can be read from it or written to it.
+    static let poker = HandleID(rawValue: 0)
+}
