@@ -12,6 +12,8 @@
 /* A mounted filesystem, and a request of the kernel that must be answered once. */
 typedef struct xsfs_session xsfs_session;
 typedef struct xsfs_request xsfs_request;
+/* Somebody who waits for a file to become readable. */
+typedef struct xsfs_poll xsfs_poll;
 
 struct xsfs_attributes {
     uint64_t inode;
@@ -71,7 +73,9 @@ void xsfs_on_rename(xsfs_request *request, uint64_t directory, const char *name,
 void xsfs_on_create(xsfs_request *request, uint64_t directory, const char *name, int32_t flags,
                     uint32_t mode);
 void xsfs_on_open(xsfs_request *request, uint64_t inode, int32_t flags);
-void xsfs_on_read(xsfs_request *request, uint64_t handle, int64_t offset, size_t size);
+void xsfs_on_read(xsfs_request *request, uint64_t handle, int64_t offset, size_t size, bool waits);
+/* With a place for one who waits, which ends with xsfs_poll_end. */
+void xsfs_on_poll(xsfs_request *request, uint64_t handle, xsfs_poll *_Nullable poll);
 void xsfs_on_write(xsfs_request *request, uint64_t handle, int64_t offset, const uint8_t *bytes,
                    size_t size);
 void xsfs_on_flush(xsfs_request *request, uint64_t handle);
@@ -101,6 +105,11 @@ void xsfs_reply_entry(xsfs_request *request, const struct xsfs_entry *entry);
 void xsfs_reply_attributes(xsfs_request *request, const struct xsfs_attributes *attributes);
 /* A file: its reads and writes come here, not to the page cache. */
 void xsfs_reply_open(xsfs_request *request, uint64_t handle, bool needs_flush);
+/* A file that cannot be sought in, and whose reads may wait. */
+void xsfs_reply_open_stream(xsfs_request *request, uint64_t handle);
+void xsfs_reply_poll(xsfs_request *request, bool is_readable);
+/* Lets go of who waits for a file, after waking it if asked to. */
+void xsfs_poll_end(xsfs_poll *poll, bool notifies);
 void xsfs_reply_opendir(xsfs_request *request, uint64_t handle);
 void xsfs_reply_create(xsfs_request *request, const struct xsfs_entry *entry, uint64_t handle);
 void xsfs_reply_bytes(xsfs_request *request, const uint8_t *_Nullable bytes, size_t size);

@@ -24,6 +24,7 @@ public final class FuseMount {
     private let context: UnsafeMutablePointer<UnsafeRawPointer?>
     private let notifier: KernelNotifier
     private let poker: Poker?
+    var polls = PollTable()
     private var source: SourceID?
     private var isMounted = false
     /// Whether the kernel has ended the mount.
@@ -84,6 +85,7 @@ public final class FuseMount {
     public func unmount() {
         guard isMounted else { return }
         isMounted = false
+        polls.removeAll()
         if let source { loop.remove(source) }
         xsfs_session_unmount(session, mountpoint)
         poker?.close()
@@ -94,6 +96,7 @@ public final class FuseMount {
     /// Calls `action` once, as soon as no request waits for its answer, neither here nor in the
     /// kernel. On the loop.
     public func whenIdle(_ action: @escaping () -> Void) {
+        filesystem.endStreams()
         onIdle = action
         checkIdle()
     }
@@ -109,6 +112,11 @@ public final class FuseMount {
     /// Tells the kernel to forget something, when it can be done without harm. On the loop.
     public func notify(_ notification: KernelNotification) {
         if let notification = gate.pass(notification) { notifier.notify(notification) }
+    }
+
+    /// Wakes those who wait for a handle to become readable. On the loop.
+    public func wake(_ handle: HandleID) {
+        polls.wake(handle)
     }
 
     /// Has system calls made by which inotify tells of changes by others. On the loop.

@@ -20,6 +20,8 @@ struct Announcer {
     private var order: [Place] = []
     private var underWay: Set<Place> = []
     var isAsking = false
+    /// The latest sighting when the batch was sent: later ones are of keys that were made since.
+    var sightingsBefore = 0
     var own = OwnChanges()
     /// Changes of our own that were answered before the last batch.
     private var olderOwnChanges: [Int] = []

@@ -3,6 +3,7 @@ import XenstoreProtocol
 extension Filesystem {
     public func attributes(of inode: InodeNumber) async throws(FilesystemError) -> Attributes {
         if let file = scratch.find(inode) { return attributes(of: file) }
+        if let file = streams.find(inode) { return attributes(of: file) }
         let (node, view) = try find(inode)
         let facts: KeyFacts
         do throws(FilesystemError) {

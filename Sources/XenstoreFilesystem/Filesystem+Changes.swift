@@ -7,6 +7,7 @@ extension Filesystem {
     /// A connection is there: sets the watch and forgets all that was known without it.
     public func connected() async {
         isWatching = false
+        firstEvents = [options.subtree]
         do throws(XenstoreError) {
             _ = try await access.send(.watch(options.subtree, token: watchToken), in: .none)
             isWatching = true
@@ -15,6 +16,8 @@ extension Filesystem {
             environment.report("the store refused a watch of \(options.subtree): \(error)")
         }
         forgetEverything()
+        await watchSpecialPathsAgain()
+        tellStreamsOfMissing()
     }
 
     /// The connection is lost: nothing is known until it is back.
@@ -50,6 +53,7 @@ extension Filesystem {
     /// Takes the event of a watch: something at `path` may have changed, or below it all may be
     /// gone.
     public func changed(_ path: XenstorePath) {
+        tellStreams(path)
         guard path.isAbsolute else { return }
         changes.append(path)
         var node = keys.root

@@ -101,6 +101,7 @@ extension Filesystem {
             requests += questions
             counts.append(questions.count)
         }
+        announcer.sightingsBefore = latestSighting
         let answers = await access.base.send(requests, in: .none)
         announcer.batchIsDone()
         announcer.own.remove(ownChanges)
@@ -144,7 +145,11 @@ extension Filesystem {
             return
         }
         // It may have been moved meanwhile, and what was asked is another's.
-        guard !doubt.directory.isDetached else { return }
+        guard !doubt.directory.isDetached, let path = try? path(of: doubt) else { return }
+        guard !announcer.own.isUnderWay(path) else {
+            // What this mount is making of it is not settled.
+            return announcer.add(doubt)
+        }
         if doubt.name.isEmpty {
             announceRoot(facts)
         } else {
@@ -328,6 +333,7 @@ extension Filesystem {
             facts.permissions,
             size: view == .file ? options.valueForm.size(of: facts.value) : 0
         )
+        poke.sightingsBefore = announcer.sightingsBefore
         if kind == .makeDirectory { poke.childNames = facts.names }
         guard !announcer.pokes.add(poke), !announcer.hasLostPokes else { return }
         announcer.hasLostPokes = true

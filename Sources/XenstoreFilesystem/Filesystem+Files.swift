@@ -9,6 +9,7 @@ extension Filesystem {
     ) async throws(FilesystemError) -> HandleID {
         if flags.contains(.write) { try requireWritable() }
         if let file = scratch.find(inode) { return try openScratch(file, flags) }
+        if let file = streams.find(inode) { return try await openStream(file, flags) }
         let (node, view) = try find(inode)
         guard view == .file else { throw .isDirectory }
         var isCreator = false
@@ -71,6 +72,7 @@ extension Filesystem {
             switch try files.find(handle) {
             case .key(let file): file.content
             case .scratch(let open): open.file.content
+            case .stream: throw .invalid
             }
         guard offset >= 0, offset < content.count, count > 0 else { return [] }
         return content[offset..<min(content.count, offset + count)]
@@ -87,6 +89,7 @@ extension Filesystem {
         switch try files.find(handle) {
         case .key(let file): try await write(bytes, to: file, offset: offset)
         case .scratch(let open): try await write(bytes, to: open, offset: offset)
+        case .stream: throw .badHandle
         }
     }
 
@@ -189,6 +192,7 @@ extension Filesystem {
         case .key(let file): await release(file)
         case .scratch(let open):
             if let key = scratch.removeHandle(open.file) { keys.dropUnused(key) }
+        case .stream: streams.closed(handle)
         case nil: return
         }
     }

@@ -8,8 +8,11 @@ extension Filesystem {
     ) throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
         if let poke = announcer.pokes.find(name, in: parent) {
+            try refuseIfMadeAgain(poke)
             switch poke.kind {
-            case .create, .makeDirectory: throw .noEntry
+            case .create, .makeDirectory:
+                guard let entry = entryOfOther(poke) else { throw .noEntry }
+                return entry
             case .modify, .changeAttributes, .remove, .removeDirectory: return entry(of: poke)
             }
         }
@@ -42,11 +45,41 @@ extension Filesystem {
     public func removeForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) {
         let parent = try findDirectory(directory)
         guard let poke = announcer.pokes.find(name, in: parent) else { throw .noEntry }
+        try refuseIfMadeAgain(poke)
         poke.isDone = true
         guard !poke.isOwnValue, let node = keys.child(name, of: parent) else { return }
         if let path = try? node.path() { keys.forgetView(at: path) }
         forgetRemoved(node)
         keys.detach(node)
+    }
+
+    /// The entry of a key that is to be told as made, and that shows otherwise by now. It may be in
+    /// use: its name stays.
+    private func entryOfOther(_ poke: PendingPoke) -> Entry? {
+        guard !poke.isOwnValue, let node = keys.child(poke.name, of: poke.directory),
+            let view = node.shownView, view != poke.view, node.lookups(view) > 0
+        else { return nil }
+        poke.isDone = true
+        node.addLookup(view)
+        return Entry(
+            attributes: attributes(of: node, view, poke.permissions, size: 0),
+            nameLifetime: 0
+        )
+    }
+
+    /// A key that was made again since its removal was found may be in use: a program's working
+    /// directory, a file that is being created. Its removal is not told.
+    private func refuseIfMadeAgain(_ poke: PendingPoke) throws(FilesystemError) {
+        guard poke.kind == .remove || poke.kind == .removeDirectory, !poke.isOwnValue,
+            let node = keys.child(poke.name, of: poke.directory),
+            node.lastSeen > poke.sightingsBefore
+        else { return }
+        poke.isDone = true
+        if poke.directory.announced?[poke.name] == nil {
+            poke.directory.announced?[poke.name] = .unknown
+        }
+        // For ENOENT the kernel would drop the name from under whoever uses it.
+        throw .busy
     }
 
     public func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {

@@ -12,10 +12,17 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
 
     var keys: KeyTable
     var scratch = ScratchTable()
+    var streams = StreamTable()
+    /// The special paths that the connection has a watch of.
+    var specialWatches: Set<XenstorePath> = []
+    /// Watches whose first event is to come, which tells of no change.
+    var firstEvents: Set<XenstorePath> = []
     var files = HandleTable<OpenHandle>()
     var directories = HandleTable<OpenDirectory>()
     var changes = ChangeLog()
     var announcer = Announcer()
+    /// How many answers said of a known key that it is there.
+    private var sightings = 0
     /// Whether a watch keeps names, shapes and permissions true.
     var isWatching = false
 
@@ -40,7 +47,9 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     // MARK: Numbers
 
     func find(_ inode: InodeNumber) throws(FilesystemError) -> (node: KeyNode, view: View) {
-        guard let found = keys.find(inode) else { throw .stale }
+        guard let found = keys.find(inode) else {
+            throw streams.find(inode) == nil ? .stale : .notPermitted
+        }
         return found
     }
 
@@ -52,10 +61,20 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     }
 
     public func forget(_ inode: InodeNumber, count: UInt64) {
+        guard !streams.forget(inode, count: count) else { return }
         guard let (node, view) = keys.find(inode) else { return }
         node.removeLookups(count, view)
         keys.dropUnused(node)
     }
+
+    /// The key is there, says the store, or this mount has just made it.
+    func noteSeen(_ node: KeyNode) {
+        sightings += 1
+        node.lastSeen = sightings
+    }
+
+    /// The number of the latest ``noteSeen(_:)``.
+    var latestSighting: Int { sightings }
 
     // MARK: Errors
 

@@ -13,6 +13,8 @@ public struct FilesystemEnvironment {
     /// Has system calls made on the mount, so that the kernel tells of changes by others: one batch
     /// at a time. Nil where nobody is to be told.
     public var poke: (([Poke]) -> Void)?
+    /// Told when there is something to read from a handle of a stream.
+    public var readable: (HandleID) -> Void
     /// Whether a thread's process may watch files.
     public var mayWatch: (CallerID) -> Bool
 
@@ -23,6 +25,7 @@ public struct FilesystemEnvironment {
         notify: @escaping (KernelNotification) -> Void,
         report: @escaping (String) -> Void,
         poke: (([Poke]) -> Void)? = nil,
+        readable: @escaping (HandleID) -> Void = { _ in },
         mayWatch: @escaping (CallerID) -> Bool = { _ in false }
     ) {
         self.now = now
@@ -31,6 +34,7 @@ public struct FilesystemEnvironment {
         self.notify = notify
         self.report = report
         self.poke = poke
+        self.readable = readable
         self.mayWatch = mayWatch
     }
 }

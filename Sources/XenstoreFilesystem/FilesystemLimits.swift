@@ -38,6 +38,12 @@ public enum FilesystemLimits {
     /// Notices of changes that are passed to the kernel together.
     public static let pokeBatch = 64
 
+    /// Event streams that are open at a time; then opening another fails with ENOSPC.
+    public static let streams = 1024
+
+    /// Lines that wait for the reader of an event stream; then they are dropped, and one says so.
+    public static let streamLines = 4096
+
     /// Seconds that the kernel may keep a name that a watch invalidates.
     public static let nameLifetimeSeconds = 86400.0
 }

@@ -35,6 +35,20 @@ public protocol FilesystemOperations: AnyObject {
     /// Answers from memory.
     func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
         -> ArraySlice<UInt8>
+    /// Whether the handle is that of an event stream, for ``readStream(_:count:waits:)``.
+    func isStream(_ handle: HandleID) -> Bool
+    /// Whether a read of the handle returns at once.
+    func isReadable(_ handle: HandleID) -> Bool
+    /// Takes lines of an event stream; nothing is the end.
+    ///
+    /// - Parameter waits: whether to wait for one; else ``FilesystemError/again``.
+    func readStream(
+        _ handle: HandleID,
+        count: Int,
+        waits: Bool
+    ) async throws(FilesystemError) -> ArraySlice<UInt8>
+    /// Ends all event streams, so that nobody waits any more.
+    func endStreams()
     /// Puts bytes into the value, and the value into the store.
     func write(_ bytes: [UInt8], to handle: HandleID, offset: Int) async throws(FilesystemError)
     /// Whether ``flush(_:)`` has nothing to do for this handle.

@@ -44,6 +44,7 @@ extension Filesystem {
         do throws(XenstoreError) {
             let value = try await access.send(.read(path), in: .none)
             node.hasValue = !value.isEmpty
+            noteSeen(node)
             return value
         } catch {
             throw noted(error, node, at: path)
@@ -53,6 +54,7 @@ extension Filesystem {
     /// Keeps what an answer told, unless a change has come since it was asked.
     func learn(_ facts: KeyFacts, of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
         guard stands(node, at: path) else { return }
+        noteSeen(node)
         node.hasValue = !facts.value.isEmpty
         node.wasToldStale = false
         if node.hasValue { node.maker = nil }

@@ -38,6 +38,15 @@ struct OwnChanges {
         return changes.values.contains { $0.coversBelow && $0.path.contains(path) }
     }
 
+    /// Whether a change of our own at this path waits for the store's answer.
+    func isUnderWay(_ path: XenstorePath) -> Bool {
+        guard byPath[path] != nil || subtreeCount > 0 else { return false }
+        return changes.values.contains { change in
+            !change.isAnswered
+                && (change.path == path || change.coversBelow && change.path.contains(path))
+        }
+    }
+
     /// Those that are answered.
     var answered: [Int] { changes.filter { $0.value.isAnswered }.map(\.key) }
 

@@ -30,6 +30,9 @@ final class PendingPoke {
     let size: Int
     /// The names of the children that a directory is made with, each followed by a zero.
     var childNames: [UInt8]?
+    /// The latest sighting of any key when the store was asked. What was seen later was made since,
+    /// and must not be removed.
+    var sightingsBefore = 0
     /// Whether the call that matters has come.
     var isDone = false
     /// Whether it was sent to a process that died.

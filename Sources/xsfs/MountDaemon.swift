@@ -135,6 +135,7 @@ final class MountDaemon {
             notify: { [unowned self] notification in mount?.notify(notification) },
             report: { [log] text in log.error("\(text)") },
             poke: poker == nil ? nil : { [unowned self] pokes in mount?.poke(pokes) },
+            readable: { [unowned self] handle in mount?.wake(handle) },
             mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) }
         )
         return Filesystem(access, options: options, environment: environment)

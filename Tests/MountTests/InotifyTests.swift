@@ -138,7 +138,7 @@ struct InotifyTests {
                     xenstore-write /t/key v
                     watch $M/t
                     xenstore-write /t/key w /t/new x; xenstore-rm /t/new; cat t/key
-                    echo own > t/key; told 'MODIFY t/key' 'MODIFY t/key' 'CLOSE_WRITE,CLOSE t/key'
+                    echo own >> t/key; told 'MODIFY t/key' 'CLOSE_WRITE,CLOSE t/key'
                     """,
                 prints: "w\n"
             )
