@@ -14,12 +14,14 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         let view: View
     }
 
-    public let store: any XenstoreAccess
-    public let filesystem: Filesystem<Access>
+    public private(set) var store: any XenstoreAccess
+    public let filesystem: Spaces<Access>
     private let deliver: () -> Void
     /// All system calls come from one program.
     private let caller = CallerID(rawValue: 1)
     private let kernel: Kernel
+    /// What comes before each path.
+    private var prefix: [String] = []
 
     /// What the kernel knows, shared with the filesystem's notices to it.
     private final class Kernel {
@@ -37,12 +39,12 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         _ access: Access,
         other: any XenstoreAccess,
         options: FilesystemOptions,
-        deliver: @escaping (Filesystem<Access>) -> Void
+        deliver: @escaping (Spaces<Access>) -> Void
     ) {
         let kernel = Kernel()
         let start = ContinuousClock.now
         store = other
-        filesystem = Filesystem(
+        filesystem = Spaces(
             access,
             options: options,
             environment: FilesystemEnvironment(
@@ -66,6 +68,17 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         let filesystem = filesystem
         self.deliver = { deliver(filesystem) }
         kernel.deliver = self.deliver
+    }
+
+    /// Goes on inside a transaction: what follows sees the store as that one does, and so does
+    /// ``store``.
+    public func enterTransaction() async throws {
+        try await makeDirectory("/.txn/all")
+        guard let access = filesystem.transactionAccess(named: "all") else {
+            throw FilesystemError.noEntry
+        }
+        store = access
+        prefix = [".txn", "all"]
     }
 
     /// Errors that no system call could report.
@@ -96,14 +109,18 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         _ body: (_ parent: InodeNumber, _ name: String) async throws -> Value
     ) async throws -> Value {
         await settle()
-        let names = path.split(separator: "/").map(String.init)
-        guard let last = names.last else { throw FilesystemError.invalid }
+        let names = names(of: path)
+        let last = names.last ?? "."
         do {
             return try await body(try await walk(names.dropLast()), last)
         } catch FilesystemError.stale {
             kernel.names = [:]
             return try await body(try await walk(names.dropLast()), last)
         }
+    }
+
+    private func names(of path: String) -> [String] {
+        prefix + path.split(separator: "/").map(String.init)
     }
 
     private func walk(_ names: ArraySlice<String>) async throws -> InodeNumber {
@@ -117,6 +134,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     }
 
     private func find(_ name: String, in directory: InodeNumber) async throws -> Dentry {
+        if name == "." { return Dentry(inode: directory, view: .directory) }
         let key = Name(directory: directory, name: name)
         if let known = kernel.names[key] { return known }
         let entry = try await filesystem.lookup(name, in: directory, by: caller)
@@ -282,7 +300,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
 
     public func rename(_ path: String, to newPath: String, _ mode: RenameMode) async throws {
         try await call(path) { parent, name in
-            let newNames = newPath.split(separator: "/").map(String.init)
+            let newNames = names(of: newPath)
             let newParent = try await walk(newNames.dropLast())
             let newName = newNames.last ?? ""
             _ = try await find(name, in: parent)
