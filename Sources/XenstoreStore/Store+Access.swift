@@ -102,7 +102,7 @@ extension Store {
     /// Looks at the nodes above a path up to the nearest that exists, which is what a refusal
     /// depends on, and returns that one's permissions.
     @discardableResult
-    private func noteParents(
+    func noteParents(
         of path: StorePath,
         _ caller: Caller
     ) throws(StoreErrorCode) -> Permissions {

@@ -25,9 +25,11 @@ struct DifferentialTests {
             )
         }
         var random = RandomRequests(seed: run.seed)
+        var history: [String] = []
         for step in 0..<run.count {
             let client = random.client(of: pairs.count)
             let message = random.request(from: client, isPrivileged: pairs[client].isPrivileged)
+            history.append("\(client): \(random.text(message))")
             try pairs[client].send(message)
             var changed = false
             // The sender first: the others' events are there when it has its reply.
@@ -36,7 +38,7 @@ struct DifferentialTests {
                 let (theirs, ours) = try pair.receive(upTo: RequestID(UInt32(step)))
                 try #require(
                     theirs.map(random.text) == ours.map(random.text),
-                    "seed \(run.seed), step \(step), client \(index): \(random.text(message)) of \(client)"
+                    "seed \(run.seed), step \(step), client \(index); the last requests: \(history.suffix(40))"
                 )
                 if index == client, let reply = ours.first(where: { $0.type != .watchEvent }) {
                     changed = random.note(message, reply, of: client)

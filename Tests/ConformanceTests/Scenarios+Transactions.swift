@@ -87,6 +87,15 @@ let transactionScenarios: [Scenario] =
             Row("A.t", "TRANSACTION_END T|", "OK|")
             Row("A", "READ $/a|", "in")
         },
+        Scenario("a refusal inside") {
+            // What was refused depends on the nodes above, so they count as read.
+            Row("A", "WRITE $/a|", "OK|")
+            Row("A", "SET_PERMS $/a|b0|", "OK|")
+            Row("G.t", "TRANSACTION_START |", "#|")
+            Row("G.t", "SET_PERMS $/a|b0|", "EACCES")
+            Row("A", "WRITE $|changed", "OK|")
+            Row("G.t", "TRANSACTION_END T|", .differs("EAGAIN", oxenstored: "OK|"))
+        },
         Scenario("a client that meets itself") {
             Row("A", "WRITE $/a|0", "OK|")
             Row("A.t", "TRANSACTION_START |", "#|")
