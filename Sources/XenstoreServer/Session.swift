@@ -3,6 +3,17 @@ import SystemPackage
 import XenstoreProtocol
 import XenstoreStore
 
+/// A buffer for what is read at once: a session keeps only what is no whole message yet.
+final class InputScratch {
+    let bytes: UnsafeMutableRawBufferPointer
+
+    init(size: Int) {
+        bytes = .allocate(byteCount: size, alignment: 16)
+    }
+
+    deinit { bytes.deallocate() }
+}
+
 /// One client of a server: its requests go to the store, what the store says goes back.
 final class Session {
     var onClose: () -> Void = {}
@@ -13,11 +24,15 @@ final class Session {
     private let loop: EventLoop
     private var id: ConnectionID?
     private var source: SourceID?
-    private var decoder = MessageDecoder()
+    private var decoder: MessageDecoder
+    /// What is read at once goes there first; all sessions of a loop share it.
+    private let scratch: InputScratch
     private var output: [UInt8] = []
     private var written = 0
     /// The events in `output`, as long as nothing of it was written: an equal one says no more.
     private var unsentEvents: Set<[UInt8]> = []
+    /// oxenstored tells an event as often as it happens.
+    private let mergesEvents: Bool
     private var isFlushScheduled = false
     private var interest: Readiness = .readable
 
@@ -26,12 +41,22 @@ final class Session {
         host: StoreHost,
         as domain: DomainID,
         limits: SessionLimits,
+        scratch: InputScratch,
         on loop: EventLoop
     ) {
         self.descriptor = descriptor
         self.host = host
         self.limits = limits
         self.loop = loop
+        self.scratch = scratch
+        let isOxenstored = host.store.compatibility == .oxenstored
+        mergesEvents = !isOxenstored
+        decoder = MessageDecoder(
+            // What is too long is an error there, on a socket of the privileged domain.
+            payloadLimit: isOxenstored && domain == .privileged
+                ? limits.oversizedRequest : ProtocolLimits.payloadSize,
+            initialCapacity: limits.keptInput
+        )
         id = host.attach(as: domain) { [unowned self] delivery in
             switch delivery {
             case .message(let message): send(message)
@@ -66,11 +91,9 @@ final class Session {
         guard source != nil, !readiness.isDisjoint(with: [.readable, .failed]) else { return }
         var isAtEnd = false
         do throws(Errno) {
-            _ = try decoder.fill(minimumCapacity: limits.inputPerTurn) { (buffer) throws(Errno) in
-                let count = try descriptor.readAvailable(into: buffer)
-                isAtEnd = count == 0
-                return count ?? 0
-            }
+            let count = try descriptor.readAvailable(into: scratch.bytes)
+            isAtEnd = count == 0
+            decoder.append(UnsafeRawBufferPointer(rebasing: scratch.bytes[..<(count ?? 0)]))
         } catch {
             return close()
         }
@@ -88,6 +111,7 @@ final class Session {
             // Where a length is wrong nothing that follows can be read.
             return close()
         }
+        decoder.shrink()
         updateInterest()
     }
 
@@ -96,7 +120,7 @@ final class Session {
     private func send(_ message: Message) {
         guard source != nil else { return }
         // Special events are told each time: two domains may have come.
-        if message.type == .watchEvent, message.payload.first != UInt8(ascii: "@") {
+        if mergesEvents, message.type == .watchEvent, message.payload.first != UInt8(ascii: "@") {
             guard unsentEvents.insert(message.payload).inserted else { return }
         }
         guard output.count - written + message.payload.count <= limits.output else {
@@ -134,7 +158,7 @@ final class Session {
             }
         }
         if written == output.count {
-            output.removeAll(keepingCapacity: output.capacity <= limits.outputBeforePause)
+            output.removeAll(keepingCapacity: output.capacity <= limits.keptOutput)
             written = 0
         } else if written > output.count / 2 {
             // A reader that never catches up must not keep what it has read.

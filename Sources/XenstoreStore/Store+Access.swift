@@ -95,7 +95,8 @@ extension Store {
         connection.isPrivileged || stands(connection, for: permissions.owner)
     }
 
-    private func stands(_ connection: Connection, for domain: DomainID) -> Bool {
+    /// Whether a connection has the rights of a domain: its own, or those of its target.
+    func stands(_ connection: Connection, for domain: DomainID) -> Bool {
         connection.domain == domain || domains[connection.domain].target == domain
     }
 

@@ -179,7 +179,7 @@ extension Store {
     }
 
     /// What a domain owns as the caller sees it.
-    private func usage(of domain: DomainID, _ caller: Caller) -> UsageTable.Usage {
+    func usage(of domain: DomainID, _ caller: Caller) -> UsageTable.Usage {
         let committed = tree.usage[domain]
         guard let transaction = caller.transaction else { return committed }
         return committed + transaction.tree.usage[domain]

@@ -96,6 +96,21 @@ let transactionScenarios: [Scenario] =
             Row("A", "WRITE $|changed", "OK|")
             Row("G.t", "TRANSACTION_END T|", .differs("EAGAIN", oxenstored: "OK|"))
         },
+        Scenario("rights that come with a commit") {
+            // C writes and tells node by node, in the order of their first access.
+            Row("A", "WRITE $/a|", "OK|")
+            Row("G", "WATCH $|t|", "OK|", ["G $ t"])
+            Row("A.t", "TRANSACTION_START |", "#|")
+            Row("A.t", "WRITE $/a/child|", "OK|")
+            Row("A.t", "SET_PERMS $/a|n0|r5|", "OK|")
+            Row(
+                "A.t",
+                "TRANSACTION_END T|",
+                "OK|",
+                .differ(["G $/a t"], oxenstored: ["G $/a/child t", "G $/a t"])
+            )
+            Row("G", "UNWATCH $|t|", "OK|")
+        },
         Scenario("a client that meets itself") {
             Row("A", "WRITE $/a|0", "OK|")
             Row("A.t", "TRANSACTION_START |", "#|")

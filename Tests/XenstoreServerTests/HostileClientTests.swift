@@ -31,6 +31,22 @@ struct HostileClientTests {
         }
     }
 
+    /// oxenstored has an error for it where C xenstored hangs up; ours does that too, beyond
+    /// 64 KiB.
+    @Test func aLengthThatIsTooGreatForOxenstored() async throws {
+        try await Shell.use { shell in
+            try await withServing(["--compatibility", "oxenstored"], shell) { server in
+                let client = try server.connect()
+                let value = [UInt8](repeating: 0x78, count: 60_000)
+                try client.send(Message(.write, payload: Array("/k\0".utf8) + value))
+                #expect(try client.receive()?.payload == Array("E2BIG\0".utf8))
+                try server.expectAlive(client)
+                try client.send(header(MessageType.read.rawValue, length: 65537))
+                #expect(try client.end())
+            }
+        }
+    }
+
     @Test func halfAMessageAndAnEnd() async throws {
         try await withServer { server in
             let witness = try server.connect()
