@@ -20,6 +20,9 @@ final class Session {
 
     private let descriptor: FileDescriptor
     private let host: StoreHost
+    private let domain: DomainID
+    /// Where in `output` the replies end that an unprivileged domain has not taken yet.
+    private var untaken: [Int] = []
     private let limits: SessionLimits
     private let loop: EventLoop
     private var id: ConnectionID?
@@ -46,6 +49,7 @@ final class Session {
     ) {
         self.descriptor = descriptor
         self.host = host
+        self.domain = domain
         self.limits = limits
         self.loop = loop
         self.scratch = scratch
@@ -75,6 +79,7 @@ final class Session {
         loop.remove(source)
         if let id { host.detach(id) }
         id = nil
+        forgetTaken(upTo: .max)
         descriptor.closeIgnoringErrors()
         onClose()
     }
@@ -102,7 +107,7 @@ final class Session {
 
     private func handleRequests() {
         do throws(ProtocolViolation) {
-            while let id, output.count - written < limits.outputBeforePause,
+            while let id, output.count - written < limits.outputBeforePause, !isAtOutstanding,
                 let message = try decoder.next()
             {
                 host.receive(message, from: id)
@@ -127,6 +132,10 @@ final class Session {
             return closeLater()
         }
         message.encode(into: &output)
+        if domain != .privileged, message.type != .watchEvent {
+            untaken.append(output.count)
+            host.countOutstanding(1, of: domain)
+        }
         guard !isFlushScheduled else { return }
         isFlushScheduled = true
         // All that one turn brings goes out in one write.
@@ -157,23 +166,38 @@ final class Session {
                 return close()
             }
         }
+        forgetTaken(upTo: written)
         if written == output.count {
             output.removeAll(keepingCapacity: output.capacity <= limits.keptOutput)
             written = 0
         } else if written > output.count / 2 {
             // A reader that never catches up must not keep what it has read.
             output.removeSubrange(..<written)
+            for index in untaken.indices { untaken[index] -= written }
             written = 0
         }
         // Requests that came before the reader was slow wait in the decoder.
         handleRequests()
     }
 
+    /// Whether so many answers wait that no more requests are heard.
+    private var isAtOutstanding: Bool {
+        guard !untaken.isEmpty, let limit = host.outstandingLimit(of: domain) else { return false }
+        return untaken.count >= limit
+    }
+
+    private func forgetTaken(upTo end: Int) {
+        let taken = untaken.prefix { $0 <= end }.count
+        guard taken > 0 else { return }
+        untaken.removeFirst(taken)
+        host.countOutstanding(-taken, of: domain)
+    }
+
     private func updateInterest() {
         guard let source else { return }
         let waiting = output.count - written
         var wanted: Readiness = []
-        if waiting < limits.outputBeforePause { wanted.insert(.readable) }
+        if waiting < limits.outputBeforePause, !isAtOutstanding { wanted.insert(.readable) }
         if waiting > 0, !isFlushScheduled { wanted.insert(.writable) }
         guard wanted != interest else { return }
         interest = wanted

@@ -17,6 +17,10 @@ public final class Store {
     var effects: [StoreEffect] = []
     /// What is to follow the reply: the first event of a new watch.
     var effectsAfterReply: [StoreEffect] = []
+    /// Where lines for whoever runs the store go: CONTROL `print`, `memreport` and `log`, and
+    /// domains above their soft quotas. Nowhere at first.
+    public var report: ((String) -> Void)?
+    var isLogging = false
     /// Whether changes are kept for ``takeRecord()``. Off at first.
     public var isRecording = false
     var record = RecordEncoder()
@@ -95,6 +99,7 @@ public final class Store {
         into result: inout [StoreEffect]
     ) {
         guard let connection = connections[id] else { return }
+        log("in", message, id)
         var reply = message
         do throws(StoreErrorCode) {
             switch compatibility {
@@ -109,6 +114,8 @@ public final class Store {
             reply.rawType = MessageType.error.rawValue
             reply.payload = Array(error.name.utf8) + [0]
         }
+        checkSoftQuota(of: connection.domain)
+        log("out", reply, id)
         result.append(contentsOf: effects)
         result.append(.send(reply, to: id))
         result.append(contentsOf: effectsAfterReply)
