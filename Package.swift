@@ -122,6 +122,7 @@ let package = Package(
             dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"]
         ),
         .target(name: "MountSupport", path: "Tests/MountSupport"),
+        .testTarget(name: "CommandTests", dependencies: ["MountSupport", "TestSupport", "xsfs"]),
         .target(name: "MountCalls", path: "Tests/MountCalls"),
         .testTarget(
             name: "MountTests",
