@@ -105,8 +105,8 @@ let package = Package(
         .testTarget(
             name: "XenstoreClientTests",
             dependencies: [
-                "EventLoop", "TestSupport", "XenstoreClient", "XenstoreProtocol",
-                "XenstoreServer", "XenstoreStore", system,
+                "EventLoop", "MountSupport", "TestSupport", "XenstoreClient", "XenstoreProtocol",
+                "XenstoreServer", "XenstoreStore", "xsfs", system,
             ]
         ),
         .testTarget(
