@@ -183,6 +183,13 @@ public final class StoreConnection: XenstoreAccess {
         link.wait(for: id, .nobody)
     }
 
+    /// Takes what the store has sent by now, without waiting for more: events are handed to
+    /// ``onEvent``, and replies to whoever waits.
+    ///
+    /// - Returns: whether all of it was taken. It cannot be from inside ``onEvent``, nor without a
+    ///   connection.
+    public func takeArrived() -> Bool { link?.takeArrived() ?? false }
+
     // MARK: Life
 
     private func connect(patience: Duration) throws(Errno) {

@@ -107,6 +107,11 @@ struct KeyTable {
         return found
     }
 
+    /// What is remembered of a key that is not in use.
+    func rememberedView(at path: XenstorePath) -> View? {
+        remembered.contains(path) ? otherView : nil
+    }
+
     /// Forgets what the key at this path was: it was removed.
     mutating func forgetView(at path: XenstorePath) {
         _ = remembered.take(path)

@@ -26,6 +26,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         var names: [Name: Dentry] = [:]
         var reports: [String] = []
         var started: [() async -> Void] = []
+        var deliver: () -> Void = {}
     }
 
     /// - Parameters:
@@ -39,12 +40,14 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         deliver: @escaping (Filesystem<Access>) -> Void
     ) {
         let kernel = Kernel()
+        let start = ContinuousClock.now
         store = other
         filesystem = Filesystem(
             access,
             options: options,
             environment: FilesystemEnvironment(
                 now: { Timestamp(seconds: 1, nanoseconds: 0) },
+                elapsed: { ContinuousClock.now - start },
                 start: { work in kernel.started.append(work) },
                 notify: { notification in
                     switch notification {
@@ -52,12 +55,17 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                         kernel.names[Name(directory: directory, name: name)] = nil
                     }
                 },
-                report: { text in kernel.reports.append(text) }
+                report: { text in kernel.reports.append(text) },
+                takeEvents: {
+                    kernel.deliver()
+                    return true
+                }
             )
         )
         self.kernel = kernel
         let filesystem = filesystem
         self.deliver = { deliver(filesystem) }
+        kernel.deliver = self.deliver
     }
 
     /// Errors that no system call could report.
@@ -132,7 +140,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 if flags.contains(.exclusive) { throw FilesystemError.noEntry }
                 let dentry = try await find(name, in: parent)
                 guard dentry.view == .file else { throw FilesystemError.isDirectory }
-                return try await filesystem.open(dentry.inode, flags)
+                return try await filesystem.open(dentry.inode, flags, by: caller)
             } catch FilesystemError.noEntry {
                 let (entry, handle) = try await filesystem.create(
                     name,
@@ -162,7 +170,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public func read(_ path: String) async throws -> [UInt8] {
         let handle = try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
-            return try await filesystem.open(dentry.inode, .read)
+            return try await filesystem.open(dentry.inode, .read, by: caller)
         }
         let bytes = try filesystem.read(handle, offset: 0, count: 1 << 20)
         await filesystem.release(handle)
@@ -210,7 +218,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public func status(_ path: String) async throws -> Status {
         try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
-            let attributes = try await filesystem.attributes(of: dentry.inode)
+            let attributes = try await filesystem.attributes(of: dentry.inode, by: caller)
             return Status(
                 view: attributes.view,
                 size: attributes.size,
@@ -223,7 +231,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public func list(_ path: String) async throws -> [(name: String, view: View)] {
         let handle = try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
-            return try await filesystem.openDirectory(dentry.inode)
+            return try await filesystem.openDirectory(dentry.inode, by: caller)
         }
         defer { filesystem.releaseDirectory(handle) }
         var listed: [(name: String, view: View)] = []
@@ -237,9 +245,14 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
             guard let last = part.last else { return listed }
             offset = last.nextOffset
             for entry in part {
-                guard case .entry(let target) = entry.target else { continue }
-                listed.append((entry.name, target.attributes.view))
-                filesystem.forget(target.attributes.inode, count: 1)
+                guard entry.name != ".", entry.name != ".." else { continue }
+                switch entry.target {
+                case .entry(let target):
+                    listed.append((entry.name, target.attributes.view))
+                    filesystem.forget(target.attributes.inode, count: 1)
+                case .known(_, let view): listed.append((entry.name, view))
+                case .unknown: continue
+                }
             }
         }
     }
