@@ -77,6 +77,18 @@ let package = Package(
             ]
         ),
 
+        // Examples of the client.
+        .executableTarget(
+            name: "guest-agent",
+            dependencies: ["XenstoreClient", "XenstoreProtocol"],
+            path: "Examples/guest-agent"
+        ),
+        .executableTarget(
+            name: "handshake",
+            dependencies: ["XenstoreClient", "XenstoreProtocol"],
+            path: "Examples/handshake"
+        ),
+
         // Tests.
         .testTarget(name: "TidyTests"),
         .target(
@@ -122,7 +134,10 @@ let package = Package(
             dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"]
         ),
         .target(name: "MountSupport", path: "Tests/MountSupport"),
-        .testTarget(name: "CommandTests", dependencies: ["MountSupport", "TestSupport", "xsfs"]),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["MountSupport", "TestSupport", "guest-agent", "handshake", "xsfs"]
+        ),
         .target(name: "MountCalls", path: "Tests/MountCalls"),
         .testTarget(
             name: "MountTests",
