@@ -37,9 +37,10 @@ func xsfs_on_open(_ request: OpaquePointer, _ inode: UInt64, _ flags: Int32) {
         .opened(try filesystem.openForPoker(inode), .read)
     }
     guard !isDone else { return }
+    let caller = CallerID(request)
     mount(request).answer(request) { filesystem throws(FilesystemError) in
         let flags = OpenFlags(system: flags)
-        let handle = try await filesystem.open(inode, flags)
+        let handle = try await filesystem.open(inode, flags, by: caller)
         return filesystem.isStream(handle) ? .openedStream(handle) : .opened(handle, flags)
     }
 }
@@ -115,8 +116,9 @@ func xsfs_on_release(_ request: OpaquePointer, _ handle: UInt64) {
 @c @implementation
 func xsfs_on_opendir(_ request: OpaquePointer, _ inode: UInt64) {
     let inode = InodeNumber(rawValue: inode)
+    let caller = CallerID(request)
     mount(request).answer(request) { filesystem throws(FilesystemError) in
-        .openedDirectory(try await filesystem.openDirectory(inode))
+        .openedDirectory(try await filesystem.openDirectory(inode, by: caller))
     }
 }
 

@@ -1,10 +1,5 @@
 /// The state of what those who watch files are still to be told.
 struct Announcer {
-    private struct Place: Hashable {
-        let directory: UInt64
-        let name: String
-    }
-
     /// A key of which it is to be found out what has changed.
     struct Doubt {
         let directory: KeyNode
@@ -20,8 +15,8 @@ struct Announcer {
     private var order: [Place] = []
     private var underWay: Set<Place> = []
     var isAsking = false
-    /// The latest sighting when the batch was sent: later ones are of keys that were made since.
-    var sightingsBefore = 0
+    /// Keys that were seen since the batch was sent.
+    private var seen: Set<Place> = []
     var own = OwnChanges()
     /// Changes of our own that were answered before the last batch.
     private var olderOwnChanges: [Int] = []
@@ -51,6 +46,7 @@ struct Announcer {
 
     /// The oldest doubts, whose keys are asked for now.
     mutating func takeBatch() -> [Doubt] {
+        seen = []
         let places = order.prefix(FilesystemLimits.doubtBatch)
         underWay = Set(places)
         let batch = places.compactMap { doubts.removeValue(forKey: $0) }
@@ -62,6 +58,19 @@ struct Announcer {
     mutating func takeAnsweredOwnChanges() -> [Int] {
         defer { olderOwnChanges = own.answered }
         return olderOwnChanges
+    }
+
+    /// A key is there. It must not be removed if it was made again.
+    mutating func noteSeen(_ name: String, in directory: KeyNode) {
+        guard isAsking || pokes.hasRemovals else { return }
+        let place = Place(directory: directory.id, name: name)
+        if isAsking { seen.insert(place) }
+        pokes.noteSeen(place)
+    }
+
+    /// Whether a key was seen since the batch was sent.
+    func hasSeen(_ name: String, in directory: KeyNode) -> Bool {
+        seen.contains(Place(directory: directory.id, name: name))
     }
 
     /// The answers to a batch have come.
@@ -76,4 +85,10 @@ struct Announcer {
         own.removeAll()
         olderOwnChanges = []
     }
+}
+
+/// Where a key is.
+struct Place: Hashable {
+    let directory: UInt64
+    let name: String
 }

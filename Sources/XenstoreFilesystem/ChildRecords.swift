@@ -98,9 +98,12 @@ struct ChildRecords {
         }
     }
 
+    /// Whether something is known of all children.
+    var isComplete: Bool { entries.allSatisfy(\.record.isKnown) }
+
     /// The names of those children of which nothing else is known.
     var unknownNames: [String] {
-        guard entries.contains(where: { !$0.record.isKnown }) else { return [] }
+        guard !isComplete else { return [] }
         return childNames.filter { self[$0]?.isKnown == false }
     }
 

@@ -17,7 +17,7 @@ final class StreamFile {
 /// The event streams that the kernel knows, by number and by path, and those that are open.
 struct StreamTable {
     /// Keys and scratch files have smaller numbers.
-    private static let firstInode: UInt64 = 3 << 61
+    private static let firstInode: UInt64 = 3 << 38
 
     private var byInode: [InodeNumber: StreamFile] = [:]
     private var byPath: [XenstorePath: StreamFile] = [:]

@@ -23,6 +23,14 @@ extension Filesystem {
         }
     }
 
+    /// Keeps the list of a DIRECTORY reply, where the names were not known.
+    func remember(list: [UInt8], of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
+        guard isAnnouncing, node.announced == nil, !changes.hasChanged(path, since: serial) else {
+            return
+        }
+        node.announced = ChildRecords(names: list)
+    }
+
     /// Keeps the names of a listing, where they were not known.
     func remember(_ names: [String], of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
         guard isAnnouncing, node.announced == nil, !changes.hasChanged(path, since: serial) else {
@@ -33,10 +41,8 @@ extension Filesystem {
 
     /// A program that can watch files has looked a directory up: what it is told of the children
     /// must be right from the first change on.
-    func prepareForWatch(_ entry: Entry, by caller: CallerID) async {
-        guard isAnnouncing, entry.attributes.view == .directory,
-            let node = keys.find(entry.attributes.inode)?.node,
-            node.announced?.unknownNames.isEmpty != true, environment.mayWatch(caller)
+    func prepareForWatch(_ node: KeyNode, by caller: CallerID) async {
+        guard isAnnouncing, node.announced?.isComplete != true, environment.mayWatch(caller)
         else { return }
         await learnChildren(of: node)
     }
@@ -59,11 +65,12 @@ extension Filesystem {
             rest = rest.dropFirst(part.count)
             let serial = changes.serial
             let answers = await access.base.send(
-                part.flatMap { [.read($0.1), .directory($0.1), .getPermissions($0.1)] },
+                part.flatMap { FactsQuery($0.1, known: nil).requests },
                 in: .none
             )
             for (index, (name, path)) in part.enumerated() {
-                guard let facts = try? KeyFacts(answers: answers[(3 * index)..<(3 * index + 3)]),
+                let query = FactsQuery(path, known: nil)
+                guard let facts = try? query.facts(answers[(3 * index)..<(3 * index + 3)]),
                     !changes.hasChanged(path, since: serial),
                     node.announced?[name]?.isKnown == false
                 else { continue }

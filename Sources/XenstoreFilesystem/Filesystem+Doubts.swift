@@ -101,7 +101,6 @@ extension Filesystem {
             requests += questions
             counts.append(questions.count)
         }
-        announcer.sightingsBefore = latestSighting
         let answers = await access.base.send(requests, in: .none)
         announcer.batchIsDone()
         announcer.own.remove(ownChanges)
@@ -121,7 +120,7 @@ extension Filesystem {
         if let record, record.isDirectory == false, !doubt.isAboutShape {
             return [.read(path), .getPermissions(path)]
         }
-        return [.read(path), .directory(path), .getPermissions(path)]
+        return FactsQuery(path, known: nil).requests
     }
 
     private func path(of doubt: Announcer.Doubt) throws(FilesystemError) -> XenstorePath {
@@ -133,19 +132,19 @@ extension Filesystem {
         _ doubt: Announcer.Doubt,
         _ answers: ArraySlice<Result<[UInt8], XenstoreError>>
     ) {
+        // It may have been moved meanwhile, and what was asked is another's.
+        guard !doubt.directory.isDetached, let path = try? path(of: doubt) else { return }
         let facts: KeyFacts?
         do throws(XenstoreError) {
             facts =
                 try answers.count == 3
-                ? KeyFacts(answers: answers) : KeyFacts(childless: answers)
+                ? FactsQuery(path, known: nil).facts(answers) : KeyFacts(childless: answers)
         } catch .refused(.noEntry) {
             facts = nil
         } catch {
             // Not for us to read, or the connection is lost: then all is asked for again.
             return
         }
-        // It may have been moved meanwhile, and what was asked is another's.
-        guard !doubt.directory.isDetached, let path = try? path(of: doubt) else { return }
         guard !announcer.own.isUnderWay(path) else {
             // What this mount is making of it is not settled.
             return announcer.add(doubt)
@@ -291,6 +290,7 @@ extension Filesystem {
             isDirectory ? .directory : .file,
             gone
         )
+        if announcer.hasSeen(name, in: directory) { directory.announced?[name] = .unknown }
         // What has lost its last child may be a file from now on.
         if let parent = directory.parent {
             doubt(directory.name, in: parent, isCertain: false, isAboutShape: true)
@@ -309,7 +309,10 @@ extension Filesystem {
         switch old?.isDirectory {
         case true: return .directory
         case false: return .file
-        case nil: return options.emptyView
+        case nil:
+            // This mount may have made it, and forgotten the rest.
+            let path = try? directory.path(ofChild: name)
+            return path.flatMap(keys.rememberedView) ?? options.emptyView
         }
     }
 
@@ -325,6 +328,9 @@ extension Filesystem {
         guard isRemembered(directory) || keys.child(name, of: directory)?.isInUse == true else {
             return
         }
+        let isRemoval = kind == .remove || kind == .removeDirectory
+        // It was made again already: see refuseIfMadeAgain.
+        if isRemoval, announcer.hasSeen(name, in: directory) { return }
         let poke = PendingPoke(
             kind,
             name,
@@ -333,7 +339,6 @@ extension Filesystem {
             facts.permissions,
             size: view == .file ? options.valueForm.size(of: facts.value) : 0
         )
-        poke.sightingsBefore = announcer.sightingsBefore
         if kind == .makeDirectory { poke.childNames = facts.names }
         guard !announcer.pokes.add(poke), !announcer.hasLostPokes else { return }
         announcer.hasLostPokes = true

@@ -8,11 +8,13 @@ extension Filesystem {
     ) throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
         if let poke = announcer.pokes.find(name, in: parent) {
-            try refuseIfMadeAgain(poke)
             switch poke.kind {
             case .create, .makeDirectory:
                 guard let entry = entryOfOther(poke) else { throw .noEntry }
                 return entry
+            case .remove where poke.isMadeAgain, .removeDirectory where poke.isMadeAgain:
+                // The kernel keeps the name that is in use.
+                return entry(of: poke, as: keys.child(name, of: parent)?.shownView)
             case .modify, .changeAttributes, .remove, .removeDirectory: return entry(of: poke)
             }
         }
@@ -37,7 +39,6 @@ extension Filesystem {
         guard !poke.isOwnValue, let node = keys.child(name, of: parent) else { return entry }
         node.modified = environment.now()
         node.shownView = poke.view
-        node.viewWhenEmpty = poke.view
         if node.announced == nil { node.announced = poke.childNames.map(ChildRecords.init) }
         return entry
     }
@@ -70,10 +71,7 @@ extension Filesystem {
     /// A key that was made again since its removal was found may be in use: a program's working
     /// directory, a file that is being created. Its removal is not told.
     private func refuseIfMadeAgain(_ poke: PendingPoke) throws(FilesystemError) {
-        guard poke.kind == .remove || poke.kind == .removeDirectory, !poke.isOwnValue,
-            let node = keys.child(poke.name, of: poke.directory),
-            node.lastSeen > poke.sightingsBefore
-        else { return }
+        guard poke.isMadeAgain else { return }
         poke.isDone = true
         if poke.directory.announced?[poke.name] == nil {
             poke.directory.announced?[poke.name] = .unknown
@@ -132,14 +130,15 @@ extension Filesystem {
         return (names + [poke.name[...]]).joined(separator: "/")
     }
 
-    private func entry(of poke: PendingPoke) -> Entry {
+    private func entry(of poke: PendingPoke, as shownView: View? = nil) -> Entry {
+        let view = shownView ?? poke.view
         let node =
             poke.isOwnValue
             ? poke.directory : keys.insertChild(poke.name, of: poke.directory)
-        node.addLookup(poke.view)
+        node.addLookup(view)
         // Not kept: whoever comes next asks.
         return Entry(
-            attributes: attributes(of: node, poke.view, poke.permissions, size: poke.size),
+            attributes: attributes(of: node, view, poke.permissions, size: poke.size),
             nameLifetime: 0
         )
     }

@@ -2,6 +2,8 @@
 public struct FilesystemEnvironment {
     /// The system's clock.
     public var now: () -> Timestamp
+    /// The time since some moment, by a clock that is never set.
+    public var elapsed: () -> Duration
     /// Runs work that nobody waits for, on the thread that the filesystem belongs to.
     public var start: (@escaping () async -> Void) -> Void
     /// Runs work when what has come from the store so far was looked at.
@@ -10,6 +12,9 @@ public struct FilesystemEnvironment {
     public var notify: (KernelNotification) -> Void
     /// Takes an error that no system call can report any more.
     public var report: (String) -> Void
+    /// Hands over the events that the store has sent by now, without waiting; false where that
+    /// cannot be done at this moment.
+    public var takeEvents: () -> Bool
     /// Has system calls made on the mount, so that the kernel tells of changes by others: one batch
     /// at a time. Nil where nobody is to be told.
     public var poke: (([Poke]) -> Void)?
@@ -20,19 +25,23 @@ public struct FilesystemEnvironment {
 
     public init(
         now: @escaping () -> Timestamp,
+        elapsed: @escaping () -> Duration,
         start: @escaping (@escaping () async -> Void) -> Void,
         later: @escaping (@escaping () -> Void) -> Void,
         notify: @escaping (KernelNotification) -> Void,
         report: @escaping (String) -> Void,
+        takeEvents: @escaping () -> Bool,
         poke: (([Poke]) -> Void)? = nil,
         readable: @escaping (HandleID) -> Void = { _ in },
         mayWatch: @escaping (CallerID) -> Bool = { _ in false }
     ) {
         self.now = now
+        self.elapsed = elapsed
         self.start = start
         self.later = later
         self.notify = notify
         self.report = report
+        self.takeEvents = takeEvents
         self.poke = poke
         self.readable = readable
         self.mayWatch = mayWatch

@@ -46,8 +46,6 @@ final class KeyNode {
     /// Whether the key was last seen to have a value.
     var hasValue = false
     var isVerifying = false
-    /// The number of the latest answer that said that the key is there.
-    var lastSeen = 0
     /// What those who watch the directory were told of its children; nil where that is not known.
     var announced: ChildRecords?
     var modified: Timestamp

@@ -30,9 +30,9 @@ final class PendingPoke {
     let size: Int
     /// The names of the children that a directory is made with, each followed by a zero.
     var childNames: [UInt8]?
-    /// The latest sighting of any key when the store was asked. What was seen later was made since,
-    /// and must not be removed.
-    var sightingsBefore = 0
+    /// Whether the key was seen since it was found to be gone: it was made again, and must not be
+    /// removed.
+    var isMadeAgain = false
     /// Whether the call that matters has come.
     var isDone = false
     /// Whether it was sent to a process that died.
@@ -54,6 +54,10 @@ final class PendingPoke {
         self.size = size
         isOwnValue = name == NameMeaning.ownValueName
     }
+
+    var isRemoval: Bool { kind == .remove || kind == .removeDirectory }
+
+    var place: Place { Place(directory: directory.id, name: name) }
 }
 
 /// The pokes that are to be made, in their order; one batch of them is at the poker at a time.
@@ -64,7 +68,15 @@ struct PokeQueue {
     /// Those at the poker.
     private(set) var sent: [PendingPoke] = []
 
-    var isEmpty: Bool { waiting.isEmpty && sent.isEmpty }
+    /// Removals that wait or are at the poker.
+    private var removals: [Place: [PendingPoke]] = [:]
+
+    var hasRemovals: Bool { !removals.isEmpty }
+
+    /// A key is there.
+    func noteSeen(_ place: Place) {
+        for poke in removals[place] ?? [] { poke.isMadeAgain = true }
+    }
 
     /// Adds a poke, unless it waits already and nothing else has happened to its name since.
     ///
@@ -80,6 +92,7 @@ struct PokeQueue {
         }
         guard waiting.count < FilesystemLimits.pendingPokes else { return false }
         waiting.append(poke)
+        if poke.isRemoval { removals[poke.place, default: []].append(poke) }
         return true
     }
 
@@ -93,6 +106,10 @@ struct PokeQueue {
 
     /// The poker has made all of its batch.
     mutating func done() {
+        for poke in sent where poke.isRemoval {
+            removals[poke.place]?.removeAll { $0 === poke }
+            if removals[poke.place]?.isEmpty == true { removals[poke.place] = nil }
+        }
         sent = []
     }
 
@@ -101,8 +118,9 @@ struct PokeQueue {
         isReady = true
         let again = sent.filter { !$0.isDone && !$0.wasSent }
         for poke in again { poke.wasSent = true }
+        sent.removeAll { poke in again.contains { $0 === poke } }
+        done()
         waiting = again + waiting
-        sent = []
     }
 
     /// There is no poker any more.

@@ -25,6 +25,8 @@ final class MountDaemon {
     private var mount: FuseMount?
     private var server: XenstoreServer?
     private var isEnding = false
+    /// Hands the filesystem the events that the store has sent by now.
+    private var takeEvents: () -> Bool = { false }
     /// Why it could not start.
     private(set) var failure: (any Error)?
 
@@ -70,6 +72,7 @@ final class MountDaemon {
             at: try await Subtree.find(options.subtree, in: connection),
             isPrivileged: try await isPrivileged(connection)
         )
+        takeEvents = { connection.takeArrived() }
         connection.onEvent = { event in filesystem.changed(event.path) }
         connection.onDisconnect = { [log] reason in
             log.warning("lost the \(address): \(reason)")
@@ -92,13 +95,15 @@ final class MountDaemon {
             at: try await Subtree.find(options.subtree, in: connection),
             isPrivileged: true
         )
-        connection.onEventsPending = { [loop] in
-            loop.later {
-                if connection.takeEventsLost() { filesystem.changed(.root) }
-                for event in connection.takeEvents() {
-                    filesystem.changed(event.path)
-                }
+        takeEvents = {
+            if connection.takeEventsLost() { filesystem.changed(.root) }
+            for event in connection.takeEvents() {
+                filesystem.changed(event.path)
             }
+            return true
+        }
+        connection.onEventsPending = { [loop, unowned self] in
+            loop.later { [unowned self] in _ = takeEvents() }
         }
         await filesystem.connected()
         try mount(filesystem)
@@ -124,21 +129,23 @@ final class MountDaemon {
         _ access: Access,
         at subtree: XenstorePath,
         isPrivileged: Bool
-    ) -> Filesystem<Access> {
+    ) -> Spaces<Access> {
         var options = options.filesystem
         options.subtree = subtree
         options.asksForWriting = !isPrivileged
         let environment = FilesystemEnvironment(
             now: { .now },
+            elapsed: { [start = ContinuousClock.now] in .now - start },
             start: { [unowned self] work in begin(work) },
             later: { [loop] work in loop.later(work) },
             notify: { [unowned self] notification in mount?.notify(notification) },
             report: { [log] text in log.error("\(text)") },
+            takeEvents: { [unowned self] in takeEvents() },
             poke: poker == nil ? nil : { [unowned self] pokes in mount?.poke(pokes) },
             readable: { [unowned self] handle in mount?.wake(handle) },
             mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) }
         )
-        return Filesystem(access, options: options, environment: environment)
+        return Spaces(access, options: options, environment: environment)
     }
 
     /// Runs work on the loop that nobody waits for.

@@ -145,6 +145,14 @@ struct InotifyTests {
         }
     }
 
+    /// What the kernel is told late must not take what a program has made since.
+    @Test(arguments: StoreKind.allCases)
+    func aDirectoryThatIsMadeAgainStays(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect("\"$TOOLS/remake\" \"$S\" 500", limit: .seconds(60))
+        }
+    }
+
     /// The process that makes the kernel tell is killed again and again.
     @Test(arguments: [StoreKind.embedded, .xenstored])
     func thePokerIsReplaced(kind: StoreKind) async throws {
