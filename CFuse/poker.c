@@ -47,30 +47,25 @@ static int open_below(int root, const char *path, int flags)
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
-/* As somebody who writes a file does. */
-static void modify(int root, const char *path)
-{
-    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
-    int file = open_below(root, path, O_WRONLY);
-    if (file < 0)
-        return;
-    futimens(file, times);
-    close(file);
-}
-
 /* An error means that the mount is ending, or that the kernel has no use for the call. */
 static void poke(int root, char kind, char *path)
 {
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
     char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
-    if (kind == XSFS_POKE_MODIFY)
-        return modify(root, path);
     if (slash)
         *slash = 0;
     int directory = slash ? open_below(root, path, O_PATH | O_DIRECTORY) : root;
     if (directory < 0)
         return;
     switch (kind) {
+    case XSFS_POKE_MODIFY:
+        /* MODIFY first: whoever waits for it is told by one request. */
+        utimensat(directory, name, times, AT_SYMLINK_NOFOLLOW);
+        int file = open_below(directory, name, O_WRONLY);
+        if (file >= 0)
+            close(file);
+        break;
     case XSFS_POKE_CREATE: mknodat(directory, name, S_IFREG | 0600, 0); break;
     case XSFS_POKE_MAKE_DIRECTORY: mkdirat(directory, name, 0700); break;
     case XSFS_POKE_ATTRIBUTES: fchmodat(directory, name, 0600, 0); break;

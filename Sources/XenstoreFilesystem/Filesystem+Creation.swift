@@ -139,9 +139,21 @@ extension Filesystem {
         node.viewWhenEmpty = .directory
         node.isKeptDirectory = true
         node.maker = caller
+        keepKnown(node)
         node.awaitsPermissions = true
         node.modified = environment.now()
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)
+    }
+
+    /// Keeps what is known of a directory that was just made, even if the kernel forgets it: it may,
+    /// at any time, as long as nobody has it open.
+    private func keepKnown(_ node: KeyNode) {
+        node.handleCount += 1
+        recentlyMade.append(node)
+        guard recentlyMade.count > FilesystemLimits.recentlyMade else { return }
+        let oldest = recentlyMade.removeFirst()
+        oldest.handleCount -= 1
+        keys.dropUnused(oldest)
     }
 
     /// Makes an empty key that must not exist, under a key that must: exclusive against every

@@ -71,24 +71,30 @@ extension Filesystem {
     /// A key that was made again since its removal was found may be in use: a program's working
     /// directory, a file that is being created. Its removal is not told.
     private func refuseIfMadeAgain(_ poke: PendingPoke) throws(FilesystemError) {
-        guard poke.isMadeAgain else { return }
+        // For ENOENT the kernel would drop the name from under whoever uses it.
+        if isRefused(poke) { throw .busy }
+    }
+
+    private func isRefused(_ poke: PendingPoke) -> Bool {
+        guard poke.isMadeAgain else { return false }
         poke.isDone = true
         if poke.directory.announced?[poke.name] == nil {
             poke.directory.announced?[poke.name] = .unknown
         }
-        // For ENOENT the kernel would drop the name from under whoever uses it.
-        throw .busy
+        return true
     }
 
     public func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
-        _ = try find(inode)
+        let (node, view) = try find(inode)
+        announcer.pokes.find(node, view)?.isDone = true
         return .poker
     }
 
     public func touchForPoker(_ inode: InodeNumber) throws(FilesystemError) -> Attributes {
         let (node, view) = try find(inode)
         guard let poke = announcer.pokes.find(node, view) else { throw .stale }
-        poke.isDone = true
+        // A change of the content goes on with opening it.
+        poke.isDone = poke.kind != .modify
         return attributes(of: node, view, poke.permissions, size: poke.size)
     }
 
@@ -115,7 +121,9 @@ extension Filesystem {
             let batch = announcer.pokes.takeBatch()
             guard !batch.isEmpty else { return }
             let calls = batch.compactMap { poke in
-                pathOnMount(of: poke).map { Poke(kind: poke.kind, path: $0) }
+                // Even a refused rmdir(2) makes the kernel forget what is below.
+                isRefused(poke)
+                    ? nil : pathOnMount(of: poke).map { Poke(kind: poke.kind, path: $0) }
             }
             guard calls.isEmpty else { return send(calls) }
             // All of their directories are gone.

@@ -24,6 +24,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var directories = HandleTable<OpenDirectory>()
     var changes = ChangeLog()
     var announcer = Announcer()
+    /// Directories that this mount has made, the latest last.
+    var recentlyMade: [KeyNode] = []
     /// Changes that this mount has begun or made.
     var ownChanges = 0
     var lastAnswers = LastAnswers()

@@ -67,6 +67,10 @@ public enum FilesystemLimits {
     /// Notices of changes that are passed to the kernel together.
     public static let pokeBatch = 64
 
+    /// Directories that were made last and of which all is remembered, whatever the kernel forgets;
+    /// of older ones, that they were directories.
+    public static let recentlyMade = 64
+
     /// Event streams that are open at a time; then opening another fails with ENOSPC.
     public static let streams = 1024
 

@@ -14,6 +14,9 @@ final class MountDaemon {
     /// How long the end waits for what programs have asked for and the store has not answered.
     private static let endTimeout = Duration.seconds(2)
 
+    /// How late a mount hears of changes that come by the hundred while no program asks for any.
+    private static let eventPause = Duration.milliseconds(10)
+
     let loop: EventLoop
     private let source: StoreSource
     private let mountpoint: Mountpoint
@@ -63,7 +66,11 @@ final class MountDaemon {
     private func startRemote(_ address: StoreAddress) async throws {
         let connection: StoreConnection
         do throws(Errno) {
-            connection = try StoreConnection(to: address, on: loop)
+            connection = try StoreConnection(
+                to: address,
+                on: loop,
+                configuration: ConnectionConfiguration(eventPause: Self.eventPause)
+            )
         } catch {
             throw CommandError("cannot connect to the \(address): \(error)")
         }
