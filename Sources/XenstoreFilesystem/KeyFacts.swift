@@ -53,7 +53,11 @@ extension Filesystem {
         node.hasValue = !facts.value.isEmpty
         node.wasToldStale = false
         if node.hasValue { node.maker = nil }
-        if facts.hasChildren { node.viewWhenEmpty = .directory }
+        if facts.hasChildren {
+            node.viewWhenEmpty = .directory
+        } else if node.childCount > 0 {
+            forgetChildren(of: node)
+        }
         guard isWatching, !changes.hasChanged(path, since: serial) else { return }
         node.hasChildren = facts.hasChildren
         node.permissions = facts.permissions
@@ -76,6 +80,14 @@ extension Filesystem {
     private func noteMissing(_ node: KeyNode) {
         forgetRemoved(node)
         if node.creatorCount == 0, !node.isRoot { forgetName(of: node) }
+    }
+
+    /// A key has no children, so those that it had are gone. One that is being created is still to
+    /// come.
+    private func forgetChildren(of node: KeyNode) {
+        for child in keys.subtree(of: node).dropFirst() where child.creatorCount == 0 {
+            forgetRemoved(child)
+        }
     }
 
     /// A key was not there, and so nothing below it was: what they were made as is over.
