@@ -104,7 +104,9 @@ extension Filesystem {
                 try await overwrite(bytes, of: file, offset: offset)
             }
         } catch {
-            // The value stays as it was, and closing must not empty it.
+            // The value stays as it was, and closing must not empty it. What was announced to be
+            // there never came.
+            if file.isCreator { forgetName(of: file.node) }
             settle(file)
             throw error
         }
