@@ -7,7 +7,7 @@ extension Filesystem {
         let facts: KeyFacts
         do throws(FilesystemError) {
             facts = try await self.facts(of: node.path(), node: node)
-        } catch .noEntry where node.creatorCount > 0 {
+        } catch .noEntry where node.creatorCount > 0 && view == .file {
             return try await attributesBeforeCreation(of: node)
         } catch .accessDenied where view == .directory {
             return attributesOfUnreadable(node)
