@@ -77,6 +77,18 @@ let package = Package(
             ]
         ),
 
+        // Examples of the client.
+        .executableTarget(
+            name: "guest-agent",
+            dependencies: ["XenstoreClient", "XenstoreProtocol"],
+            path: "Examples/guest-agent"
+        ),
+        .executableTarget(
+            name: "handshake",
+            dependencies: ["XenstoreClient", "XenstoreProtocol"],
+            path: "Examples/handshake"
+        ),
+
         // Tests.
         .testTarget(name: "TidyTests"),
         .target(
@@ -107,8 +119,8 @@ let package = Package(
         .testTarget(
             name: "XenstoreClientTests",
             dependencies: [
-                "EventLoop", "TestSupport", "XenstoreClient", "XenstoreProtocol",
-                "XenstoreServer", "XenstoreStore", system,
+                "EventLoop", "MountSupport", "TestSupport", "XenstoreClient", "XenstoreProtocol",
+                "XenstoreServer", "XenstoreStore", "xsfs", system,
             ]
         ),
         .testTarget(
@@ -124,6 +136,10 @@ let package = Package(
             dependencies: ["TestSupport", "XenstoreProtocol", "XenstoreStore"]
         ),
         .target(name: "MountSupport", path: "Tests/MountSupport"),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["MountSupport", "TestSupport", "guest-agent", "handshake", "xsfs"]
+        ),
         .target(name: "MountCalls", path: "Tests/MountCalls"),
         .testTarget(
             name: "MountTests",

@@ -8,15 +8,24 @@ public enum UnixSocket {
 
     /// Connects to the socket at `path`.
     ///
+    /// - Parameter patience: how long it may block where too many wait to be accepted already: C
+    ///   xenstored lets one wait.
     /// - Throws: the error of socket(2) or connect(2): `ENOENT` where nothing is, `ECONNREFUSED`
     ///   where nobody listens, `EAGAIN` where too many wait; `ENAMETOOLONG` for a path that does
     ///   not fit a socket's address (107 bytes).
-    public static func connect(to path: String) throws(Errno) -> FileDescriptor {
+    public static func connect(
+        to path: String,
+        patience: Duration = .zero
+    ) throws(Errno) -> FileDescriptor {
         let descriptor = try open()
         do throws(Errno) {
             try withAddress(path) { address, length throws(Errno) in
-                guard Glibc.connect(descriptor.rawValue, address, length) == 0 else {
-                    throw Errno.current
+                while Glibc.connect(descriptor.rawValue, address, length) != 0 {
+                    let error = Errno.current
+                    if error == .interrupted { continue }
+                    guard error == .wouldBlock, patience > .zero else { throw error }
+                    try connectBlocking(descriptor, address, length, patience)
+                    return
                 }
             }
         } catch {
@@ -24,6 +33,27 @@ public enum UnixSocket {
             throw error
         }
         return descriptor
+    }
+
+    /// Connects with a call that blocks until the other side accepts, or time is over.
+    private static func connectBlocking(
+        _ descriptor: FileDescriptor,
+        _ address: UnsafePointer<sockaddr>,
+        _ length: socklen_t,
+        _ patience: Duration
+    ) throws(Errno) {
+        let (seconds, attoseconds) = patience.components
+        var limit = timeval(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        let flags = fcntl(descriptor.rawValue, F_GETFL)
+        guard flags >= 0,
+            setsockopt(descriptor.rawValue, SOL_SOCKET, SO_SNDTIMEO, &limit, size) == 0,
+            fcntl(descriptor.rawValue, F_SETFL, flags & ~O_NONBLOCK) == 0
+        else { throw Errno.current }
+        while Glibc.connect(descriptor.rawValue, address, length) != 0 {
+            guard Errno.current == .interrupted else { throw Errno.current }
+        }
+        guard fcntl(descriptor.rawValue, F_SETFL, flags) == 0 else { throw Errno.current }
     }
 
     /// Listens at `path`, for the owner alone (mode 0600). A dead socket there is replaced; a

@@ -73,14 +73,14 @@ struct KernelRequest: ~Copyable {
                 case .entry(let entry):
                     var entry = xsfs_entry(entry)
                     count += xsfs_listing_add(raw, place, space, listed.name, &entry, offset)
-                case .directory(let inode):
+                case .known(let inode, let view):
                     count += xsfs_listing_add_name(
                         raw,
                         place,
                         space,
                         listed.name,
                         inode.rawValue,
-                        S_IFDIR,
+                        view == .directory ? S_IFDIR : S_IFREG,
                         offset
                     )
                 case .unknown:

@@ -33,9 +33,10 @@ func xsfs_on_create(
 @c @implementation
 func xsfs_on_open(_ request: OpaquePointer, _ inode: UInt64, _ flags: Int32) {
     let inode = InodeNumber(rawValue: inode)
+    let caller = CallerID(request)
     mount(request).answer(request) { filesystem throws(FilesystemError) in
         let flags = OpenFlags(system: flags)
-        return .opened(try await filesystem.open(inode, flags), flags)
+        return .opened(try await filesystem.open(inode, flags, by: caller), flags)
     }
 }
 
@@ -90,8 +91,9 @@ func xsfs_on_release(_ request: OpaquePointer, _ handle: UInt64) {
 @c @implementation
 func xsfs_on_opendir(_ request: OpaquePointer, _ inode: UInt64) {
     let inode = InodeNumber(rawValue: inode)
+    let caller = CallerID(request)
     mount(request).answer(request) { filesystem throws(FilesystemError) in
-        .openedDirectory(try await filesystem.openDirectory(inode))
+        .openedDirectory(try await filesystem.openDirectory(inode, by: caller))
     }
 }
 

@@ -150,8 +150,9 @@ func xsfs_on_rename(
 @c @implementation
 func xsfs_on_getattr(_ request: OpaquePointer, _ inode: UInt64) {
     let inode = InodeNumber(inode)
+    let caller = CallerID(request)
     mount(request).answer(request) { filesystem throws(FilesystemError) in
-        .attributes(try await filesystem.attributes(of: inode))
+        .attributes(try await filesystem.attributes(of: inode, by: caller))
     }
 }
 

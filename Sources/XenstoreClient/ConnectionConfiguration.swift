@@ -11,7 +11,7 @@ public struct ConnectionConfiguration: Hashable, Sendable {
     public var deviceOutstandingLimit: Int
 
     /// How long a store may stay silent while requests wait, before the connection is given up.
-    /// It takes up to twice as long to notice.
+    /// It takes up to twice as long to notice. The first connection may take as long to be made.
     public var stallTimeout: Duration
 
     /// The first and the longest pause between attempts to connect again.

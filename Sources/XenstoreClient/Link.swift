@@ -25,6 +25,7 @@ final class Link {
     private var source: SourceID?
     private var isOpen = true
     private var isFlushScheduled = false
+    private var isDelivering = false
     private var isWaitingToWrite = false
     private var stallTimer: TimerID?
     private var hasProgressed = false
@@ -164,21 +165,48 @@ final class Link {
 
     private func ready(_ readiness: Readiness) {
         if readiness.contains(.writable) { flush() }
-        guard isOpen, !readiness.isDisjoint(with: [.readable, .failed]) else { return }
+        guard !readiness.isDisjoint(with: [.readable, .failed]) else { return }
+        _ = takeAvailable()
+    }
+
+    /// Takes what has arrived, without waiting.
+    ///
+    /// - Returns: false if that is going on already, further up.
+    func takeArrived() -> Bool {
+        guard !isDelivering else { return false }
+        while takeAvailable() >= Self.readSize {}
+        return isOpen
+    }
+
+    /// Takes what one read gives.
+    ///
+    /// - Returns: how many bytes that was.
+    private func takeAvailable() -> Int {
+        guard isOpen else { return 0 }
         var isAtEnd = false
+        var taken = 0
         do throws(Errno) {
             _ = try decoder.fill(minimumCapacity: Self.readSize) { (buffer) throws(Errno) in
                 let count = try transport.descriptor.readAvailable(into: buffer)
                 isAtEnd = count == 0
-                return count ?? 0
+                taken = count ?? 0
+                return taken
             }
         } catch {
-            return close(.failed(error))
+            close(.failed(error))
+            return 0
         }
-        isAtEnd ? close(.endOfStream) : deliver()
+        if isAtEnd {
+            close(.endOfStream)
+        } else if taken > 0 {
+            deliver()
+        }
+        return taken
     }
 
     private func deliver() {
+        isDelivering = true
+        defer { isDelivering = false }
         do throws(ProtocolViolation) {
             while isOpen, let message = try decoder.next() {
                 switch machine.received(message) {

@@ -19,7 +19,7 @@ public final class StoreConnection: XenstoreAccess {
 
     public let address: StoreAddress
     public let payloadLimit: Int
-    private let open: () throws(Errno) -> Transport
+    private let open: (_ patience: Duration) throws(Errno) -> Transport
     private let numbers = TransactionNumbers()
     let loop: EventLoop
     let configuration: ConnectionConfiguration
@@ -30,7 +30,8 @@ public final class StoreConnection: XenstoreAccess {
     private var isClosed = false
     private var isSuspended = false
 
-    /// Connects, without waiting.
+    /// Connects. Where too many clients wait to be accepted already it blocks, for as long as the
+    /// configuration's ``ConnectionConfiguration/stallTimeout`` says; later connections never do.
     ///
     /// - Throws: the error of open(2), socket(2) or connect(2).
     public convenience init(
@@ -38,8 +39,12 @@ public final class StoreConnection: XenstoreAccess {
         on loop: EventLoop,
         configuration: ConnectionConfiguration = ConnectionConfiguration()
     ) throws(Errno) {
-        try self.init(to: address, on: loop, configuration: configuration) { () throws(Errno) in
-            try Transport(opening: address)
+        try self.init(
+            to: address,
+            on: loop,
+            configuration: configuration
+        ) { patience throws(Errno) in
+            try Transport(opening: address, patience: patience)
         }
     }
 
@@ -48,7 +53,7 @@ public final class StoreConnection: XenstoreAccess {
         to address: StoreAddress,
         on loop: EventLoop,
         configuration: ConnectionConfiguration,
-        opening open: @escaping () throws(Errno) -> Transport
+        opening open: @escaping (_ patience: Duration) throws(Errno) -> Transport
     ) throws(Errno) {
         self.open = open
         self.address = address
@@ -56,7 +61,7 @@ public final class StoreConnection: XenstoreAccess {
         self.configuration = configuration
         payloadLimit = Transport.payloadLimit(of: address)
         reconnectDelay = configuration.reconnectDelay.lowerBound
-        try connect()
+        try connect(patience: configuration.stallTimeout)
     }
 
     deinit {
@@ -178,11 +183,18 @@ public final class StoreConnection: XenstoreAccess {
         link.wait(for: id, .nobody)
     }
 
+    /// Takes what the store has sent by now, without waiting for more: events are handed to
+    /// ``onEvent``, and replies to whoever waits.
+    ///
+    /// - Returns: whether all of it was taken. It cannot be from inside ``onEvent``, nor without a
+    ///   connection.
+    public func takeArrived() -> Bool { link?.takeArrived() ?? false }
+
     // MARK: Life
 
-    private func connect() throws(Errno) {
+    private func connect(patience: Duration) throws(Errno) {
         link = Link(
-            try open(),
+            try open(patience),
             loop: loop,
             configuration: configuration,
             payloadLimit: payloadLimit,
@@ -213,7 +225,7 @@ public final class StoreConnection: XenstoreAccess {
 
     private func reconnect() {
         do throws(Errno) {
-            try connect()
+            try connect(patience: .zero)
         } catch {
             // Whatever kept it from connecting may pass: a daemon that starts, a full backlog.
             slowDown()

@@ -23,14 +23,15 @@ package struct Transport {
         self.refuses = refuses
     }
 
-    /// Opens the channel, without waiting.
+    /// Opens the channel.
     ///
+    /// - Parameter patience: how long it may block where too many clients wait to be accepted.
     /// - Throws: the error of open(2), socket(2) or connect(2).
-    package init(opening address: StoreAddress) throws(Errno) {
+    package init(opening address: StoreAddress, patience: Duration = .zero) throws(Errno) {
         refuses = nil
         switch address {
         case .socket(let path):
-            descriptor = try UnixSocket.connect(to: path)
+            descriptor = try UnixSocket.connect(to: path, patience: patience)
             writesSingleMessages = false
         case .device(let path):
             let number = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)

@@ -94,7 +94,7 @@ extension XenstoreOperations {
     /// GET_FEATURE, of Xen 4.21 and later.
     public func features(of domain: DomainID? = nil) async throws(ClientError) -> UInt32 {
         let request = Request.getFeature(domain)
-        return try number(try await handle.perform(request), request)
+        return try number(try await performPushed(request), request)
     }
 
     /// Sets the features that a domain may see, before it is introduced. The corresponding
@@ -105,7 +105,7 @@ extension XenstoreOperations {
 
     /// The names of the server's quotas. The corresponding operation is GET_QUOTA.
     public func quotaNames() async throws(ClientError) -> [String] {
-        let payload = try await handle.perform(.getQuota(nil, name: nil))
+        let payload = try await performPushed(.getQuota(nil, name: nil))
         return String(decoding: payload.prefix { $0 != 0 }, as: UTF8.self)
             .split(separator: " ").map(String.init)
     }
@@ -127,6 +127,13 @@ extension XenstoreOperations {
         to value: UInt32
     ) async throws(ClientError) {
         _ = try await handle.perform(.setQuota(domain, name: name, value: value))
+    }
+
+    /// Performs a request that may have no payload, and another behind it: oxenstored takes an
+    /// empty message only when the next bytes have come.
+    private func performPushed(_ request: Request) async throws(ClientError) -> [UInt8] {
+        let answers = await handle.perform([request, .getDomainPath(.privileged)])
+        return try answers[0].get()
     }
 
     private func number(_ payload: [UInt8], _ request: Request) throws(ClientError) -> UInt32 {

@@ -32,8 +32,8 @@ public struct DirectoryEntry: Hashable, Sendable {
     /// What a name leads to.
     public enum Target: Hashable, Sendable {
         case entry(Entry)
-        /// `.` or `..`: known without asking.
-        case directory(InodeNumber)
+        /// What the kernel knows already, `.` and `..` among them: it takes no reference.
+        case known(InodeNumber, View)
         /// The store tells the name but not the key.
         case unknown
     }

@@ -1,12 +1,33 @@
 import XenstoreProtocol
 
 extension Filesystem {
-    public func attributes(of inode: InodeNumber) async throws(FilesystemError) -> Attributes {
+    public func attributes(
+        of inode: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> Attributes {
         if let file = scratch.find(inode) { return attributes(of: file) }
         let (node, view) = try find(inode)
+        return try await attributes(of: node, view) { () async throws(FilesystemError) in
+            try await facts(of: node, view, for: caller)
+        }
+    }
+
+    /// The attributes as the store says now.
+    private func attributes(of inode: InodeNumber) async throws(FilesystemError) -> Attributes {
+        let (node, view) = try find(inode)
+        return try await attributes(of: node, view) { () async throws(FilesystemError) in
+            try await facts(of: node.path(), node: node)
+        }
+    }
+
+    private func attributes(
+        of node: KeyNode,
+        _ view: View,
+        _ ask: () async throws(FilesystemError) -> KeyFacts
+    ) async throws(FilesystemError) -> Attributes {
         let facts: KeyFacts
         do throws(FilesystemError) {
-            facts = try await self.facts(of: node.path(), node: node)
+            facts = try await ask()
         } catch .noEntry where node.creatorCount > 0 && view == .file {
             return try await attributesBeforeCreation(of: node)
         } catch .accessDenied where view == .directory {
@@ -31,6 +52,19 @@ extension Filesystem {
             userID: userID(of: permissions),
             groupID: options.groupID,
             size: size,
+            modified: node.modified
+        )
+    }
+
+    /// What a listing tells of a key: the type alone. The kernel is told to ask for all else.
+    func typeAlone(of node: KeyNode, _ view: View) -> Attributes {
+        Attributes(
+            inode: node.inode(view),
+            view: view,
+            mode: 0,
+            userID: 0,
+            groupID: options.groupID,
+            size: 0,
             modified: node.modified
         )
     }

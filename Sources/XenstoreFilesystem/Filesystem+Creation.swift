@@ -45,7 +45,7 @@ extension Filesystem {
             throw .isDirectory
         }
         do throws(FilesystemError) {
-            return (entry, try await open(entry.attributes.inode, flags))
+            return (entry, try await open(entry.attributes.inode, flags, by: caller))
         } catch {
             forget(entry.attributes.inode, count: 1)
             throw error
@@ -153,21 +153,21 @@ extension Filesystem {
         let parentPath = try parent.path()
         return try await transaction(at: path) {
             id async throws(XenstoreError) -> Outcome<KeyFacts> in
-            // One batch: what must not have been done is rolled back.
-            let answers = await access.send(
-                [
-                    .read(parentPath), .read(path), .makeDirectory(path), .getPermissions(path),
-                ],
+            let answers = try await send(
+                [.read(parentPath), .read(path)],
+                thenChanges: [.makeDirectory(path), .getPermissions(path)],
                 in: id
-            )
-            _ = try answers[0].get()
-            switch answers[1] {
-            case .failure(.refused(.noEntry)): break
-            case .failure(let error): throw error
-            case .success: return .fail(.exists)
+            ) { answers throws(XenstoreError) in
+                _ = try answers[0].get()
+                switch answers[1] {
+                case .failure(.refused(.noEntry)): return true
+                case .failure(let error): throw error
+                case .success: return false
+                }
             }
-            _ = try answers[2].get()
-            guard let permissions = Permissions(payload: try answers[3].get()) else {
+            guard let answers else { return .fail(.exists) }
+            _ = try answers[0].get()
+            guard let permissions = Permissions(payload: try answers[1].get()) else {
                 throw .malformedReply
             }
             return .commit(KeyFacts(value: [], hasChildren: false, permissions: permissions))

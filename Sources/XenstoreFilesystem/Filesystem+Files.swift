@@ -5,27 +5,52 @@ extension Filesystem {
 
     public func open(
         _ inode: InodeNumber,
-        _ flags: OpenFlags
+        _ flags: OpenFlags,
+        by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
         if flags.contains(.write) { try requireWritable() }
         if let file = scratch.find(inode) { return try openScratch(file, flags) }
         let (node, view) = try find(inode)
         guard view == .file else { throw .isDirectory }
+        if !flags.contains(.write) { return try await openToRead(node, flags, by: caller) }
         var isCreator = false
         var content: [UInt8] = []
         do throws(FilesystemError) {
             let facts = try await facts(of: node.path(), node: node)
             try requireView(view, of: node, facts)
             content = options.valueForm.content(of: facts.value)
-            if flags.contains(.write) { try await askForWriting(node.path(), facts.value) }
+            try await askForWriting(node.path(), facts.value)
         } catch .noEntry where node.creatorCount > 0 {
             // Another handle is to create the key and has not written yet.
-            isCreator = flags.contains(.write)
+            isCreator = true
         } catch .noEntry {
             // The kernel looks again, and creates the file if the program asked for that.
             throw staleOrGone(node)
         }
         return openFile(node, flags, content, isCreator: isCreator)
+    }
+
+    private func openToRead(
+        _ node: KeyNode,
+        _ flags: OpenFlags,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> HandleID {
+        let (serial, ownChanges) = (changes.serial, ownChanges)
+        let facts: KeyFacts
+        do throws(FilesystemError) {
+            facts = try await self.facts(of: node, .file, for: caller)
+            try requireView(.file, of: node, facts)
+        } catch .noEntry where node.creatorCount > 0 {
+            // Another handle is to create the key and has not written yet.
+            return openFile(node, flags, [], isCreator: false)
+        } catch .noEntry {
+            throw staleOrGone(node)
+        }
+        let content = options.valueForm.content(of: facts.value)
+        let handle = openFile(node, flags, content, isCreator: false)
+        let told = fresh(facts, asOf: serial, ownChanges)
+        lastAnswers.put(told, of: node.inode(.file), for: caller, handle: handle)
+        return handle
     }
 
     /// Tries a write in a transaction that is forgotten: where the store refuses it, opening fails,
@@ -72,8 +97,7 @@ extension Filesystem {
             case .key(let file): file.content
             case .scratch(let open): open.file.content
             }
-        guard offset >= 0, offset < content.count, count > 0 else { return [] }
-        return content[offset..<min(content.count, offset + count)]
+        return content.part(offset: offset, count: count)
     }
 
     // MARK: Writing
@@ -187,6 +211,7 @@ extension Filesystem {
     }
 
     public func release(_ handle: HandleID) async {
+        lastAnswers.close(handle)
         switch files.remove(handle) {
         case .key(let file): await release(file)
         case .scratch(let open):

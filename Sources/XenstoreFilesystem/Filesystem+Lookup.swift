@@ -9,9 +9,10 @@ extension Filesystem {
         let parent = try findDirectory(directory)
         if let file = scratch.find(name, in: parent) { return entry(file) }
         switch NameMeaning(name) {
-        case .key(let key): return try await lookup(key, of: parent, as: nil)
-        case .value(let key): return try await lookup(key, of: parent, as: .file)
-        case .children(let key): return try await lookup(key, of: parent, as: .directory)
+        case .key(let key): return try await lookup(key, of: parent, as: nil, by: caller)
+        case .value(let key): return try await lookup(key, of: parent, as: .file, by: caller)
+        case .children(let key):
+            return try await lookup(key, of: parent, as: .directory, by: caller)
         case .ownValue:
             let serial = changes.serial
             let path = try parent.path()
@@ -26,9 +27,10 @@ extension Filesystem {
     private func lookup(
         _ key: String,
         of parent: KeyNode,
-        as asked: View?
+        as asked: View?,
+        by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
-        let serial = changes.serial
+        let (serial, ownChanges) = (changes.serial, ownChanges)
         let path = try parent.path(ofChild: key)
         let facts: KeyFacts
         do throws(FilesystemError) {
@@ -36,7 +38,11 @@ extension Filesystem {
         } catch .accessDenied where asked != .file {
             return enterUnreadable(key, of: parent)
         }
-        return enter(key, of: parent, as: asked, facts, path, asOf: serial)
+        let entry = enter(key, of: parent, as: asked, facts, path, asOf: serial)
+        // A stat(2) asks once more for the attributes that came with the name.
+        let told = fresh(facts, asOf: serial, ownChanges)
+        lastAnswers.put(told, of: entry.attributes.inode, for: caller, handle: nil)
+        return entry
     }
 
     /// Makes the entry of a key that the store does not let this domain read. Below it there may be
@@ -70,6 +76,29 @@ extension Filesystem {
         var entry = entry(node, asked, facts, path, asOf: serial)
         entry.nameLifetime = 0
         return entry
+    }
+
+    /// Makes the entry of a key of which a listing told the type alone.
+    func enterListed(
+        _ key: String,
+        of parent: KeyNode,
+        as view: View,
+        hasChildren: Bool,
+        _ path: XenstorePath,
+        asOf serial: Int
+    ) -> Entry {
+        let known = keys.child(key, of: parent)
+        let node = known ?? keys.insertChild(key, of: parent)
+        // It may have a value: whoever depends on that asks.
+        if known == nil { node.hasValue = true }
+        if hasChildren { node.viewWhenEmpty = .directory }
+        if isWatching, !changes.hasChanged(path, since: serial) { node.hasChildren = hasChildren }
+        node.shownView = view
+        node.addLookup(view)
+        return Entry(
+            attributes: typeAlone(of: node, view),
+            nameLifetime: nameLifetime(path, asOf: serial)
+        )
     }
 
     /// Makes the entry of a directory's own value.

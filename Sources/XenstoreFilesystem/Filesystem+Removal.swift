@@ -60,19 +60,22 @@ extension Filesystem {
 
     private func removeChildless(_ path: XenstorePath, _ view: View) async throws(FilesystemError) {
         try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
-            let answers = await access.send(
-                [.read(path), .directory(path), .remove(path)],
+            var obstacle: FilesystemError?
+            let answers = try await send(
+                [.read(path), .directory(path)],
+                thenChanges: [.remove(path)],
                 in: id
-            )
-            let value = try answers[0].get()
-            let hasChildren = try KeyFacts.hasChildren(answers[1])
-            switch view {
-            case .file:
-                guard !hasChildren else { return .fail(.isDirectory) }
-            case .directory:
-                guard !hasChildren, value.isEmpty else { return .fail(.notEmpty) }
+            ) { answers throws(XenstoreError) in
+                let value = try answers[0].get()
+                let hasChildren = try KeyFacts.hasChildren(answers[1])
+                switch view {
+                case .file: obstacle = hasChildren ? .isDirectory : nil
+                case .directory: obstacle = hasChildren || !value.isEmpty ? .notEmpty : nil
+                }
+                return obstacle == nil
             }
-            _ = try answers[2].get()
+            guard let answers else { return .fail(obstacle ?? .inputOutput) }
+            _ = try answers[0].get()
             return .commit(())
         }
     }

@@ -8,21 +8,31 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     let access: Access
     let options: FilesystemOptions
     let environment: FilesystemEnvironment
+    /// Whether what was done in a transaction can be taken back. In a transaction within one it
+    /// cannot.
+    let rollsBack: Bool
 
     var keys: KeyTable
     var scratch = ScratchTable()
     var files = HandleTable<OpenHandle>()
     var directories = HandleTable<OpenDirectory>()
     var changes = ChangeLog()
+    /// Changes that this mount has begun or made.
+    var ownChanges = 0
+    var lastAnswers = LastAnswers()
+    var foretold = ForetoldNames()
+    var walks: [WalkPlace: OpenDirectory] = [:]
     /// Whether a watch keeps names, shapes and permissions true.
     var isWatching = false
 
     public init(
         _ access: Access,
         options: FilesystemOptions = FilesystemOptions(),
-        environment: FilesystemEnvironment
+        environment: FilesystemEnvironment,
+        rollsBack: Bool = true
     ) {
         self.access = access
+        self.rollsBack = rollsBack
         self.options = options
         self.environment = environment
         keys = KeyTable(
@@ -56,6 +66,10 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
 
     /// Sends a request about a key.
     func send(_ request: Request, at path: XenstorePath) async throws(FilesystemError) -> [UInt8] {
+        // What was asked for before a change may not hold after it.
+        let changes = request.isReadOnly ? 0 : 1
+        ownChanges += changes
+        defer { ownChanges += changes }
         do throws(XenstoreError) {
             return try await access.send(request, in: .none)
         } catch {
@@ -79,6 +93,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         _ body: (TransactionID) async throws(XenstoreError) -> Outcome<Value>
     ) async throws(FilesystemError) -> Value {
         let outcome: Outcome<Value>
+        ownChanges += 1
+        defer { ownChanges += 1 }
         do throws(XenstoreError) {
             outcome = try await access.transaction(
                 attempts: FilesystemLimits.transactionAttempts
@@ -94,6 +110,26 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         case .commit(let value), .unchanged(let value): return value
         case .fail(let error): throw error
         }
+    }
+
+    /// Sends, in a transaction, requests that tell whether a change may be made, and the change
+    /// with them where it can be taken back: one round trip then, else two.
+    ///
+    /// - Parameter isAllowed: takes the answers to `questions`.
+    /// - Returns: the answers to `changes`; nil where they are not allowed.
+    func send(
+        _ questions: [Request],
+        thenChanges changes: [Request],
+        in id: TransactionID,
+        if isAllowed: ([Result<[UInt8], XenstoreError>]) throws(XenstoreError) -> Bool
+    ) async throws(XenstoreError) -> [Result<[UInt8], XenstoreError>]? {
+        guard rollsBack else {
+            guard try isAllowed(await access.send(questions, in: id)) else { return nil }
+            return await access.send(changes, in: id)
+        }
+        let answers = await access.send(questions + changes, in: id)
+        guard try isAllowed(Array(answers[..<questions.count])) else { return nil }
+        return Array(answers[questions.count...])
     }
 
     func requireWritable() throws(FilesystemError) {

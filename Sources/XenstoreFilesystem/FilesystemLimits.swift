@@ -22,6 +22,35 @@ public enum FilesystemLimits {
     /// older answer counts as out of date.
     public static let changeLog = 256
 
+    /// Seconds that the name of a transaction may outlive it, for stat(2) alone.
+    public static let conflictSeconds = 1.0
+
+    /// Keys that an open transaction is remembered to rest on, to name one after a conflict; then a
+    /// conflict may have no name.
+    public static let touchedKeys = 65536
+
+    /// How long what a thread was told serves its next calls about the same file; then they ask.
+    public static let lastAnswerLifetime = Duration.microseconds(200)
+
+    /// Threads of which the last answer is kept; then all are forgotten.
+    public static let lastAnswers = 64
+
+    /// How long what was asked for ahead of a program that goes through a listing serves it; then
+    /// it is asked for again.
+    public static let aheadLifetime = Duration.milliseconds(5)
+
+    /// Files that are asked for together when a program begins to go through a listing.
+    public static let firstAhead = 8
+
+    /// Files that are asked for together at most.
+    public static let mostAhead = 64
+
+    /// Names of children that a listing asks for before it knows that they are there.
+    public static let foretoldNames = 64
+
+    /// Bytes of names that are kept to foretell listings; then all are forgotten.
+    public static let foretoldBytes = 65536
+
     /// Requests that one pipelined batch of a rename holds.
     public static let renameBatch = 1024
 

@@ -11,7 +11,10 @@ public protocol FilesystemOperations: AnyObject {
     /// Gives back `count` references that lookups made.
     func forget(_ inode: InodeNumber, count: UInt64)
     /// What stat(2) tells.
-    func attributes(of inode: InodeNumber) async throws(FilesystemError) -> Attributes
+    func attributes(
+        of inode: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> Attributes
     /// Changes attributes, and returns what they are then.
     func setAttributes(
         _ changes: AttributeChanges,
@@ -20,7 +23,11 @@ public protocol FilesystemOperations: AnyObject {
     ) async throws(FilesystemError) -> Attributes
 
     /// Opens a file; with ``OpenFlags/truncate`` it is empty to this handle.
-    func open(_ inode: InodeNumber, _ flags: OpenFlags) async throws(FilesystemError) -> HandleID
+    func open(
+        _ inode: InodeNumber,
+        _ flags: OpenFlags,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> HandleID
     /// Makes a file and opens it, with a reference.
     ///
     /// - Parameter mode: the permission bits that the program asks for. A key inherits its own from
@@ -45,9 +52,12 @@ public protocol FilesystemOperations: AnyObject {
     func release(_ handle: HandleID) async
 
     /// Opens a directory for ``list(_:offset:fits:)``.
-    func openDirectory(_ inode: InodeNumber) async throws(FilesystemError) -> HandleID
-    /// The names from `offset` on, as many as `fits` takes. References are added for each that it
-    /// took and that has an entry, but `.` and `..`.
+    func openDirectory(
+        _ inode: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> HandleID
+    /// The names from `offset` on, as many as `fits` takes. A reference is added for each that
+    /// comes with an entry. Of the attributes in it, the type alone is told.
     func list(
         _ handle: HandleID,
         offset: Int,

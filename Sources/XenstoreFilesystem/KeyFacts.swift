@@ -7,41 +7,71 @@ struct KeyFacts {
     var permissions: Permissions
 }
 
+/// What is asked about one key: its value always, and with it whether the key exists; the rest
+/// where a watch has not kept it.
+struct FactsQuery {
+    let path: XenstorePath
+    private let hasChildren: Bool?
+    private let permissions: Permissions?
+
+    /// - Parameters:
+    ///   - known: the key where a watch keeps true what is known of it.
+    ///   - asksNames: whether DIRECTORY is asked in any case, as the second request.
+    init(_ path: XenstorePath, known: KeyNode?, asksNames: Bool = false) {
+        self.path = path
+        hasChildren = asksNames ? nil : known?.hasChildren
+        permissions = known?.permissions
+    }
+
+    var requests: [Request] {
+        var requests: [Request] = [.read(path)]
+        if hasChildren == nil { requests.append(.directory(path)) }
+        if permissions == nil { requests.append(.getPermissions(path)) }
+        return requests
+    }
+
+    /// Takes the answers to ``requests``.
+    func facts(
+        _ answers: ArraySlice<Result<[UInt8], XenstoreError>>
+    ) throws(XenstoreError) -> KeyFacts {
+        var answers = answers
+        func next() throws(XenstoreError) -> Result<[UInt8], XenstoreError> {
+            guard let answer = answers.popFirst() else { throw .malformedReply }
+            return answer
+        }
+        let value = try next().get()
+        var facts = KeyFacts(
+            value: value,
+            hasChildren: hasChildren ?? false,
+            permissions: permissions ?? Permissions(owner: .privileged)
+        )
+        if hasChildren == nil { facts.hasChildren = try KeyFacts.hasChildren(try next()) }
+        if permissions == nil {
+            guard let told = Permissions(payload: try next().get()) else { throw .malformedReply }
+            facts.permissions = told
+        }
+        return facts
+    }
+}
+
 extension Filesystem {
-    /// Asks for what is not known of a key, in one round trip. Its value is always asked for, and
-    /// with it whether the key exists.
+    /// Asks for what is not known of a key, in one round trip.
     ///
     /// - Parameter node: the key where it is known; what it knows is not asked again, and what is
     ///   learnt is kept there.
     func facts(of path: XenstorePath, node: KeyNode?) async throws(FilesystemError) -> KeyFacts {
-        let known = isWatching ? node : nil
-        if let known, let permissions = known.permissions, let hasChildren = known.hasChildren {
-            let value = try await readValue(of: path, node: known)
-            return KeyFacts(value: value, hasChildren: hasChildren, permissions: permissions)
-        }
+        let query = FactsQuery(path, known: isWatching ? node : nil)
+        let requests = query.requests
         let serial = changes.serial
-        let answers = await access.send(
-            [.read(path), .directory(path), .getPermissions(path)],
-            in: .none
-        )
-        let facts: KeyFacts
         do throws(XenstoreError) {
-            facts = try KeyFacts(answers: answers[...])
-        } catch {
-            throw noted(error, node, at: path)
-        }
-        if let node { learn(facts, of: node, path, asOf: serial) }
-        return facts
-    }
-
-    /// Reads the value of a key of which the rest is known.
-    private func readValue(of path: XenstorePath, node: KeyNode) async throws(FilesystemError)
-        -> [UInt8]
-    {
-        do throws(XenstoreError) {
-            let value = try await access.send(.read(path), in: .none)
-            node.hasValue = !value.isEmpty
-            return value
+            if requests.count == 1 {
+                let value = try await access.send(requests[0], in: .none)
+                node?.hasValue = !value.isEmpty
+                return try query.facts([.success(value)])
+            }
+            let facts = try query.facts(await access.send(requests, in: .none)[...])
+            if let node { learn(facts, of: node, path, asOf: serial) }
+            return facts
         } catch {
             throw noted(error, node, at: path)
         }
@@ -60,7 +90,9 @@ extension Filesystem {
         }
         guard isWatching, !changes.hasChanged(path, since: serial) else { return }
         node.hasChildren = facts.hasChildren
-        node.permissions = facts.permissions
+        // A key inherits its parent's permissions: most share them, and need no copy.
+        let inherited = node.parent?.permissions
+        node.permissions = inherited == facts.permissions ? inherited : facts.permissions
     }
 
     /// Whether an answer about a path is one about the key: it may have been moved meanwhile.
@@ -69,7 +101,7 @@ extension Filesystem {
     }
 
     /// Takes note of what an error tells of the key.
-    private func noted(_ error: XenstoreError, _ node: KeyNode?, at path: XenstorePath)
+    func noted(_ error: XenstoreError, _ node: KeyNode?, at path: XenstorePath)
         -> FilesystemError
     {
         if error == .refused(.noEntry), let node, stands(node, at: path) { noteMissing(node) }
@@ -116,23 +148,19 @@ extension Filesystem {
         }
         return node.viewWhenEmpty ?? options.emptyView
     }
+
+    /// Which way a key shows itself if that can be told without its value.
+    ///
+    /// - Parameter node: the key where it is known.
+    func viewWithoutValue(hasChildren: Bool, _ node: KeyNode?, _ path: XenstorePath) -> View? {
+        if hasChildren || node?.isKeptDirectory == true { return .directory }
+        let viewWhenEmpty = node.map(\.viewWhenEmpty) ?? keys.rememberedView(at: path)
+        // With a value it is a file, and without one it is too.
+        return viewWhenEmpty ?? options.emptyView == .file ? .file : nil
+    }
 }
 
 extension KeyFacts {
-    /// Takes the answers to READ, DIRECTORY and GET_PERMS of one key.
-    init(
-        answers: ArraySlice<Result<[UInt8], XenstoreError>>
-    ) throws(XenstoreError) {
-        guard answers.count == 3 else { throw .malformedReply }
-        let first = answers.startIndex
-        value = try answers[first].get()
-        hasChildren = try Self.hasChildren(answers[first + 1])
-        guard let permissions = Permissions(payload: try answers[first + 2].get()) else {
-            throw .malformedReply
-        }
-        self.permissions = permissions
-    }
-
     /// Takes the answer to DIRECTORY.
     static func hasChildren(
         _ answer: Result<[UInt8], XenstoreError>

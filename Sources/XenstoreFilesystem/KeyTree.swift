@@ -41,23 +41,20 @@ struct KeyTree {
         from access: Access,
         in transaction: TransactionID
     ) async throws(XenstoreError) -> [String] {
-        var requests: [Request] = []
-        for suffix in suffixes {
-            let path = XenstorePath(unchecked: top.text + suffix)
-            requests += [.read(path), .directory(path), .getPermissions(path)]
+        let queries = suffixes.map { suffix in
+            FactsQuery(XenstorePath(unchecked: top.text + suffix), known: nil)
         }
-        let answers = await access.send(requests, in: transaction)
+        let answers = await access.send(queries.flatMap(\.requests), in: transaction)
         var children: [String] = []
-        for (index, suffix) in suffixes.enumerated() {
-            let facts = try KeyFacts(answers: answers[(3 * index)..<(3 * index + 3)])
+        for (index, (suffix, query)) in zip(suffixes, queries).enumerated() {
+            let facts = try query.facts(answers[(3 * index)..<(3 * index + 3)])
             keys.append(Key(suffix: suffix, value: facts.value, permissions: facts.permissions))
             guard facts.hasChildren else { continue }
             let names: [String]
             if case .success(let payload) = answers[3 * index + 1] {
                 names = try access.childNames(payload)
             } else {
-                let path = XenstorePath(unchecked: top.text + suffix)
-                names = try await access.directoryByParts(path, in: transaction)
+                names = try await access.directoryByParts(query.path, in: transaction)
             }
             children += names.map { suffix + "/" + $0 }
         }

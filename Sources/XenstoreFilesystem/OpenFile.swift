@@ -41,16 +41,10 @@ enum OpenHandle {
     case scratch(OpenScratch)
 }
 
-/// An open directory: one consistent listing.
-final class OpenDirectory {
-    let node: KeyNode
-    /// The names of the children, and `.value` where there is one.
-    var names: [String]
-    /// Whether the listing is as of the opening, and was not given out yet.
-    var isFresh = true
-
-    init(node: KeyNode, names: [String]) {
-        self.node = node
-        self.names = names
+extension [UInt8] {
+    /// What read(2) gives at an offset.
+    func part(offset: Int, count: Int) -> ArraySlice<UInt8> {
+        guard offset >= 0, offset < self.count, count > 0 else { return [] }
+        return self[offset..<Swift.min(self.count, offset + count)]
     }
 }

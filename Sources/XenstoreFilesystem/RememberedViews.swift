@@ -20,6 +20,10 @@ struct RememberedViews {
         }
     }
 
+    var all: Set<XenstorePath> { paths }
+
+    func contains(_ path: XenstorePath) -> Bool { paths.contains(path) }
+
     /// Whether the path is remembered; it is no more.
     mutating func take(_ path: XenstorePath) -> Bool {
         // Its place in the queue stays, and is skipped when its turn comes.

@@ -1,8 +1,18 @@
-/// Why the command fails, as one line for the user.
+import SystemPackage
+
+/// Why the command fails, as one line for the user, and the status that it ends with.
 struct CommandError: Error, CustomStringConvertible {
     let description: String
+    let status: Int32
 
-    init(_ description: String) {
+    init(_ description: String, status: Int32 = 1) {
         self.description = description
+        self.status = status
+    }
+
+    /// Says so on standard error, as every program of the system says who speaks.
+    func tell() {
+        // Where standard error is closed there is nowhere left to say it.
+        _ = try? FileDescriptor.standardError.writeAll("xsfs: \(self)\n".utf8)
     }
 }

@@ -23,6 +23,8 @@ final class MountDaemon {
     private var mount: FuseMount?
     private var server: XenstoreServer?
     private var isEnding = false
+    /// Hands the filesystem the events that the store has sent by now.
+    private var takeEvents: () -> Bool = { false }
     /// Why it could not start.
     private(set) var failure: (any Error)?
 
@@ -65,6 +67,7 @@ final class MountDaemon {
             at: try await Subtree.find(options.subtree, in: connection),
             isPrivileged: try await isPrivileged(connection)
         )
+        takeEvents = { connection.takeArrived() }
         connection.onEvent = { event in filesystem.changed(event.path) }
         connection.onDisconnect = { [log] reason in
             log.warning("lost the \(address): \(reason)")
@@ -87,13 +90,15 @@ final class MountDaemon {
             at: try await Subtree.find(options.subtree, in: connection),
             isPrivileged: true
         )
-        connection.onEventsPending = { [loop] in
-            loop.later {
-                if connection.takeEventsLost() { filesystem.changed(.root) }
-                for event in connection.takeEvents() {
-                    filesystem.changed(event.path)
-                }
+        takeEvents = {
+            if connection.takeEventsLost() { filesystem.changed(.root) }
+            for event in connection.takeEvents() {
+                filesystem.changed(event.path)
             }
+            return true
+        }
+        connection.onEventsPending = { [loop, unowned self] in
+            loop.later { [unowned self] in _ = takeEvents() }
         }
         await filesystem.connected()
         try mount(filesystem)
@@ -119,17 +124,19 @@ final class MountDaemon {
         _ access: Access,
         at subtree: XenstorePath,
         isPrivileged: Bool
-    ) -> Filesystem<Access> {
+    ) -> Spaces<Access> {
         var options = options.filesystem
         options.subtree = subtree
         options.asksForWriting = !isPrivileged
         let environment = FilesystemEnvironment(
             now: { .now },
+            elapsed: { [start = ContinuousClock.now] in .now - start },
             start: { [unowned self] work in begin(work) },
             notify: { [unowned self] notification in mount?.notify(notification) },
-            report: { [log] text in log.error("\(text)") }
+            report: { [log] text in log.error("\(text)") },
+            takeEvents: { [unowned self] in takeEvents() }
         )
-        return Filesystem(access, options: options, environment: environment)
+        return Spaces(access, options: options, environment: environment)
     }
 
     /// Runs work on the loop that nobody waits for.

@@ -1,32 +1,64 @@
 import ArgumentParser
-import SystemPackage
 
 /// The program: mounts, unless another command is named.
 @main
 struct Xsfs: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "xsfs",
-        abstract: "A filesystem that is the xenstore of this host or guest.",
+        abstract: "A filesystem that is the xenstore of this host or guest, and its toolbox.",
+        usage: """
+            xsfs [<options>] <mountpoint>
+            xsfs <command> [<options>] [<arguments>]
+            """,
+        discussion: """
+            What is no command is the directory to mount at: `xsfs help mount` has the options.
+
+            Without an option that names the store it is found as libxenstore does: \
+            $XENSTORED_PATH, then /run/xenstored/socket, /dev/xen/xenbus, /proc/xen/xenbus.
+            """,
         version: "0.1.0",
-        subcommands: [Mount.self, Serve.self],
+        groupedSubcommands: [
+            CommandGroup(name: "Store", subcommands: [Mount.self, Serve.self]),
+            CommandGroup(name: "Key", subcommands: storeCommands),
+        ],
         defaultSubcommand: Mount.self
     )
 
+    private static let storeCommands: [any ParsableCommand.Type] = [
+        ReadCommand.self, WriteCommand.self, ListCommand.self, TreeCommand.self, MakeCommand.self,
+        RemoveCommand.self, ExistsCommand.self, PermissionsCommand.self,
+        ChangePermissionsCommand.self, WatchCommand.self, WaitCommand.self, ControlCommand.self,
+    ]
+
     static func main() {
-        var arguments = Array(CommandLine.arguments.dropFirst())
-        // Whoever asks for help, or gives nothing, means the mount and its options.
-        if ["-h", "--help", nil].contains(arguments.first) {
-            arguments.insert("mount", at: 0)
-        }
+        var arguments = ToolNames.arguments(of: CommandLine.arguments)
+        // Whoever gives nothing is told of the mount that it could be.
+        if arguments.isEmpty { arguments = ["mount"] }
         do {
-            var command = try parseAsRoot(arguments)
-            try command.run()
+            if let command = PlainArguments.command(of: arguments) {
+                try command.run()
+            } else {
+                var command = try parseAsRoot(arguments)
+                try command.run()
+            }
         } catch let error as CommandError {
-            // As every program of the system says who speaks.
-            _ = try? FileDescriptor.standardError.writeAll("xsfs: \(error)\n".utf8)
-            exit(withError: ExitCode.failure)
+            error.tell()
+            exit(withError: ExitCode(error.status))
         } catch {
+            if let status = usageStatus(arguments), exitCode(for: error) == .validationFailure {
+                CommandError(fullMessage(for: error), status: status).tell()
+                exit(withError: ExitCode(status))
+            }
             exit(withError: error)
         }
+    }
+
+    /// The status of a wrong use of a command that a tool of Xen has, too: the tool's.
+    private static func usageStatus(_ arguments: [String]) -> Int32? {
+        let name = arguments.first
+        guard storeCommands.contains(where: { $0.configuration.commandName == name }) else {
+            return nil
+        }
+        return name == ControlCommand.configuration.commandName ? 2 : 1
     }
 }

@@ -14,12 +14,14 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         let view: View
     }
 
-    public let store: any XenstoreAccess
-    public let filesystem: Filesystem<Access>
+    public private(set) var store: any XenstoreAccess
+    public let filesystem: Spaces<Access>
     private let deliver: () -> Void
     /// All system calls come from one program.
     private let caller = CallerID(rawValue: 1)
     private let kernel: Kernel
+    /// What comes before each path.
+    private var prefix: [String] = []
 
     /// What the kernel knows, shared with the filesystem's notices to it.
     private final class Kernel {
@@ -28,6 +30,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         var parents: [InodeNumber: InodeNumber] = [:]
         var reports: [String] = []
         var started: [() async -> Void] = []
+        var deliver: () -> Void = {}
 
         /// Forgets a name, and all below it.
         func forget(_ name: Name) {
@@ -46,15 +49,17 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         _ access: Access,
         other: any XenstoreAccess,
         options: FilesystemOptions,
-        deliver: @escaping (Filesystem<Access>) -> Void
+        deliver: @escaping (Spaces<Access>) -> Void
     ) {
         let kernel = Kernel()
+        let start = ContinuousClock.now
         store = other
-        filesystem = Filesystem(
+        filesystem = Spaces(
             access,
             options: options,
             environment: FilesystemEnvironment(
                 now: { Timestamp(seconds: 1, nanoseconds: 0) },
+                elapsed: { ContinuousClock.now - start },
                 start: { work in kernel.started.append(work) },
                 notify: { notification in
                     switch notification {
@@ -62,12 +67,28 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                         kernel.forget(Name(directory: directory, name: name))
                     }
                 },
-                report: { text in kernel.reports.append(text) }
+                report: { text in kernel.reports.append(text) },
+                takeEvents: {
+                    kernel.deliver()
+                    return true
+                }
             )
         )
         self.kernel = kernel
         let filesystem = filesystem
         self.deliver = { deliver(filesystem) }
+        kernel.deliver = self.deliver
+    }
+
+    /// Goes on inside a transaction: what follows sees the store as that one does, and so does
+    /// ``store``.
+    public func enterTransaction() async throws {
+        try await makeDirectory("/.txn/all")
+        guard let access = filesystem.transactionAccess(named: "all") else {
+            throw FilesystemError.noEntry
+        }
+        store = access
+        prefix = [".txn", "all"]
     }
 
     /// Errors that no system call could report.
@@ -98,14 +119,18 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         _ body: (_ parent: InodeNumber, _ name: String) async throws -> Value
     ) async throws -> Value {
         await settle()
-        let names = path.split(separator: "/").map(String.init)
-        guard let last = names.last else { throw FilesystemError.invalid }
+        let names = names(of: path)
+        let last = names.last ?? "."
         do {
             return try await body(try await walk(names.dropLast()), last)
         } catch FilesystemError.stale {
             kernel.names = [:]
             return try await body(try await walk(names.dropLast()), last)
         }
+    }
+
+    private func names(of path: String) -> [String] {
+        prefix + path.split(separator: "/").map(String.init)
     }
 
     private func walk(_ names: ArraySlice<String>) async throws -> InodeNumber {
@@ -119,6 +144,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     }
 
     private func find(_ name: String, in directory: InodeNumber) async throws -> Dentry {
+        if name == "." { return Dentry(inode: directory, view: .directory) }
         let key = Name(directory: directory, name: name)
         if let known = kernel.names[key] { return known }
         let entry = try await filesystem.lookup(name, in: directory, by: caller)
@@ -162,7 +188,8 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 let dentry = try await find(name, in: parent)
                 guard !flags.contains(.exclusive) else { throw FilesystemError.exists }
                 guard dentry.view == .file else { throw FilesystemError.isDirectory }
-                return (dentry.inode, try await filesystem.open(dentry.inode, flags))
+                let handle = try await filesystem.open(dentry.inode, flags, by: caller)
+                return (dentry.inode, handle)
             } catch FilesystemError.noEntry where creating {
                 let (entry, handle) = try await filesystem.create(
                     name,
@@ -210,7 +237,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public func read(_ path: String) async throws -> [UInt8] {
         let handle = try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
-            return try await filesystem.open(dentry.inode, .read)
+            return try await filesystem.open(dentry.inode, .read, by: caller)
         }
         let bytes = try filesystem.read(handle, offset: 0, count: 1 << 20)
         await filesystem.release(handle)
@@ -259,7 +286,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public func status(_ path: String) async throws -> Status {
         try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
-            let attributes = try await filesystem.attributes(of: dentry.inode)
+            let attributes = try await filesystem.attributes(of: dentry.inode, by: caller)
             return Status(
                 view: attributes.view,
                 size: attributes.size,
@@ -273,7 +300,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         let handle = try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
             guard dentry.view == .directory else { throw FilesystemError.notDirectory }
-            return try await filesystem.openDirectory(dentry.inode)
+            return try await filesystem.openDirectory(dentry.inode, by: caller)
         }
         defer { filesystem.releaseDirectory(handle) }
         var listed: [(name: String, view: View)] = []
@@ -287,9 +314,14 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
             guard let last = part.last else { return listed }
             offset = last.nextOffset
             for entry in part {
-                guard case .entry(let target) = entry.target else { continue }
-                listed.append((entry.name, target.attributes.view))
-                filesystem.forget(target.attributes.inode, count: 1)
+                guard entry.name != ".", entry.name != ".." else { continue }
+                switch entry.target {
+                case .entry(let target):
+                    listed.append((entry.name, target.attributes.view))
+                    filesystem.forget(target.attributes.inode, count: 1)
+                case .known(_, let view): listed.append((entry.name, view))
+                case .unknown: continue
+                }
             }
         }
     }
@@ -323,7 +355,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
 
     public func rename(_ path: String, to newPath: String, _ mode: RenameMode) async throws {
         try await call(path) { parent, name in
-            let newNames = newPath.split(separator: "/").map(String.init)
+            let newNames = names(of: newPath)
             let newParent = try await walk(newNames.dropLast())
             let newName = newNames.last ?? ""
             guard try await mayRename(name, in: parent, to: newName, in: newParent, mode) else {

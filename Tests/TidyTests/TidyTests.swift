@@ -8,7 +8,7 @@ struct TidyTests {
         return (
             repository,
             try repository.swiftFiles(under: ["Sources"]),
-            try repository.swiftFiles(under: ["Tests", "Benchmarks"])
+            try repository.swiftFiles(under: ["Tests", "Examples", "Benchmarks"])
         )
     }
 

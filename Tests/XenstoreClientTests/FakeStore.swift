@@ -14,7 +14,8 @@ final class FakeStore: Sendable {
     private let listener: Int32
     private let script: Script
 
-    init(_ script: @escaping Script) throws {
+    /// - Parameter backlog: connections that may wait while a script runs, and one more.
+    init(backlog: Int32 = 16, _ script: @escaping Script) throws {
         path = temporarySocketPath()
         self.script = script
         listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
@@ -26,7 +27,7 @@ final class FakeStore: Sendable {
                 bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        guard result == 0, listen(listener, 16) == 0 else { throw NotStarted() }
+        guard result == 0, listen(listener, backlog) == 0 else { throw NotStarted() }
         try startThread { [listener, script] in
             var number = 0
             while true {
@@ -114,7 +115,7 @@ func temporarySocketPath() -> String {
     "/tmp/xsfs-client-test-\(getpid())-\(UInt64.random(in: 0 ... .max))"
 }
 
-private func startThread(_ body: @escaping @Sendable () -> Void) throws {
+func startThread(_ body: @escaping @Sendable () -> Void) throws {
     final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }

@@ -1,0 +1,162 @@
+import XenstoreProtocol
+
+extension Filesystem {
+    /// Makes the entries of a part of a listing. The shapes that are not known are asked for in one
+    /// pipelined batch; whoever wants more than the type of an entry asks for it by stat(2).
+    func entries(
+        _ selected: [(name: String, nextOffset: Int)],
+        of directory: OpenDirectory
+    ) async throws(FilesystemError) -> [DirectoryEntry] {
+        let serial = changes.serial
+        var requests: [Request] = []
+        var plans: [EntryPlan] = []
+        for (name, nextOffset) in selected {
+            var plan = EntryPlan(name: name, nextOffset: nextOffset)
+            try complete(&plan, in: directory, &requests)
+            plans.append(plan)
+        }
+        let answers = requests.isEmpty ? [] : await access.send(requests, in: .none)
+        var entries: [DirectoryEntry] = []
+        for plan in plans {
+            do throws(XenstoreError) {
+                guard let target = try target(plan, answers, in: directory, asOf: serial) else {
+                    continue
+                }
+                entries.append(
+                    DirectoryEntry(name: plan.name, target: target, nextOffset: plan.nextOffset)
+                )
+            } catch .refused(.noEntry) {
+                // Gone since the listing was made.
+                continue
+            } catch .refused {
+                // The name is no secret, the key is: a guest may list what it may not read.
+                entries.append(
+                    DirectoryEntry(name: plan.name, target: .unknown, nextOffset: plan.nextOffset)
+                )
+            } catch {
+                undo(entries)
+                throw FilesystemError(error)
+            }
+        }
+        return entries
+    }
+
+    private func undo(_ entries: [DirectoryEntry]) {
+        for case .entry(let entry) in entries.map(\.target) {
+            forget(entry.attributes.inode, count: 1)
+        }
+    }
+
+    /// Finds out what must be asked to tell the type of an entry.
+    private func complete(
+        _ plan: inout EntryPlan,
+        in directory: OpenDirectory,
+        _ requests: inout [Request]
+    ) throws(FilesystemError) {
+        let name = plan.name
+        guard name != ".", name != "..", name != NameMeaning.ownValueName,
+            scratch.find(name, in: directory.node) == nil
+        else { return }
+        let path = try directory.node.path(ofChild: name)
+        let node = keys.child(name, of: directory.node)
+        plan.path = path
+        plan.hasChildren = isWatching ? node?.hasChildren : nil
+        plan.foretold = directory.listing.children[name]
+        if plan.hasChildren == nil, plan.foretold == nil {
+            plan.childrenAnswer = requests.count
+            requests.append(.directory(path))
+        }
+        if plan.hasChildren != true,
+            viewWithoutValue(hasChildren: false, node, path) == nil
+        {
+            plan.valueAnswer = requests.count
+            requests.append(.read(path))
+        }
+    }
+
+    /// What a name of a listing leads to; nil for a scratch file that is gone.
+    private func target(
+        _ plan: EntryPlan,
+        _ answers: [Result<[UInt8], XenstoreError>],
+        in directory: OpenDirectory,
+        asOf serial: Int
+    ) throws(XenstoreError) -> DirectoryEntry.Target? {
+        let parent = directory.node
+        let listing = directory.listing
+        guard let path = plan.path else {
+            switch plan.name {
+            case ".": return .known(parent.inode(.directory), .directory)
+            case "..": return .known((parent.parent ?? parent).inode(.directory), .directory)
+            case NameMeaning.ownValueName:
+                let path = try? parent.path()
+                return path.map {
+                    .entry(enterValue(listing.facts, of: parent, $0, asOf: listing.serial))
+                }
+            default: return scratch.find(plan.name, in: parent).map { .entry(self.entry($0)) }
+            }
+        }
+        var hasChildren = plan.hasChildren
+        var names: [UInt8] = []
+        if let answer = plan.childrenAnswer.map({ answers[$0] }) ?? plan.foretold,
+            hasChildren == nil
+        {
+            hasChildren = try KeyFacts.hasChildren(answer)
+            names = (try? answer.get()) ?? []
+        }
+        let view = try view(
+            hasChildren: hasChildren ?? false,
+            value: plan.valueAnswer.map { answers[$0] },
+            keys.child(plan.name, of: parent),
+            path
+        )
+        if let node = keys.child(plan.name, of: parent), node.shownView == view,
+            node.lookups(view) > 0
+        {
+            directory.walk.append(node.inode(view))
+            return .known(node.inode(view), view)
+        }
+        let entry = enterListed(
+            plan.name,
+            of: parent,
+            as: view,
+            hasChildren: hasChildren ?? false,
+            path,
+            asOf: plan.foretold == nil ? serial : listing.serial
+        )
+        directory.walk.append(entry.attributes.inode)
+        if let node = keys.child(plan.name, of: parent) { foretold.put(names, of: node) }
+        return .entry(entry)
+    }
+
+    private func view(
+        hasChildren: Bool,
+        value: Result<[UInt8], XenstoreError>?,
+        _ node: KeyNode?,
+        _ path: XenstorePath
+    ) throws(XenstoreError) -> View {
+        if let view = viewWithoutValue(hasChildren: hasChildren, node, path) { return view }
+        // An empty key that shows as a directory.
+        return try value?.get().isEmpty == false ? .file : .directory
+    }
+}
+
+/// What is asked for one name of a listing, and what is known without.
+private struct EntryPlan {
+    let name: String
+    let nextOffset: Int
+    /// Nil for what is not a key by itself: `.`, `..`, `.value` and scratch files.
+    var path: XenstorePath?
+    /// As the watch keeps it.
+    var hasChildren: Bool?
+    /// The answer to DIRECTORY that came with the listing.
+    var foretold: Result<[UInt8], XenstoreError>?
+    /// Where the answer to DIRECTORY will be.
+    var childrenAnswer: Int?
+    /// Where the answer to READ will be.
+    var valueAnswer: Int?
+
+    init(name: String, nextOffset: Int) {
+        self.name = name
+        self.nextOffset = nextOffset
+    }
+}

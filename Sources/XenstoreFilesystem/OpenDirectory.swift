@@ -1,0 +1,65 @@
+import XenstoreProtocol
+
+/// An open directory: one consistent listing, and a program that goes through it.
+final class OpenDirectory {
+    let node: KeyNode
+    let caller: CallerID
+    var listing: Listing
+    /// Whether the listing is as of the opening, and was not given out yet.
+    var isFresh = true
+    var walk = Walk()
+
+    init(node: KeyNode, caller: CallerID, listing: Listing) {
+        self.node = node
+        self.caller = caller
+        self.listing = listing
+    }
+}
+
+/// What a directory held at one moment.
+struct Listing {
+    /// The names of the children, and `.value` where there is one.
+    var names: [String]
+    /// The directory itself.
+    let facts: KeyFacts
+    /// The change up to which all of it is true.
+    let serial: Int
+    /// The answers to DIRECTORY of children that were asked for in the same round trip.
+    let children: [String: Result<[UInt8], XenstoreError>]
+}
+
+/// How far a program is with the files of a listing, and what the store was asked for ahead of it.
+struct Walk {
+    /// What was given out, in order.
+    private var given: [InodeNumber] = []
+    private var position = 0
+    private var size = FilesystemLimits.firstAhead
+    private var ahead: [InodeNumber: FreshFacts] = [:]
+
+    mutating func append(_ inode: InodeNumber) {
+        given.append(inode)
+    }
+
+    /// What was asked for ahead; it serves once.
+    mutating func take(_ inode: InodeNumber) -> FreshFacts? {
+        ahead.removeValue(forKey: inode)
+    }
+
+    mutating func put(_ facts: FreshFacts, for inode: InodeNumber) {
+        ahead[inode] = facts
+    }
+
+    /// The files that a program which is at `inode` now will want next, with that one first. Each
+    /// time it goes on, they are more.
+    ///
+    /// - Returns: nothing if the program does not follow the listing.
+    mutating func next(from inode: InodeNumber) -> ArraySlice<InodeNumber> {
+        let window = given[position...].prefix(FilesystemLimits.mostAhead)
+        guard let start = window.firstIndex(of: inode) else { return [] }
+        let next = given[start...].prefix(size)
+        position = next.endIndex
+        size = min(size * 2, FilesystemLimits.mostAhead)
+        ahead = [:]
+        return next
+    }
+}
