@@ -134,8 +134,11 @@ extension Filesystem {
     /// A key was not there, and so nothing below it was: what they were made as is over.
     func forgetRemoved(_ removed: KeyNode) {
         for node in keys.subtree(of: removed) {
-            // With the name above it the kernel forgets all but what is open.
-            if node !== removed, node.handleCount > 0 { forgetName(of: node) }
+            // With the name above them the kernel forgets all but what is in use, and what leads
+            // to that.
+            if node !== removed, node.fileLookups + node.directoryLookups > 0 {
+                forgetName(of: node)
+            }
             node.forgetFacts()
             node.viewWhenEmpty = nil
             node.isKeptDirectory = false

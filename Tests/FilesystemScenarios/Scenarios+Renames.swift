@@ -101,5 +101,18 @@ extension Scenario {
             try expect(try await fs.value("/t/d"), "1")
             try expect(try await fs.text("/t/key/.a"), "a")
         },
+        Scenario("What others make of exchanged names is seen") { fs in
+            for round in 0..<10 {
+                let name = "/t/\(round)"
+                try await fs.put("1", at: name + "d/child")
+                try await fs.put("file", at: name + "f")
+                try expect(try await fs.names(name + "d"), ["child"])
+                try await fs.rename(name + "d", to: name + "f", .exchange)
+                try expect(try await fs.text(name + "d"), "file\n")
+                try await fs.put("2", at: name + "d/other")
+                try await eventually { try await fs.status(name + "d").view == .directory }
+                try expect(try await fs.text(name + "f/child"), "1\n")
+            }
+        },
     ]
 }

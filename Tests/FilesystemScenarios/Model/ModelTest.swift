@@ -10,8 +10,8 @@ public struct ModelTest: Hashable, Sendable, CustomStringConvertible {
     /// Steps before a new directory is begun: what went before does not make a failure longer.
     private static let stepsPerDirectory = 400
 
-    /// Repetitions that a failure is shortened by.
-    private static let repetitions = 300
+    /// How long a failure is shortened: a repetition that waits for what never comes takes seconds.
+    private static let shortening = Duration.seconds(30)
 
     public init(seed: UInt64, count: Int) {
         self.seed = seed
@@ -72,11 +72,10 @@ public struct ModelTest: Hashable, Sendable, CustomStringConvertible {
     ) async throws -> ([Step], ModelRun.Difference) {
         var (shortest, last) = (Array(steps[...difference.position]), difference)
         var length = shortest.count / 2
-        var left = Self.repetitions
+        let deadline = ContinuousClock.now + Self.shortening
         while length > 0 {
             var start = 0
-            while start < shortest.count, left > 0 {
-                left -= 1
+            while start < shortest.count, ContinuousClock.now < deadline {
                 var tried = shortest
                 tried.removeSubrange(start..<min(start + length, shortest.count))
                 if let difference = try await differ(tried) {
