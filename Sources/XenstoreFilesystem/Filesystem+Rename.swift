@@ -23,7 +23,7 @@ extension Filesystem {
         guard !path.contains(newPath), !newPath.contains(path) else {
             throw path.contains(newPath) ? .invalid : .notEmpty
         }
-        try requireNoScratch(in: keys.child(newKey, of: target))
+        if mode == .replace { try requireNoScratch(in: keys.child(newKey, of: target)) }
         if let file = scratch.find(newName, in: target) {
             guard mode == .replace else { throw mode == .keep ? .exists : .notPermitted }
             unlinkScratch(file, in: target)

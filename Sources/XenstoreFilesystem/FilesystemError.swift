@@ -12,6 +12,7 @@ public enum FilesystemError: Int32, Error, Hashable, Sendable {
     case accessDenied = 13
     case busy = 16
     case exists = 17
+    case crossDevice = 18
     case notDirectory = 20
     case isDirectory = 21
     case invalid = 22

@@ -22,6 +22,9 @@ public enum FilesystemLimits {
     /// older answer counts as out of date.
     public static let changeLog = 256
 
+    /// Seconds that the name of a transaction may outlive it, for stat(2) alone.
+    public static let conflictSeconds = 1.0
+
     /// Keys that an open transaction is remembered to rest on, to name one after a conflict; then a
     /// conflict may have no name.
     public static let touchedKeys = 65536

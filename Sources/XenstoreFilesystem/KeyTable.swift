@@ -16,6 +16,8 @@ struct KeyTable {
     /// How an empty key shows of which nothing is remembered.
     private let emptyView: View
     private var remembered = RememberedViews()
+    /// What another table knows of a key that this one meets for the first time.
+    var inheritedView: (XenstorePath) -> View? = { _ in nil }
     private let started: Timestamp
 
     init(root path: XenstorePath, emptyView: View, now: Timestamp) {
@@ -52,7 +54,7 @@ struct KeyTable {
         let node = KeyNode(id: nextID, name: name, parent: parent, modified: started)
         nextID += 1
         if let path = try? node.path() {
-            if remembered.take(path) { node.viewWhenEmpty = otherView }
+            node.viewWhenEmpty = remembered.take(path) ? otherView : inheritedView(path)
         }
         byID[node.id] = node
         place(node, under: parent)
@@ -109,7 +111,38 @@ struct KeyTable {
 
     /// What is remembered of a key that is not in use.
     func rememberedView(at path: XenstorePath) -> View? {
-        remembered.contains(path) ? otherView : nil
+        remembered.contains(path) ? otherView : inheritedView(path)
+    }
+
+    /// Remembers what empty keys were made as in the table of a transaction that was committed.
+    mutating func adoptViews(of other: KeyTable) {
+        for node in other.subtree(of: other.root) where node.viewWhenEmpty == otherView {
+            guard let path = try? node.path() else { continue }
+            adoptView(at: path)
+        }
+        for path in other.remembered.all {
+            adoptView(at: path)
+        }
+    }
+
+    private mutating func adoptView(at path: XenstorePath) {
+        if let node = find(path) {
+            node.viewWhenEmpty = otherView
+        } else {
+            remembered.insert(path)
+        }
+    }
+
+    /// What is known of how a key shows itself when it is empty.
+    func viewWhenEmpty(at path: XenstorePath) -> View? {
+        find(path).map(\.viewWhenEmpty) ?? rememberedView(at: path)
+    }
+
+    private func find(_ path: XenstorePath) -> KeyNode? {
+        let depth = (try? root.path())?.components.count ?? 0
+        return path.components.dropFirst(depth).reduce(root as KeyNode?) { node, name in
+            node.flatMap { child(String(name), of: $0) }
+        }
     }
 
     /// Forgets what the key at this path was: it was removed.

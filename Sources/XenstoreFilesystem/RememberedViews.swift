@@ -20,6 +20,8 @@ struct RememberedViews {
         }
     }
 
+    var all: Set<XenstorePath> { paths }
+
     func contains(_ path: XenstorePath) -> Bool { paths.contains(path) }
 
     /// Whether the path is remembered; it is no more.

@@ -14,21 +14,30 @@ public enum ProtocolViolation: Error, Hashable, Sendable {
 ///
 /// A header and its payload often come in two pieces: the daemons write them separately.
 public struct MessageDecoder: Sendable {
-    /// The buffer's first size in bytes: many replies of a pipelined batch fit.
-    private static let initialCapacity = 65536
-
     private var buffer: [UInt8] = []
     /// Bytes of `buffer` before this are consumed.
     private var start = 0
     /// Bytes of `buffer` from this on are free.
     private var end = 0
     private var violation: ProtocolViolation?
+    private let payloadLimit: Int
     private let directoryLimit: Int
+    private let initialCapacity: Int
 
-    /// - Parameter directoryLimit: bytes of payload that a DIRECTORY message may have; all others
-    ///   have ``ProtocolLimits/payloadSize``. A client gives more.
-    public init(directoryLimit: Int = ProtocolLimits.payloadSize) {
-        self.directoryLimit = directoryLimit
+    /// - Parameters:
+    ///   - payloadLimit: bytes of payload that a message may have. A server that stands for
+    ///     oxenstored gives more.
+    ///   - directoryLimit: bytes of payload that a DIRECTORY message may have. A client gives more.
+    ///   - initialCapacity: bytes of the buffer's first size. The default takes many replies of a
+    ///     pipelined batch; who holds thousands of decoders gives less.
+    public init(
+        payloadLimit: Int = ProtocolLimits.payloadSize,
+        directoryLimit: Int = ProtocolLimits.payloadSize,
+        initialCapacity: Int = 65536
+    ) {
+        self.payloadLimit = payloadLimit
+        self.directoryLimit = max(payloadLimit, directoryLimit)
+        self.initialCapacity = initialCapacity
     }
 
     /// Bytes that are held and belong to no message that was given out.
@@ -42,6 +51,24 @@ public struct MessageDecoder: Sendable {
             buffer[index] = byte
         }
         end += count
+    }
+
+    /// Adds bytes as they came, from anywhere in memory.
+    public mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        reserve(bytes.count)
+        let free = end
+        buffer.withUnsafeMutableBytes { buffer in
+            UnsafeMutableRawBufferPointer(rebasing: buffer[free...]).copyMemory(from: bytes)
+        }
+        end += bytes.count
+    }
+
+    /// Gives memory back beyond the first size, if nothing is held.
+    public mutating func shrink() {
+        guard pendingCount == 0, buffer.count > initialCapacity else { return }
+        buffer = []
+        start = 0
+        end = 0
     }
 
     /// Lets `body` write up to `minimumCapacity` bytes or more straight into the buffer.
@@ -76,7 +103,7 @@ public struct MessageDecoder: Sendable {
         if let violation { throw violation }
         let headerSize = ProtocolLimits.headerSize
         guard let header = MessageHeader(decoding: buffer[start..<end]) else { return nil }
-        let limit = header.type == .directory ? directoryLimit : ProtocolLimits.payloadSize
+        let limit = header.type == .directory ? directoryLimit : payloadLimit
         guard header.length <= limit else {
             let found = ProtocolViolation.payloadTooLong(length: header.length)
             violation = found
@@ -112,7 +139,7 @@ public struct MessageDecoder: Sendable {
         }
         let missing = end + count - buffer.count
         if missing > 0 {
-            let growth = max(missing, Self.initialCapacity - buffer.count)
+            let growth = max(missing, initialCapacity - buffer.count)
             buffer.append(contentsOf: repeatElement(0, count: growth))
         }
     }

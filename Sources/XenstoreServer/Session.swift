@@ -3,21 +3,39 @@ import SystemPackage
 import XenstoreProtocol
 import XenstoreStore
 
+/// A buffer for what is read at once: a session keeps only what is no whole message yet.
+final class InputScratch {
+    let bytes: UnsafeMutableRawBufferPointer
+
+    init(size: Int) {
+        bytes = .allocate(byteCount: size, alignment: 16)
+    }
+
+    deinit { bytes.deallocate() }
+}
+
 /// One client of a server: its requests go to the store, what the store says goes back.
 final class Session {
     var onClose: () -> Void = {}
 
     private let descriptor: FileDescriptor
     private let host: StoreHost
+    private let domain: DomainID
+    /// Where in `output` the replies end that an unprivileged domain has not taken yet.
+    private var untaken: [Int] = []
     private let limits: SessionLimits
     private let loop: EventLoop
     private var id: ConnectionID?
     private var source: SourceID?
-    private var decoder = MessageDecoder()
+    private var decoder: MessageDecoder
+    /// What is read at once goes there first; all sessions of a loop share it.
+    private let scratch: InputScratch
     private var output: [UInt8] = []
     private var written = 0
     /// The events in `output`, as long as nothing of it was written: an equal one says no more.
     private var unsentEvents: Set<[UInt8]> = []
+    /// oxenstored tells an event as often as it happens.
+    private let mergesEvents: Bool
     private var isFlushScheduled = false
     private var interest: Readiness = .readable
 
@@ -26,12 +44,23 @@ final class Session {
         host: StoreHost,
         as domain: DomainID,
         limits: SessionLimits,
+        scratch: InputScratch,
         on loop: EventLoop
     ) {
         self.descriptor = descriptor
         self.host = host
+        self.domain = domain
         self.limits = limits
         self.loop = loop
+        self.scratch = scratch
+        let isOxenstored = host.store.compatibility == .oxenstored
+        mergesEvents = !isOxenstored
+        decoder = MessageDecoder(
+            // What is too long is an error there, on a socket of the privileged domain.
+            payloadLimit: isOxenstored && domain == .privileged
+                ? limits.oversizedRequest : ProtocolLimits.payloadSize,
+            initialCapacity: limits.keptInput
+        )
         id = host.attach(as: domain) { [unowned self] delivery in
             switch delivery {
             case .message(let message): send(message)
@@ -50,6 +79,7 @@ final class Session {
         loop.remove(source)
         if let id { host.detach(id) }
         id = nil
+        forgetTaken(upTo: .max)
         descriptor.closeIgnoringErrors()
         onClose()
     }
@@ -66,11 +96,9 @@ final class Session {
         guard source != nil, !readiness.isDisjoint(with: [.readable, .failed]) else { return }
         var isAtEnd = false
         do throws(Errno) {
-            _ = try decoder.fill(minimumCapacity: limits.inputPerTurn) { (buffer) throws(Errno) in
-                let count = try descriptor.readAvailable(into: buffer)
-                isAtEnd = count == 0
-                return count ?? 0
-            }
+            let count = try descriptor.readAvailable(into: scratch.bytes)
+            isAtEnd = count == 0
+            decoder.append(UnsafeRawBufferPointer(rebasing: scratch.bytes[..<(count ?? 0)]))
         } catch {
             return close()
         }
@@ -79,7 +107,7 @@ final class Session {
 
     private func handleRequests() {
         do throws(ProtocolViolation) {
-            while let id, output.count - written < limits.outputBeforePause,
+            while let id, output.count - written < limits.outputBeforePause, !isAtOutstanding,
                 let message = try decoder.next()
             {
                 host.receive(message, from: id)
@@ -88,6 +116,7 @@ final class Session {
             // Where a length is wrong nothing that follows can be read.
             return close()
         }
+        decoder.shrink()
         updateInterest()
     }
 
@@ -96,13 +125,17 @@ final class Session {
     private func send(_ message: Message) {
         guard source != nil else { return }
         // Special events are told each time: two domains may have come.
-        if message.type == .watchEvent, message.payload.first != UInt8(ascii: "@") {
+        if mergesEvents, message.type == .watchEvent, message.payload.first != UInt8(ascii: "@") {
             guard unsentEvents.insert(message.payload).inserted else { return }
         }
         guard output.count - written + message.payload.count <= limits.output else {
             return closeLater()
         }
         message.encode(into: &output)
+        if domain != .privileged, message.type != .watchEvent {
+            untaken.append(output.count)
+            host.countOutstanding(1, of: domain)
+        }
         guard !isFlushScheduled else { return }
         isFlushScheduled = true
         // All that one turn brings goes out in one write.
@@ -133,23 +166,38 @@ final class Session {
                 return close()
             }
         }
+        forgetTaken(upTo: written)
         if written == output.count {
-            output.removeAll(keepingCapacity: output.capacity <= limits.outputBeforePause)
+            output.removeAll(keepingCapacity: output.capacity <= limits.keptOutput)
             written = 0
         } else if written > output.count / 2 {
             // A reader that never catches up must not keep what it has read.
             output.removeSubrange(..<written)
+            for index in untaken.indices { untaken[index] -= written }
             written = 0
         }
         // Requests that came before the reader was slow wait in the decoder.
         handleRequests()
     }
 
+    /// Whether so many answers wait that no more requests are heard.
+    private var isAtOutstanding: Bool {
+        guard !untaken.isEmpty, let limit = host.outstandingLimit(of: domain) else { return false }
+        return untaken.count >= limit
+    }
+
+    private func forgetTaken(upTo end: Int) {
+        let taken = untaken.prefix { $0 <= end }.count
+        guard taken > 0 else { return }
+        untaken.removeFirst(taken)
+        host.countOutstanding(-taken, of: domain)
+    }
+
     private func updateInterest() {
         guard let source else { return }
         let waiting = output.count - written
         var wanted: Readiness = []
-        if waiting < limits.outputBeforePause { wanted.insert(.readable) }
+        if waiting < limits.outputBeforePause, !isAtOutstanding { wanted.insert(.readable) }
         if waiting > 0, !isFlushScheduled { wanted.insert(.writable) }
         guard wanted != interest else { return }
         interest = wanted

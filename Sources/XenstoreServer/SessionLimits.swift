@@ -11,6 +11,16 @@ public struct SessionLimits: Hashable, Sendable {
     /// Bytes that are read at once before others get their turn.
     public var inputPerTurn: Int
 
+    /// Bytes of payload that a request may have where more than the protocol allows is an error and
+    /// not the end: as oxenstored has it. Beyond this it is the end.
+    public var oversizedRequest: Int { 65536 }
+
+    /// Bytes of input that an idle connection keeps memory for.
+    public var keptInput: Int { 512 }
+
+    /// Bytes of output that an idle connection keeps memory for.
+    public var keptOutput: Int { 16384 }
+
     /// Events that wait at once beyond which the memory for telling equal ones is given back.
     public var keptEvents: Int { 64 }
 

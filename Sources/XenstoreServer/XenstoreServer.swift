@@ -18,6 +18,7 @@ public final class XenstoreServer {
     private let path: String
     private let listener: FileDescriptor
     private var source: SourceID?
+    private let scratch: InputScratch
     private var sessions: [ObjectIdentifier: Session] = [:]
 
     /// Listens at `path`, for the process's user alone. A dead socket there is replaced; a live
@@ -38,6 +39,7 @@ public final class XenstoreServer {
         self.limits = limits
         self.loop = loop
         self.path = path
+        scratch = InputScratch(size: limits.inputPerTurn)
         listener = try UnixSocket.listen(at: path)
         listen()
     }
@@ -68,7 +70,14 @@ public final class XenstoreServer {
     private func accept() {
         do throws(Errno) {
             while let descriptor = try UnixSocket.accept(on: listener) {
-                let session = Session(descriptor, host: host, as: domain, limits: limits, on: loop)
+                let session = Session(
+                    descriptor,
+                    host: host,
+                    as: domain,
+                    limits: limits,
+                    scratch: scratch,
+                    on: loop
+                )
                 let id = ObjectIdentifier(session)
                 // Weak: the server closes its sessions when it ends, too.
                 session.onClose = { [weak self] in self?.sessions[id] = nil }

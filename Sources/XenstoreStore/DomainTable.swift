@@ -12,10 +12,13 @@ struct DomainTable {
         var watches = 0
         var watchBytes = 0
         var transactions = 0
+        /// Answers that it has not taken yet.
+        var outstanding = 0
+        var isAboveSoftQuota = false
 
         fileprivate var isDefault: Bool {
             !isIntroduced && target == nil && features == nil && quotas.isEmpty && watches == 0
-                && watchBytes == 0 && transactions == 0
+                && watchBytes == 0 && transactions == 0 && outstanding == 0 && !isAboveSoftQuota
         }
     }
 

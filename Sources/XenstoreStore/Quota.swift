@@ -7,11 +7,13 @@ public enum Quota: String, CaseIterable, Sendable {
     case nodes
     /// Watches of a domain.
     case watches
-    /// Requests of a domain whose answers it has not taken yet. The owner of the sockets keeps
-    /// it: a store answers at once.
+    /// Requests of a connection whose answers it has not taken yet: then it is not listened to. The
+    /// owner of the sockets keeps it, as a store answers at once.
     case outstanding
     /// Bytes of nodes and watches of a domain.
     case memory
+    /// The same, but all that happens beyond is that ``Store/report`` is told.
+    case softMemory = "soft-memory"
     /// Open transactions of a domain.
     case transactions
     /// Nodes that one transaction may read or change.
@@ -30,6 +32,7 @@ public enum Quota: String, CaseIterable, Sendable {
         case .watches: 128
         case .outstanding: 20
         case .memory: 2560 * 1024
+        case .softMemory: 2048 * 1024
         case .transactions: 10
         case .transactionNodes: 1024
         case .nodePermissions: 5
@@ -44,7 +47,7 @@ public enum Quota: String, CaseIterable, Sendable {
         case .nodes: "Nodes per domain"
         case .watches: "Watches per domain"
         case .outstanding: "Outstanding requests per domain"
-        case .memory: "Total Xenstore memory per domain"
+        case .memory, .softMemory: "Total Xenstore memory per domain"
         case .transactions: "Transactions per domain"
         case .transactionNodes: "Max. number of accessed nodes per transaction"
         case .nodePermissions: "Max. number of permissions per node"

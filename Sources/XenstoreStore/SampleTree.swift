@@ -64,8 +64,11 @@ public enum SampleTree {
 
 extension Store {
     /// Makes a store that holds ``SampleTree`` and knows its guests.
-    public static func sample() -> Store {
-        let configuration = StoreConfiguration(introducedDomains: SampleTree.domains)
+    public static func sample(_ compatibility: Compatibility = .xenstored) -> Store {
+        let configuration = StoreConfiguration(
+            compatibility: compatibility,
+            introducedDomains: SampleTree.domains
+        )
         let store = Store(configuration: configuration)
         do throws(StoreListing.ParseError) {
             store.replaceContents(with: try StoreListing(parsing: SampleTree.text))

@@ -95,14 +95,15 @@ extension Store {
         connection.isPrivileged || stands(connection, for: permissions.owner)
     }
 
-    private func stands(_ connection: Connection, for domain: DomainID) -> Bool {
+    /// Whether a connection has the rights of a domain: its own, or those of its target.
+    func stands(_ connection: Connection, for domain: DomainID) -> Bool {
         connection.domain == domain || domains[connection.domain].target == domain
     }
 
     /// Looks at the nodes above a path up to the nearest that exists, which is what a refusal
     /// depends on, and returns that one's permissions.
     @discardableResult
-    private func noteParents(
+    func noteParents(
         of path: StorePath,
         _ caller: Caller
     ) throws(StoreErrorCode) -> Permissions {

@@ -34,14 +34,8 @@ extension Store {
             effects.append(.close(connection.id))
         }
         domains.forget(domain)
-        var owned: [StorePath] = []
-        Tree.forEachPath(in: tree.root, at: .root) { path, node in
-            guard node.permissions.owner == domain, !path.isRoot else { return true }
-            owned.append(path)
-            return false
-        }
         let caller = Caller(connection: storeConnection, transaction: nil)
-        for path in owned {
+        for path in tree.highestPaths(ownedBy: domain) {
             guard let node = tree.node(at: path) else { continue }
             do throws(StoreErrorCode) {
                 try removeTree(node, path, caller)
@@ -81,7 +75,7 @@ extension Store {
         guard domains[domain].isIntroduced else { throw .noEntry }
     }
 
-    private func connections(of domain: DomainID) -> [Connection] {
+    func connections(of domain: DomainID) -> [Connection] {
         connections.values
             .filter { $0.domain == domain }
             .sorted { $0.id.rawValue < $1.id.rawValue }

@@ -32,6 +32,7 @@ extension Store {
             }
         }
         tree.replaceRoot(with: filled)
+        createNodesOfSpecialPaths()
     }
 
     /// All nodes below the root, as `xenstore-ls -fp` lists them for the privileged domain.

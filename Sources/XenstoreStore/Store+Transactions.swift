@@ -4,8 +4,9 @@ import XenstoreProtocol
 extension Store {
     func startTransaction(_ caller: Caller) throws(StoreErrorCode) -> [UInt8] {
         guard caller.transaction == nil else { throw .busy }
+        // Both daemons allow one more than the quota says.
         if let limit = domains.limit(.transactions, of: caller.domain),
-            domains[caller.domain].transactions >= limit
+            domains[caller.domain].transactions > limit
         {
             throw .noSpace
         }
@@ -52,10 +53,18 @@ extension Store {
             for change in transaction.changes { tree.apply(change, clock: &clock) }
         }
         for change in transaction.changes { note(.node(change)) }
-        for accessed in transaction.accessed {
-            if let scope = accessed.event {
-                notify(accessed.path, scope, oldPermissions: accessed.permissions)
-            }
+        for (index, accessed) in transaction.accessed.enumerated() {
+            guard let scope = accessed.event else { continue }
+            // The C daemon writes and tells node by node, so a parent that comes later still has
+            // its permissions of before.
+            let parent = transaction.accessed(accessed.path.parent, after: index)
+            notify(
+                accessed.path,
+                scope,
+                oldPermissions: accessed.permissions,
+                parentPermissions: parent.map(\.permissions)
+                    ?? tree.node(at: accessed.path.parent)?.permissions
+            )
         }
     }
 }

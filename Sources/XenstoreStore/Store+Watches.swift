@@ -68,13 +68,28 @@ extension Store {
     /// Tells the watches of a change of the store's tree. A domain hears of it if it may read the
     /// node, could read it before, or may read the node's parent.
     func notify(_ path: StorePath, _ scope: EventScope, oldPermissions: Permissions?) {
+        notify(
+            path,
+            scope,
+            oldPermissions: oldPermissions,
+            parentPermissions: tree.node(at: path.parent)?.permissions
+        )
+    }
+
+    /// The same where the parent is not, or not yet, what the tree holds.
+    func notify(
+        _ path: StorePath,
+        _ scope: EventScope,
+        oldPermissions: Permissions?,
+        parentPermissions: @autoclosure () -> Permissions?
+    ) {
         guard !watches.isEmpty else { return }
         let hearing = watches.watches(hearingOf: path, scope)
         guard !hearing.isEmpty else { return }
         var readable: [Permissions] = oldPermissions.map { [$0] } ?? []
         if let node = tree.node(at: path) {
             readable.append(node.permissions)
-            if let parent = tree.node(at: path.parent) { readable.append(parent.permissions) }
+            if let parent = parentPermissions() { readable.append(parent) }
         }
         send(hearing, path, readable)
     }
@@ -107,7 +122,8 @@ extension Store {
 
     private func checkWatchQuotas(_ watch: Watch, _ caller: Caller) throws(StoreErrorCode) {
         let domain = domains[caller.domain]
-        if let limit = domains.limit(.watches, of: caller.domain), domain.watches >= limit {
+        // Both daemons allow one more than the quota says.
+        if let limit = domains.limit(.watches, of: caller.domain), domain.watches > limit {
             throw .tooBig
         }
         if let limit = domains.limit(.memory, of: caller.domain),
@@ -136,7 +152,7 @@ extension Store {
     }
 
     /// The event of a watch; nil if it does not fit a message, as the C daemon drops it then.
-    private func event(_ watch: Watch, _ path: StorePath) -> StoreEffect? {
+    func event(_ watch: Watch, _ path: StorePath) -> StoreEffect? {
         var payload: [UInt8] = []
         payload.reserveCapacity(path.text.utf8.count + watch.token.count + 2)
         payload.append(contentsOf: path.text.utf8.dropFirst(watch.prefixLength))

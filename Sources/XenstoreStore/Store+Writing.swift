@@ -52,7 +52,11 @@ extension Store {
         let path = try resolve(path, caller, allowsSpecial: true)
         var measure = try existing(path, .write, caller).measure
         let old = measure.permissions
-        guard isOwner(caller.connection, of: old) else { throw .accessDenied }
+        guard isOwner(caller.connection, of: old) else {
+            // Refused for want of a right, like any other: the nodes above count as looked at.
+            try noteParents(of: path, caller)
+            throw .accessDenied
+        }
         guard caller.isPrivileged || permissions.owner == old.owner else { throw .notPermitted }
         let oldSize = measure.size
         measure.permissions = permissions
@@ -175,7 +179,7 @@ extension Store {
     }
 
     /// What a domain owns as the caller sees it.
-    private func usage(of domain: DomainID, _ caller: Caller) -> UsageTable.Usage {
+    func usage(of domain: DomainID, _ caller: Caller) -> UsageTable.Usage {
         let committed = tree.usage[domain]
         guard let transaction = caller.transaction else { return committed }
         return committed + transaction.tree.usage[domain]

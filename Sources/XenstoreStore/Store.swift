@@ -6,6 +6,8 @@ public import XenstoreProtocol
 /// quotas of later ones. Pure and deterministic: no descriptor, clock or thread; the caller sees to
 /// it that one thread at a time uses it. Nothing that a client sends can trap it.
 public final class Store {
+    /// Whose behaviour it has.
+    public let compatibility: Compatibility
     var tree: Tree
     var clock = GenerationClock()
     var watches = WatchTable()
@@ -15,25 +17,40 @@ public final class Store {
     var effects: [StoreEffect] = []
     /// What is to follow the reply: the first event of a new watch.
     var effectsAfterReply: [StoreEffect] = []
+    /// Where lines for whoever runs the store go: CONTROL `print`, `memreport` and `log`, and
+    /// domains above their soft quotas. Nowhere at first.
+    public var report: ((String) -> Void)?
+    var isLogging = false
     /// Whether changes are kept for ``takeRecord()``. Off at first.
     public var isRecording = false
     var record = RecordEncoder()
+    /// Where oxenstored found the rings of introduced domains.
+    var ringFrames: [DomainID: Int64] = [:]
     var listingCache: (generation: UInt64, names: [UInt8])?
     private var lastConnection: UInt64 = 0
 
-    /// Makes a store that holds what the C daemon starts with: the root and `/tool/xenstored`.
+    /// Makes a store that holds what the daemon starts with.
     public init(configuration: StoreConfiguration = StoreConfiguration()) {
+        compatibility = configuration.compatibility
         tree = Tree(clock: &clock)
         domains = DomainTable(configuration)
-        let permissions = Permissions(owner: .privileged)
-        for path in ["/tool", "/tool/xenstored"] {
-            tree.create(
-                StorePath(text: path),
-                value: [],
-                permissions: permissions,
-                clock: &clock
-            )
+        for path in ["/tool", "/tool/xenstored"] { createFirst(path) }
+        if compatibility == .oxenstored { createFirst("/local") }
+        createNodesOfSpecialPaths()
+    }
+
+    /// In oxenstored the special paths are nodes like any others, below the root.
+    func createNodesOfSpecialPaths() {
+        guard compatibility == .oxenstored else { return }
+        for path in [StorePath.introduceDomain, .releaseDomain] {
+            let path = StorePath.root.appending(path.text)
+            if tree.node(at: path) == nil { createFirst(path.text) }
         }
+    }
+
+    private func createFirst(_ path: String) {
+        let permissions = Permissions(owner: .privileged)
+        tree.create(StorePath(text: path), value: [], permissions: permissions, clock: &clock)
     }
 
     /// How many nodes there are, the root and the two special ones included.
@@ -82,15 +99,23 @@ public final class Store {
         into result: inout [StoreEffect]
     ) {
         guard let connection = connections[id] else { return }
+        log("in", message, id)
         var reply = message
         do throws(StoreErrorCode) {
-            reply.payload = try answer(message, connection)
+            switch compatibility {
+            case .xenstored: reply.payload = try answer(message, connection)
+            case .oxenstored:
+                if message.isOutsideTransactions { reply.transactionID = .none }
+                reply.payload = try answerAsOxenstored(message, connection)
+            }
             // A reply is bound like a request; DIRECTORY_PART is for what does not fit.
-            guard reply.payload.count <= ProtocolLimits.payloadSize else { throw .tooBig }
+            guard reply.payload.count <= payloadLimit(of: connection) else { throw .tooBig }
         } catch {
             reply.rawType = MessageType.error.rawValue
             reply.payload = Array(error.name.utf8) + [0]
         }
+        checkSoftQuota(of: connection.domain)
+        log("out", reply, id)
         result.append(contentsOf: effects)
         result.append(.send(reply, to: id))
         result.append(contentsOf: effectsAfterReply)
@@ -108,7 +133,7 @@ public final class Store {
         guard connection.isPrivileged || !type.isForPrivileged else { throw .accessDenied }
         guard message.payload.count <= ProtocolLimits.payloadSize else { throw .invalid }
         var transaction: Transaction?
-        if message.transactionID != .none, type != .watch, type != .unwatch {
+        if message.transactionID != .none, !message.isOutsideTransactions {
             transaction = connection.transactions[message.transactionID]
             guard transaction != nil else { throw .noEntry }
         }
@@ -144,6 +169,13 @@ public final class Store {
         return Self.okay
     }
 
+    /// Bytes that a reply may have.
+    private func payloadLimit(of connection: Connection) -> Int {
+        // oxenstored sends the privileged domain's sockets whole lists, however long.
+        compatibility == .oxenstored && connection.domain == .privileged
+            ? ProtocolLimits.oversizedListing : ProtocolLimits.payloadSize
+    }
+
     private func answerAdministrative(
         _ request: Request,
         _ caller: Caller
@@ -173,6 +205,11 @@ public final class Store {
 
     /// A text as replies hold it, with the NUL that ends it.
     static func text(_ text: String) -> [UInt8] { Array(text.utf8) + [0] }
+}
+
+extension Message {
+    /// Whether the transaction that it names does not matter.
+    var isOutsideTransactions: Bool { type == .watch || type == .unwatch }
 }
 
 extension MessageType {

@@ -58,6 +58,17 @@ public final class StoreHost {
     /// Whether a connection is there: attached, and ended neither by its holder nor by the store.
     public func isAttached(_ id: ConnectionID) -> Bool { sinks[id] != nil }
 
+    /// How many answers a connection may leave untaken before it is not listened to: the quota
+    /// `outstanding` of its domain. Nil for no limit.
+    public func outstandingLimit(of domain: DomainID) -> Int? {
+        store.domains.limit(.outstanding, of: domain)
+    }
+
+    /// Counts answers that wait for a domain, or no longer do where negative.
+    public func countOutstanding(_ difference: Int, of domain: DomainID) {
+        store.domains[domain].outstanding += difference
+    }
+
     /// Handles a message of a connection; the reply and the events go to the sinks.
     public func receive(_ message: Message, from id: ConnectionID) {
         store.handle(message, from: id, into: &undelivered)

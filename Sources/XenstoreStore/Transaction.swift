@@ -30,6 +30,8 @@ final class Transaction {
     private(set) var changes: [Change] = []
     /// Set when a node could not be noted: then nothing can tell whether a commit is right.
     var isUnverifiable = false
+    /// What oxenstored keeps of it instead.
+    var log: ReplayLog?
     private var indexByPath: [StorePath: Int] = [:]
 
     init(tree: Tree) {
@@ -38,6 +40,12 @@ final class Transaction {
     }
 
     func hasAccessed(_ path: StorePath) -> Bool { indexByPath[path] != nil }
+
+    /// The first access to a node, if it came after another one.
+    func accessed(_ path: StorePath, after index: Int) -> Accessed? {
+        guard let found = indexByPath[path], found > index else { return nil }
+        return accessed[found]
+    }
 
     /// Notes the first access to a node.
     func note(_ path: StorePath, _ node: Node?) {

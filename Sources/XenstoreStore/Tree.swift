@@ -159,6 +159,23 @@ struct Tree {
         }
     }
 
+    /// Makes a node and those above it others than they were, without changing what they hold.
+    mutating func touch(_ path: StorePath) {
+        _ = uniqueNode(at: path)
+    }
+
+    /// The paths of a domain's nodes, but for those below others of them. The root counts as
+    /// nobody's.
+    func highestPaths(ownedBy domain: DomainID) -> [StorePath] {
+        var paths: [StorePath] = []
+        Self.forEachPath(in: root, at: .root) { path, node in
+            guard node.permissions.owner == domain, !path.isRoot else { return true }
+            paths.append(path)
+            return false
+        }
+        return paths
+    }
+
     /// Visits a node and all below it. Depth costs no stack.
     static func forEachNode(in node: Node, _ body: (Node) -> Void) {
         var waiting = [node]

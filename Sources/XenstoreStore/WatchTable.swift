@@ -95,6 +95,13 @@ struct WatchTable {
     /// Whether a connection has any watch.
     func hasAny(of connection: ConnectionID) -> Bool { byConnection[connection] != nil }
 
+    /// All watches, in no order.
+    var all: [Watch] {
+        byConnection.flatMap { connection, paths in
+            paths.flatMap { path in watches(at: path).filter { $0.connection == connection } }
+        }
+    }
+
     /// Whether any watch stands below a path, itself not counted.
     func hasAny(below path: StorePath) -> Bool { place(of: path)?.below.isEmpty == false }
 
@@ -119,6 +126,37 @@ struct WatchTable {
         passed.removeAll { level - $1 > $0.depth ?? .max }
         if passed.count > 1 { passed.sort { $0.0.order < $1.0.order } }
         return passed.map(\.0)
+    }
+
+    /// The watches of a path and of those above it, from the root down, and at each the latest
+    /// first: the order of oxenstored.
+    func watches(fromRootTo path: StorePath) -> [Watch] {
+        var found: [Watch] = root.watches.reversed()
+        var place = root
+        for name in path.names {
+            guard let next = place.below[name] else { break }
+            place = next
+            found += place.watches.reversed()
+        }
+        return found
+    }
+
+    /// The watches below a path, parents first and siblings by name: the order of oxenstored.
+    func watches(below path: StorePath) -> [Watch] {
+        var found: [Watch] = []
+        var waiting = place(of: path).map(Self.childrenLastFirst) ?? []
+        while let next = waiting.popLast() {
+            found += next.watches.reversed()
+            waiting += Self.childrenLastFirst(next)
+        }
+        return found
+    }
+
+    /// The watches of exactly one path, the latest first.
+    func latestFirst(at path: StorePath) -> [Watch] { watches(at: path).reversed() }
+
+    private static func childrenLastFirst(_ place: Place) -> [Place] {
+        place.below.sorted { $0.key > $1.key }.map(\.value)
     }
 
     /// The watches that hear of a special path as a whole: those that set no depth.

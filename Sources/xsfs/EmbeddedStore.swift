@@ -10,24 +10,32 @@ struct EmbeddedStore {
     /// - Parameters:
     ///   - file: a listing to begin with instead of the sample.
     ///   - state: a file that keeps the store; where it holds one, that counts, and not `file`.
+    ///   - compatibility: the daemon that it behaves like.
     /// - Throws: ``CommandError`` that names the file, and the line that is wrong.
-    init(loading file: String?, keptIn state: String? = nil) throws {
+    init(
+        loading file: String?,
+        keptIn state: String? = nil,
+        as compatibility: Compatibility = .xenstored
+    ) throws {
         guard let state else {
-            host = StoreHost(store: try Self.filled(from: file))
+            host = StoreHost(store: try Self.filled(from: file, compatibility))
             self.state = nil
             return
         }
-        let kept = Store()
+        let kept = Store(configuration: StoreConfiguration(compatibility: compatibility))
         let stateFile = try StateFile(state, for: kept)
-        if stateFile.isNew { kept.become(try Self.filled(from: file)) }
+        if stateFile.isNew { kept.become(try Self.filled(from: file, compatibility)) }
         try stateFile.start()
         host = StoreHost(store: kept)
         host.save = stateFile.save
         self.state = stateFile
     }
 
-    private static func filled(from file: String?) throws -> Store {
-        guard let file else { return .sample() }
+    private static func filled(
+        from file: String?,
+        _ compatibility: Compatibility
+    ) throws -> Store {
+        guard let file else { return .sample(compatibility) }
         let descriptor: FileDescriptor
         do {
             descriptor = try FileDescriptor.open(FilePath(file), .readOnly)
@@ -35,7 +43,7 @@ struct EmbeddedStore {
             throw CommandError("cannot read \(file): \(error)")
         }
         let bytes = try descriptor.closeAfter { try readAll(descriptor, named: file) }
-        let store = Store()
+        let store = Store(configuration: StoreConfiguration(compatibility: compatibility))
         do throws(StoreListing.ParseError) {
             store.replaceContents(with: try StoreListing(parsing: bytes))
         } catch {

@@ -124,7 +124,7 @@ final class MountDaemon {
         _ access: Access,
         at subtree: XenstorePath,
         isPrivileged: Bool
-    ) -> Filesystem<Access> {
+    ) -> Spaces<Access> {
         var options = options.filesystem
         options.subtree = subtree
         options.asksForWriting = !isPrivileged
@@ -136,7 +136,7 @@ final class MountDaemon {
             report: { [log] text in log.error("\(text)") },
             takeEvents: { [unowned self] in takeEvents() }
         )
-        return Filesystem(access, options: options, environment: environment)
+        return Spaces(access, options: options, environment: environment)
     }
 
     /// Runs work on the loop that nobody waits for.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import XenstoreStore
 
 /// `xsfs serve --listen PATH`
 struct Serve: ParsableCommand {
@@ -36,8 +37,22 @@ struct Serve: ParsableCommand {
     )
     var state: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Whose behaviour to have where Xen's daemons differ: c is C xenstored.",
+            valueName: "c|oxenstored"
+        ),
+        transform: { name in
+            guard let compatibility = Compatibility(rawValue: name) else {
+                throw ValidationError("it is 'c' or 'oxenstored'")
+            }
+            return compatibility
+        }
+    )
+    var compatibility = Compatibility.xenstored
+
     func run() throws {
-        let store = try EmbeddedStore(loading: load, keptIn: state)
+        let store = try EmbeddedStore(loading: load, keptIn: state, as: compatibility)
         let daemon = ServeDaemon(store, at: listen, domains: domains)
         try daemon.run()
     }

@@ -30,6 +30,10 @@ struct ServeDaemon {
                 return isSaved
             }
         }
+        store.host.store.report = { line in
+            // Where standard error is closed there is nobody to tell.
+            _ = try? FileDescriptor.standardError.writeAll("xsfs: \(line)\n".utf8)
+        }
         for socket in domains {
             store.host.store.introduce(socket.domain)
         }

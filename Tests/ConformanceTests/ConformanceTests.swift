@@ -10,10 +10,20 @@ let scenarios =
 /// The table, replayed on our store without anything around it.
 struct StoreConformanceTests {
     @Test(arguments: scenarios)
-    func theStore(scenario: Scenario) throws {
-        let configuration = StoreConfiguration(introducedDomains: [DomainID(5)])
-        let host = StoreHost(store: Store(configuration: configuration))
-        let server = Server(kind: .store) { StoreConversation(host: host, as: $0) }
+    func theStore(scenario: Scenario) throws { try replay(scenario, .xenstored, as: .store) }
+
+    @Test(arguments: scenarios)
+    func theStoreAsOxenstored(scenario: Scenario) throws {
+        try replay(scenario, .oxenstored, as: .compatibleStore)
+    }
+
+    private func replay(
+        _ scenario: Scenario,
+        _ compatibility: Compatibility,
+        as kind: ServerKind
+    ) throws {
+        let host = StoreHost(store: .forComparing(compatibility))
+        let server = Server(kind: kind) { StoreConversation(host: host, as: $0) }
         try Replay.run(scenario, on: server)
     }
 
@@ -22,15 +32,36 @@ struct StoreConformanceTests {
     }
 }
 
+extension Store {
+    /// A store in which domain 5 is introduced, as in the daemons that it is compared with.
+    static func forComparing(_ compatibility: Compatibility) -> Store {
+        let domains = [DomainID(5)]
+        return Store(
+            configuration: StoreConfiguration(
+                compatibility: compatibility,
+                introducedDomains: domains
+            )
+        )
+    }
+}
+
 /// The table, replayed on our server: the same store, behind a socket and in another process.
 struct ServedConformanceTests {
-    @Test(.timeLimit(.minutes(2))) func xsfsServe() async throws {
+    @Test(.timeLimit(.minutes(2)), arguments: [ServerKind.store, .compatibleStore])
+    func xsfsServe(kind: ServerKind) async throws {
         try await Shell.use { shell in
-            let served = try await TestStore.start(.served, in: shell)
-            // A socket has domain 0 behind it, always.
-            let server = Server(kind: .store) { domain in
-                guard domain == .privileged else { return nil }
-                return try SocketConversation(path: served.socket)
+            let guest = shell.directory + "/guest"
+            let name = kind == .store ? "c" : "oxenstored"
+            try writeFile(shell.directory + "/empty.txt", "/tool/xenstored = \"\"   (n0)\n")
+            let served = try await TestStore.startServing(
+                [
+                    "--compatibility", name, "--domain", "5=\(guest)",
+                    "--load", shell.directory + "/empty.txt",
+                ],
+                in: shell
+            )
+            let server = Server(kind: kind) { domain in
+                try SocketConversation(path: domain == .privileged ? served.socket : guest)
             }
             for scenario in scenarios {
                 try Replay.run(scenario, on: server)

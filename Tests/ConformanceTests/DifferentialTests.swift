@@ -4,16 +4,27 @@ import Testing
 import XenstoreProtocol
 import XenstoreStore
 
-/// Random requests of several clients, privileged and not, sent to C xenstored and to our store
+/// Random requests of several clients, privileged and not, sent to a daemon of Xen and to our store
 /// alike: the same messages must come back, in the same order.
 ///
-/// `XSFS_DIFFERENTIAL=SEED,COUNT` makes one long run of another seed.
+/// `XSFS_DIFFERENTIAL=SEED,COUNT` makes one long run of another seed with each daemon.
 @Suite(.enabled(if: Daemon.isAvailable, "no xenstored of Xen 4.17 is installed"))
 struct DifferentialTests {
     @Test(arguments: runs) func sameAnswersAsXenstored(run: Run) throws {
-        let daemon = try Daemon(.xenstored)
-        let configuration = StoreConfiguration(introducedDomains: [DomainID(5)])
-        let host = StoreHost(store: Store(configuration: configuration))
+        try compare(run, .xenstored, with: .xenstored)
+    }
+
+    @Test(arguments: runs) func sameAnswersAsOxenstored(run: Run) throws {
+        try compare(run, .oxenstored, with: .oxenstored)
+    }
+
+    private func compare(
+        _ run: Run,
+        _ compatibility: Compatibility,
+        with kind: ServerKind
+    ) throws {
+        let daemon = try Daemon(kind)
+        let host = StoreHost(store: .forComparing(compatibility))
         var pairs: [Pair] = []
         for domain in [DomainID(0), DomainID(0), DomainID(5)] {
             pairs.append(
@@ -24,10 +35,12 @@ struct DifferentialTests {
                 )
             )
         }
-        var random = RandomRequests(seed: run.seed)
+        var random = RandomRequests(seed: run.seed, for: compatibility)
+        var history: [String] = []
         for step in 0..<run.count {
             let client = random.client(of: pairs.count)
             let message = random.request(from: client, isPrivileged: pairs[client].isPrivileged)
+            history.append("\(client): \(random.text(message))")
             try pairs[client].send(message)
             var changed = false
             // The sender first: the others' events are there when it has its reply.
@@ -36,7 +49,7 @@ struct DifferentialTests {
                 let (theirs, ours) = try pair.receive(upTo: RequestID(UInt32(step)))
                 try #require(
                     theirs.map(random.text) == ours.map(random.text),
-                    "seed \(run.seed), step \(step), client \(index): \(random.text(message)) of \(client)"
+                    "seed \(run.seed), step \(step), client \(index); the last requests: \(history.suffix(40))"
                 )
                 if index == client, let reply = ours.first(where: { $0.type != .watchEvent }) {
                     changed = random.note(message, reply, of: client)

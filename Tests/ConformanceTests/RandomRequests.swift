@@ -1,5 +1,6 @@
 import TestSupport
 import XenstoreProtocol
+import XenstoreStore
 
 /// Requests of several clients from a seed: few paths, so that they meet.
 struct RandomRequests {
@@ -17,9 +18,11 @@ struct RandomRequests {
     private var random: SplitMix64
     private var transactions: [Int: [Open]] = [:]
     private var lastRequest: UInt32 = 0
+    private let compatibility: Compatibility
 
-    init(seed: UInt64) {
+    init(seed: UInt64, for compatibility: Compatibility) {
         random = SplitMix64(seed: seed)
+        self.compatibility = compatibility
     }
 
     mutating func client(of count: Int) -> Int { random.below(count) }
@@ -67,8 +70,10 @@ struct RandomRequests {
         }
     }
 
-    /// The store has changed outside of the transactions that are open.
+    /// The store has changed outside of the transactions that are open. oxenstored's show the store
+    /// as it was when they began, as ours do, so they stay comparable.
     mutating func outdateTransactions() {
+        guard compatibility == .xenstored else { return }
         for client in transactions.keys {
             guard var open = transactions[client] else { continue }
             for index in open.indices { open[index].isOutdated = true }
@@ -102,8 +107,12 @@ struct RandomRequests {
         case 88..<95: return message(.unwatch, path + "|" + token() + "|", id)
         case 95: return message(.resetWatches, "|", .none)
         // No READ without its NUL: C answers that with an error of before, or not at all.
+        // oxenstored cannot carry these out again, and whether it then says EAGAIN or EINVAL
+        // depends on the time that has passed.
+        case 96...97 where compatibility == .oxenstored: return message(.read, path + "|", id)
         case 96...97: return message(.transactionStart, "|", id)
-        case 98: return message(.transactionEnd, "X|", id)
+        case 98:
+            return message(.transactionEnd, "X|", compatibility == .oxenstored ? .none : id)
         default:
             let unknown = Message(
                 rawType: UInt32(random.below(40) + 27),

@@ -8,6 +8,11 @@ enum ServerKind: CaseIterable {
     case xenstored
     /// The OCaml daemon of the same.
     case oxenstored
+    /// Ours with `--compatibility oxenstored`.
+    case compatibleStore
+
+    /// Whether it is oxenstored or stands for it.
+    var isLikeOxenstored: Bool { self == .oxenstored || self == .compatibleStore }
 }
 
 /// A value that servers may differ in.
@@ -15,7 +20,10 @@ struct Expected<Value> {
     let value: Value
     var exceptions: [ServerKind: Value] = [:]
 
-    func callAsFunction(_ kind: ServerKind) -> Value { exceptions[kind] ?? value }
+    func callAsFunction(_ kind: ServerKind) -> Value {
+        let model = kind == .compatibleStore ? exceptions[.oxenstored] : nil
+        return exceptions[kind] ?? model ?? value
+    }
 }
 
 extension Expected: Sendable where Value: Sendable {}
@@ -30,9 +38,11 @@ extension Expected: ExpressibleByStringLiteral where Value == String {
         _ text: String,
         store: String? = nil,
         xenstored: String? = nil,
-        oxenstored: String? = nil
+        oxenstored: String? = nil,
+        compatibleStore: String? = nil
     ) -> Expected {
         var exceptions: [ServerKind: String] = [:]
+        exceptions[.compatibleStore] = compatibleStore
         exceptions[.store] = store
         exceptions[.xenstored] = xenstored
         exceptions[.oxenstored] = oxenstored

@@ -112,6 +112,26 @@ let permissionScenarios: [Scenario] = [
         Row("G", "READ \(long(2049))|", "EINVAL")
         Row("A", "RM /local/domain/5|", "OK|")
     },
+    Scenario("a guest takes much") {
+        Row("A", "WRITE $/free|", "OK|")
+        Row("A", "SET_PERMS $/free|b0|", "OK|")
+        Row("G", "RESET_WATCHES |", "OK|")
+        // Both allow one more than the quota says.
+        (1...11).map { _ in Row("G", "TRANSACTION_START |", "#|") }
+        Row("G", "TRANSACTION_START |", .differs("ENOSPC", oxenstored: "EQUOTA"))
+        (1...101).map { Row("G", "WATCH $/free|\($0)|", "OK|", ["G $/free \($0)"]) }
+        (102...129).map {
+            let servers: [ServerKind] = [.store, .xenstored]
+            return Row("G", "WATCH $/free|\($0)|", "OK|", ["G $/free \($0)"], only: servers)
+        }
+        Row("G", "WATCH $/free|more|", .differs("E2BIG", oxenstored: "EQUOTA"))
+        Row("G", "RESET_WATCHES |", "OK|")
+        Row("A", "SET_PERMS $/free|n5|", "OK|")
+        Row("G", "WRITE $/free|\(long(2049))", .differs("ENOSPC", oxenstored: "E2BIG"))
+        // Refused, and yet the node above was made.
+        Row("G", "WRITE $/free/a/b|\(long(2049))", .differs("ENOSPC", oxenstored: "E2BIG"))
+        Row("A", "DIRECTORY $/free|", .differs("", oxenstored: "a|"))
+    },
     Scenario("a guest administers") {
         Row("G", "INTRODUCE 2|1|1|", "EACCES")
         Row("G", "RELEASE 2|", "EACCES")

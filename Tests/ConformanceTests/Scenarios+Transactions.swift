@@ -87,6 +87,30 @@ let transactionScenarios: [Scenario] =
             Row("A.t", "TRANSACTION_END T|", "OK|")
             Row("A", "READ $/a|", "in")
         },
+        Scenario("a refusal inside") {
+            // What was refused depends on the nodes above, so they count as read.
+            Row("A", "WRITE $/a|", "OK|")
+            Row("A", "SET_PERMS $/a|b0|", "OK|")
+            Row("G.t", "TRANSACTION_START |", "#|")
+            Row("G.t", "SET_PERMS $/a|b0|", "EACCES")
+            Row("A", "WRITE $|changed", "OK|")
+            Row("G.t", "TRANSACTION_END T|", .differs("EAGAIN", oxenstored: "OK|"))
+        },
+        Scenario("rights that come with a commit") {
+            // C writes and tells node by node, in the order of their first access.
+            Row("A", "WRITE $/a|", "OK|")
+            Row("G", "WATCH $|t|", "OK|", ["G $ t"])
+            Row("A.t", "TRANSACTION_START |", "#|")
+            Row("A.t", "WRITE $/a/child|", "OK|")
+            Row("A.t", "SET_PERMS $/a|n0|r5|", "OK|")
+            Row(
+                "A.t",
+                "TRANSACTION_END T|",
+                "OK|",
+                .differ(["G $/a t"], oxenstored: ["G $/a/child t", "G $/a t"])
+            )
+            Row("G", "UNWATCH $|t|", "OK|")
+        },
         Scenario("a client that meets itself") {
             Row("A", "WRITE $/a|0", "OK|")
             Row("A.t", "TRANSACTION_START |", "#|")

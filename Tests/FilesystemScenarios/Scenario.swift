@@ -22,9 +22,12 @@ public struct Scenario: Sendable, CustomStringConvertible {
 
     public var description: String { claim }
 
+    /// Whether it opens transactions itself.
+    public var isAboutTransactions: Bool { Self.transactions.contains { $0.claim == claim } }
+
     /// All of them.
     public static let all =
-        values + names + shapes + changes + attributes + renames + scratchFiles
+        values + names + shapes + changes + attributes + renames + scratchFiles + transactions
 }
 
 /// A claim that does not hold.

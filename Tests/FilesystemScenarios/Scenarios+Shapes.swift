@@ -81,5 +81,19 @@ extension Scenario {
             try await eventually { try await fs.status("/t/k").view == .file }
             try expect(try await fs.text("/t/k"), "file\n")
         },
+        Scenario("What a directory was ends when the one above it is removed") { fs in
+            try await fs.makeDirectory("/t/d")
+            try await fs.makeDirectory("/t/d/e")
+            try await fs.write("1", to: "/t/d/e/.value")
+            try await fs.store.remove(fs.key("/t/d"))
+            try await fs.put("", at: "/t/d")
+            // Whether it was seen to be gone in between is open: it may be a file now.
+            try await eventually {
+                if (try? await fs.status("/t/d").view) == .file { return true }
+                return (try? await fs.names("/t/d")) == []
+            }
+            try await fs.put("file", at: "/t/d/e")
+            try await eventually { (try? await fs.text("/t/d/e")) == "file\n" }
+        },
     ]
 }

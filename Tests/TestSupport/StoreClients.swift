@@ -43,6 +43,9 @@ public struct StoreClient {
     fileprivate let clients: StoreClients
     public let id: ConnectionID
 
+    /// The store behind it.
+    public var store: Store { clients.store }
+
     /// Sends a raw message and returns the reply.
     public func send(_ message: Message) -> Message? { clients.perform(message, from: id) }
 

@@ -1,5 +1,6 @@
 import FilesystemScenarios
 import Testing
+import XenstoreFilesystem
 import XenstoreStore
 
 @Suite("The filesystem's claims, in process")
@@ -9,6 +10,20 @@ struct ScenarioTests {
         let surface = try await InProcessSurface<InProcessConnection>.make(
             options: scenario.options
         )
+        try await scenario.run(surface)
+        #expect(surface.reported.isEmpty)
+    }
+
+    /// Everything of the contract works inside a transaction.
+    @Test(
+        "hold inside a transaction",
+        arguments: Scenario.all.filter { !$0.isAboutTransactions && !$0.options.isReadOnly }
+    )
+    func holdsInTransaction(_ scenario: Scenario) async throws {
+        let surface = try await InProcessSurface<InProcessConnection>.make(
+            options: scenario.options
+        )
+        try await surface.enterTransaction()
         try await scenario.run(surface)
         #expect(surface.reported.isEmpty)
     }

@@ -139,6 +139,53 @@ struct StateTests {
             }
         }
     }
+
+    /// A snapshot whose name may not be on the disk is nothing to go on with: what was acknowledged
+    /// from then on might be lost.
+    @Test func aDirectoryThatCannotBeSyncedEndsTheServer() async throws {
+        try await withState { state in
+            try await state.expect(
+                "cc -shared -fPIC -O2 -o failing.so \"$TOOLS/../StoreTools/failing-fsync.c\"",
+                prints: ""
+            )
+            let directory = state.shell.directory
+            let broken = State(
+                shell: state.shell.adding([
+                    "LD_PRELOAD": directory + "/failing.so",
+                    "FAILING_FSYNC": directory + "/failing",
+                ])
+            )
+            let value = String(repeating: "x", count: 3000)
+            var acknowledged = -1
+            let log = try await broken.serve { server in
+                let client = try server.connect()
+                try await state.expect("touch failing", prints: "")
+                for number in 0..<3000 {
+                    let text = "/big/\(number % 10)\0\(number) \(value)"
+                    try client.send(Message(.write, payload: Array(text.utf8)))
+                    guard try client.receive()?.type == .write else { break }
+                    acknowledged = number
+                }
+                #expect(
+                    try #require(await server.store.process.wait(upTo: .seconds(20))) == .exited(1)
+                )
+                return readFile(server.store.process.errors) ?? ""
+            }
+            #expect(
+                log.hasSuffix(
+                    "cannot sync the directory of \(directory)/state: Input/output error\n"
+                )
+            )
+            #expect((100..<2999).contains(acknowledged), "the log grew until it was replaced")
+            try await state.expect("rm failing", prints: "")
+            try await state.serve { server in
+                try await server.expect(
+                    "xenstore-read /big/\(acknowledged % 10) | cut -d ' ' -f 1",
+                    prints: "\(acknowledged)\n"
+                )
+            }
+        }
+    }
 }
 
 /// A state file, and servers one after the other that keep their store in it.

@@ -58,8 +58,9 @@ struct QuotaTests {
         #expect(guest(.write("c", value)) == "OK|")
     }
 
+    /// One more than the quota says, as with the daemons.
     @Test func watches() {
-        let (dom0, guest) = homeOfGuest([.watches: 2])
+        let (dom0, guest) = homeOfGuest([.watches: 1])
         #expect(guest(.watch("a", "1")) == "OK|")
         #expect(guest(.watch("a", "2")) == "OK|")
         #expect(guest(.watch("a", "3")) == "E2BIG")
@@ -68,8 +69,9 @@ struct QuotaTests {
         for token in 0..<9 { #expect(dom0(.watch("/", "\(token)")) == "OK|") }
     }
 
+    /// One more than the quota says, as with the daemons.
     @Test func transactions() {
-        let (_, guest) = homeOfGuest([.transactions: 2])
+        let (_, guest) = homeOfGuest([.transactions: 1])
         let first = guest.begin()
         #expect(guest.begin() != 0)
         #expect(guest(.transactionStart) == "ENOSPC")
@@ -97,7 +99,7 @@ struct QuotaTests {
     @Test func quotasAreReadAndSet() {
         let (dom0, guest) = homeOfGuest(StoreConfiguration.defaultQuotas)
         let names =
-            "nodes watches outstanding memory transactions transaction-nodes "
+            "nodes watches outstanding memory soft-memory transactions transaction-nodes "
             + "node-permissions path-max node-size|"
         #expect(dom0(.getQuota(nil, name: nil)) == names)
         #expect(dom0(.getQuota(nil, name: "nodes")) == "1000|")
@@ -111,6 +113,54 @@ struct QuotaTests {
         #expect(dom0(.getQuota(nil, name: "nonsense")) == "EINVAL")
     }
 
+    @Test func aSoftQuotaIsToldOfOnceEachWay() {
+        let (dom0, guest) = homeOfGuest([.softMemory: 1000, .memory: 5000])
+        var lines: [String] = []
+        guest.store.report = { lines.append($0) }
+        let value = String(repeating: "x", count: 1000)
+        #expect(guest(.write("a", value)) == "OK|")
+        #expect(guest(.write("b", value)) == "OK|")
+        #expect(lines == ["domain 1 exceeds its soft quota of memory"])
+        dom0(.remove("/local/domain/1/a"))
+        dom0(.remove("/local/domain/1/b"))
+        guest(.read("a"))
+        guest(.read("a"))
+        #expect(lines.dropFirst() == ["domain 1 is below its soft quota of memory again"])
+    }
+
+    @Test func controlReportsAndLogs() {
+        let (dom0, guest) = homeOfGuest([:])
+        func control(_ words: String...) -> String {
+            dom0(.control(words.map { Array($0.utf8) }))
+        }
+        #expect(control("memreport") == "EINVAL", "there is nowhere to report to")
+        #expect(control("print", "x") == "OK|")
+        var lines: [String] = []
+        dom0.store.report = { lines.append($0) }
+        #expect(control("print", "hello") == "OK|")
+        #expect(lines == ["control: hello"])
+        guest(.write("a", "value"))
+        guest(.watch("a", "token"))
+        lines = []
+        #expect(control("memreport") == "OK|")
+        #expect(lines.first == "memory: 2 connections, 0 transactions")
+        #expect(lines.last == "memory: domain 1: 73 bytes in 2 nodes, 22 in 1 watches")
+        #expect(control("log") == "Log switch settings:\nio      : off\n|")
+        #expect(control("log", "on") == "OK|")
+        lines = []
+        guest(.write("a", "\u{1B}[2J"))
+        #expect(
+            lines == [
+                "in connection 2: write 7 in 0: a..[2J", "out connection 2: write 7 in 0: OK.",
+            ]
+        )
+        #expect(control("log", "off") == "OK|")
+        lines = []
+        guest(.read("a"))
+        #expect(lines.isEmpty)
+        #expect(control("log", "loud") == "EINVAL")
+    }
+
     @Test func controlTellsAndSetsQuotas() {
         let (dom0, _) = homeOfGuest(StoreConfiguration.defaultQuotas)
         func control(_ words: String...) -> String {
@@ -122,6 +172,14 @@ struct QuotaTests {
         #expect(control("quota", "set", "nodes", "5") == "OK|")
         #expect(control("quota", "1").hasPrefix("Domain 1:\nnodes           :        1\n"))
         #expect(control("quota", "9") == "ENOENT")
+        #expect(control("quota", "set", "soft-memory", "9") == "EINVAL")
+        #expect(
+            control("quota-soft").dropFirst("Quota settings:\n".count)
+                == "memory           :  2097152 Total Xenstore memory per domain\n|"
+        )
+        #expect(control("quota-soft", "set", "memory", "9") == "OK|")
+        #expect(dom0(.getQuota(nil, name: "soft-memory")) == "9|")
+        #expect(control("quota-soft", "set", "nodes", "9") == "EINVAL")
         #expect(control("quota", "set", "nodes") == "EINVAL")
         #expect(control("nonsense") == "EINVAL")
         #expect(control() == "EINVAL")

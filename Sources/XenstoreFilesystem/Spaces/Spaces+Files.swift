@@ -1,0 +1,230 @@
+extension Spaces {
+    // MARK: Names
+
+    public func lookup(
+        _ name: String,
+        in directory: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> Entry {
+        if let entry = try lookupControl(name, in: directory) { return entry }
+        return try await route(directory) { tree, directory, space throws(FilesystemError) in
+            space.outer(try await tree.lookup(name, in: directory, by: caller))
+        }
+    }
+
+    public func forget(_ inode: InodeNumber, count: UInt64) {
+        tree(SpaceID(of: inode))?.forget(inode.own, count: count)
+    }
+
+    public func makeDirectory(
+        _ name: String,
+        in directory: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> Entry {
+        if directory == Control.transactions.inode { return try await beginTransaction(name) }
+        try refuseControl(directory)
+        return try await route(directory) { tree, directory, space throws(FilesystemError) in
+            space.outer(try await tree.makeDirectory(name, in: directory, by: caller))
+        }
+    }
+
+    public func unlink(_ name: String, in directory: InodeNumber) async throws(FilesystemError) {
+        try refuseControl(directory)
+        try await route(directory) { tree, directory, _ throws(FilesystemError) in
+            try await tree.unlink(name, in: directory)
+        }
+    }
+
+    public func removeDirectory(
+        _ name: String,
+        in directory: InodeNumber
+    ) async throws(FilesystemError) {
+        if directory == Control.transactions.inode { return try await abortTransaction(name) }
+        try refuseControl(directory)
+        try await route(directory) { tree, directory, _ throws(FilesystemError) in
+            try await tree.removeDirectory(name, in: directory)
+        }
+    }
+
+    public func rename(
+        _ name: String,
+        in directory: InodeNumber,
+        to newName: String,
+        in newDirectory: InodeNumber,
+        _ mode: RenameMode
+    ) async throws(FilesystemError) {
+        // mv(1) copies then.
+        guard SpaceID(of: directory) == SpaceID(of: newDirectory) else { throw .crossDevice }
+        if directory == Control.transactions.inode, newDirectory == directory {
+            return try await renameTransaction(name, to: newName, mode)
+        }
+        try refuseControl(directory)
+        try await route(directory) { tree, directory, _ throws(FilesystemError) in
+            try await tree.rename(name, in: directory, to: newName, in: newDirectory.own, mode)
+        }
+    }
+
+    // MARK: Attributes
+
+    public func attributes(
+        of inode: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> Attributes {
+        if let attributes = try attributesOfControl(inode) { return attributes }
+        return try await route(inode) { tree, inode, space throws(FilesystemError) in
+            space.outer(try await tree.attributes(of: inode, by: caller))
+        }
+    }
+
+    public func setAttributes(
+        _ changes: AttributeChanges,
+        of inode: InodeNumber,
+        handle: HandleID?
+    ) async throws(FilesystemError) -> Attributes {
+        try refuseControl(inode)
+        return try await route(inode) { tree, inode, space throws(FilesystemError) in
+            space.outer(try await tree.setAttributes(changes, of: inode, handle: handle?.own))
+        }
+    }
+
+    public func extendedAttribute(_ name: String, of inode: InodeNumber)
+        async throws(FilesystemError) -> [UInt8]
+    {
+        guard !isControl(inode) else { throw .noData }
+        return try await route(inode) { tree, inode, _ throws(FilesystemError) in
+            try await tree.extendedAttribute(name, of: inode)
+        }
+    }
+
+    public func setExtendedAttribute(
+        _ name: String,
+        to value: [UInt8],
+        of inode: InodeNumber,
+        _ mode: ExtendedAttributeMode
+    ) async throws(FilesystemError) {
+        try refuseControl(inode)
+        try await route(inode) { tree, inode, _ throws(FilesystemError) in
+            try await tree.setExtendedAttribute(name, to: value, of: inode, mode)
+        }
+    }
+
+    public func removeExtendedAttribute(_ name: String, of inode: InodeNumber)
+        async throws(FilesystemError)
+    {
+        try refuseControl(inode)
+        try await route(inode) { tree, inode, _ throws(FilesystemError) in
+            try await tree.removeExtendedAttribute(name, of: inode)
+        }
+    }
+
+    public func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String] {
+        guard !isControl(inode) else { return [] }
+        let space = SpaceID(of: inode)
+        if space != .store { _ = try find(space) }
+        return try tree(space)?.extendedAttributeNames(of: inode.own) ?? []
+    }
+
+    // MARK: Open files
+
+    public func open(
+        _ inode: InodeNumber,
+        _ flags: OpenFlags,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> HandleID {
+        if isControl(inode) { return try openControl(inode, flags) }
+        return try await route(inode) { tree, inode, space throws(FilesystemError) in
+            space.outer(try await tree.open(inode, flags, by: caller))
+        }
+    }
+
+    public func create(
+        _ name: String,
+        in directory: InodeNumber,
+        _ flags: OpenFlags,
+        mode: UInt32,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> (Entry, HandleID) {
+        try refuseControl(directory)
+        return try await route(directory) { tree, directory, space throws(FilesystemError) in
+            let (entry, handle) = try await tree.create(
+                name,
+                in: directory,
+                flags,
+                mode: mode,
+                by: caller
+            )
+            return (space.outer(entry), space.outer(handle))
+        }
+    }
+
+    public func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
+        -> ArraySlice<UInt8>
+    {
+        switch SpaceID(of: handle) {
+        case .store: return try store.read(handle, offset: offset, count: count)
+        case .control: return try texts.find(handle.own).part(offset: offset, count: count)
+        case let space:
+            return try find(space).filesystem.read(handle.own, offset: offset, count: count)
+        }
+    }
+
+    public func write(
+        _ bytes: [UInt8],
+        to handle: HandleID,
+        offset: Int
+    ) async throws(FilesystemError) {
+        guard SpaceID(of: handle) != .control else { throw .badHandle }
+        try await route(handle) { tree, handle, _ throws(FilesystemError) in
+            try await tree.write(bytes, to: handle, offset: offset)
+        }
+    }
+
+    public func isClean(_ handle: HandleID) -> Bool {
+        tree(SpaceID(of: handle))?.isClean(handle.own) ?? true
+    }
+
+    public func flush(_ handle: HandleID) async throws(FilesystemError) {
+        guard SpaceID(of: handle) != .control else { return }
+        try await route(handle) { tree, handle, _ throws(FilesystemError) in
+            try await tree.flush(handle)
+        }
+    }
+
+    public func release(_ handle: HandleID) async {
+        if SpaceID(of: handle) == .control { _ = texts.remove(handle.own) }
+        // What an ended transaction was still to be given is given up with it.
+        await tree(SpaceID(of: handle))?.release(handle.own)
+    }
+
+    // MARK: Directories
+
+    public func openDirectory(
+        _ inode: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> HandleID {
+        if isControl(inode) { return try openControlDirectory(inode) }
+        return try await route(inode) { tree, inode, space throws(FilesystemError) in
+            space.outer(try await tree.openDirectory(inode, by: caller))
+        }
+    }
+
+    public func list(
+        _ handle: HandleID,
+        offset: Int,
+        fits: (_ name: String) -> Bool
+    ) async throws(FilesystemError) -> [DirectoryEntry] {
+        if SpaceID(of: handle) == .control {
+            return Array(
+                try directories.find(handle.own).dropFirst(offset).prefix { fits($0.name) }
+            )
+        }
+        return try await route(handle) { tree, handle, space throws(FilesystemError) in
+            try await tree.list(handle, offset: offset, fits: fits).map(space.outer)
+        }
+    }
+
+    public func releaseDirectory(_ handle: HandleID) {
+        if SpaceID(of: handle) == .control { _ = directories.remove(handle.own) }
+        tree(SpaceID(of: handle))?.releaseDirectory(handle.own)
+    }
+}

@@ -1,0 +1,128 @@
+package import XenstoreProtocol
+
+extension Spaces {
+    func transaction(named name: String) -> TransactionSpace<Access>? {
+        transactions.values.first { $0.name == name && !$0.hasEnded }
+    }
+
+    /// The store as another client would see it that works in the same open transaction.
+    package func transactionAccess(named name: String) -> (any XenstoreAccess)? {
+        transaction(named: name)?.access
+    }
+
+    /// `mkdir .txn/NAME`: opens a transaction. The corresponding operation is TRANSACTION_START.
+    func beginTransaction(_ name: String) async throws(FilesystemError) -> Entry {
+        try store.requireWritable()
+        guard name != Control.commitName, name != ".conflict" else { throw .notPermitted }
+        guard transaction(named: name) == nil else { throw .exists }
+        guard nextSpace != .last else { throw .noSpace }
+        let space = nextSpace
+        nextSpace = space.next
+        let id: TransactionID
+        do throws(XenstoreError) {
+            id = try await access.startTransaction()
+        } catch {
+            throw FilesystemError(error)
+        }
+        guard transaction(named: name) == nil else {
+            access.post(.transactionEnd(commit: false), in: id)
+            throw .exists
+        }
+        var inner = environment
+        inner.notify = { [environment] notification in
+            environment.notify(space.outer(notification))
+        }
+        let transaction = TransactionSpace(
+            space,
+            named: name,
+            TransactionAccess(access, in: id),
+            options: store.options,
+            environment: inner
+        )
+        transaction.filesystem.keys.inheritedView = { [unowned store] path in
+            store.keys.viewWhenEmpty(at: path)
+        }
+        transactions[space] = transaction
+        do throws(FilesystemError) {
+            let attributes = try await transaction.filesystem.attributes(
+                of: .root,
+                by: CallerID(rawValue: 0)
+            )
+            return Entry(attributes: space.outer(attributes), nameLifetime: 0)
+        } catch {
+            abort(transaction)
+            throw error
+        }
+    }
+
+    /// `rmdir .txn/NAME`: forgets the transaction. The corresponding operation is TRANSACTION_END.
+    func abortTransaction(_ name: String) async throws(FilesystemError) {
+        guard let transaction = transaction(named: name) else { throw .noEntry }
+        abort(transaction)
+    }
+
+    /// `mv .txn/NAME .txn/commit` commits; another new name is only that.
+    func renameTransaction(
+        _ name: String,
+        to newName: String,
+        _ mode: RenameMode
+    ) async throws(FilesystemError) {
+        guard let transaction = transaction(named: name) else { throw .noEntry }
+        guard mode != .exchange, newName != ".conflict" else { throw .notPermitted }
+        if newName == Control.commitName { return try await commit(transaction) }
+        guard self.transaction(named: newName) == nil else { throw .exists }
+        transaction.name = newName
+    }
+
+    private func commit(_ transaction: TransactionSpace<Access>) async throws(FilesystemError) {
+        transaction.hasEnded = true
+        defer { transactions[transaction.id] = nil }
+        let name = transaction.name
+        guard !transaction.isLost else {
+            throw conflict(of: transaction, "the connection to the store was lost")
+        }
+        guard !transaction.access.isSpoilt else {
+            access.post(.transactionEnd(commit: false), in: transaction.access.id)
+            lastConflict = "\(name): a change in it failed halfway\n"
+            throw .inputOutput
+        }
+        do throws(XenstoreError) {
+            _ = try await access.send(
+                .transactionEnd(commit: true),
+                in: transaction.access.id
+            )
+        } catch .refused(.again) {
+            // What the store has told before its answer is what the conflict was about.
+            let cause = transaction.conflict.map(\.text) ?? "a key that it rests on"
+            throw conflict(of: transaction, "\(cause) was changed meanwhile")
+        } catch {
+            lastConflict = "\(name): \(error)\n"
+            throw FilesystemError(error)
+        }
+        lastConflict = ""
+        store.keys.adoptViews(of: transaction.filesystem.keys)
+    }
+
+    private func conflict(
+        of transaction: TransactionSpace<Access>,
+        _ reason: String
+    ) -> FilesystemError {
+        lastConflict = "\(transaction.name): \(reason)\n"
+        conflicted = (transaction.id, environment.elapsed())
+        return .again
+    }
+
+    private func abort(_ transaction: TransactionSpace<Access>) {
+        transaction.hasEnded = true
+        transactions[transaction.id] = nil
+        // Nobody waits for it: it cannot fail in a way that matters.
+        access.post(.transactionEnd(commit: false), in: transaction.access.id)
+    }
+
+    /// Forgets all open transactions, at the end of the mount.
+    public func endTransactions() {
+        for transaction in transactions.values {
+            abort(transaction)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+public import XenstoreProtocol
+
+/// All that is mounted: the store, and beside it `.txn` with a tree for each open transaction.
+///
+/// Each tree is a filesystem of its own; here is only whose a number is. Belongs to one thread.
+public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
+    let access: Access
+    let store: Filesystem<Access>
+    let environment: FilesystemEnvironment
+    var transactions: [SpaceID: TransactionSpace<Access>] = [:]
+    var nextSpace = SpaceID.firstTransaction
+    var directories = HandleTable<[DirectoryEntry]>()
+    var texts = HandleTable<[UInt8]>()
+    /// Why the last commit failed.
+    var lastConflict = ""
+    /// The transaction whose commit failed last.
+    var conflicted: (space: SpaceID, since: Duration)?
+
+    public init(
+        _ access: Access,
+        options: FilesystemOptions = FilesystemOptions(),
+        environment: FilesystemEnvironment
+    ) {
+        self.access = access
+        self.environment = environment
+        store = Filesystem(access, options: options, environment: environment)
+    }
+
+    // MARK: The store's news
+
+    /// The token of the watch that keeps names, shapes and permissions true.
+    public var watchToken: [UInt8] { store.watchToken }
+
+    /// A connection is there.
+    public func connected() async { await store.connected() }
+
+    /// The connection is lost, and with it all transactions.
+    public func disconnected() {
+        store.disconnected()
+        for transaction in transactions.values {
+            transaction.isLost = true
+        }
+    }
+
+    /// Takes the event of a watch.
+    public func changed(_ path: XenstorePath) {
+        for transaction in transactions.values {
+            transaction.noteChange(of: path)
+        }
+        store.changed(path)
+    }
+
+    // MARK: Whose a number is
+
+    /// Has the tree that an inode belongs to do something with it.
+    func route<Value>(
+        _ inode: InodeNumber,
+        _ body: (any FilesystemOperations, InodeNumber, SpaceID) async throws(FilesystemError) ->
+            Value
+    ) async throws(FilesystemError) -> Value {
+        try await run(SpaceID(of: inode)) { tree, space throws(FilesystemError) in
+            try await body(tree, inode.own, space)
+        }
+    }
+
+    /// Has the tree that a handle belongs to do something with it.
+    func route<Value>(
+        _ handle: HandleID,
+        _ body: (any FilesystemOperations, HandleID, SpaceID) async throws(FilesystemError) ->
+            Value
+    ) async throws(FilesystemError) -> Value {
+        try await run(SpaceID(of: handle)) { tree, space throws(FilesystemError) in
+            try await body(tree, handle.own, space)
+        }
+    }
+
+    private func run<Value>(
+        _ space: SpaceID,
+        _ body: (any FilesystemOperations, SpaceID) async throws(FilesystemError) -> Value
+    ) async throws(FilesystemError) -> Value {
+        if space == .store { return try await body(store, space) }
+        let transaction = try find(space)
+        do throws(FilesystemError) {
+            return try await body(transaction.filesystem, space)
+        } catch {
+            // What the store says of a transaction that it no longer has is of no use.
+            throw transaction.hasEnded ? .stale : error
+        }
+    }
+
+    /// The transaction of a tree.
+    func find(_ space: SpaceID) throws(FilesystemError) -> TransactionSpace<Access> {
+        guard let transaction = transactions[space], !transaction.hasEnded else { throw .stale }
+        return transaction
+    }
+
+    /// The tree of a number, for what needs no answer of the store.
+    func tree(_ space: SpaceID) -> (any FilesystemOperations)? {
+        space == .store ? store : transactions[space]?.filesystem
+    }
+}

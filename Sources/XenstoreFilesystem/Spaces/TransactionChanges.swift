@@ -1,0 +1,65 @@
+import XenstoreProtocol
+
+/// What a transaction would do to the store, and which keys it rests on.
+struct TransactionChanges {
+    private enum Change {
+        case write
+        case permissions
+        case remove
+    }
+
+    private var changes: [XenstorePath: Change] = [:]
+    /// The keys in the order in which they were first changed.
+    private var order: [XenstorePath] = []
+    /// What it has looked at or changed.
+    private(set) var touched: Set<XenstorePath> = []
+
+    /// Takes a request that the store has carried out.
+    ///
+    /// - Returns: whether it changes something.
+    mutating func append(_ request: Request) -> Bool {
+        guard let path = request.path else { return false }
+        if touched.count < FilesystemLimits.touchedKeys { touched.insert(path) }
+        switch request {
+        case .write, .makeDirectory: set(.write, path)
+        case .setPermissions where changes[path] == nil: set(.permissions, path)
+        case .setPermissions: break
+        case .remove:
+            order.removeAll { path.contains($0) }
+            changes = changes.filter { !path.contains($0.key) }
+            set(.remove, path)
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func set(_ change: Change, _ path: XenstorePath) {
+        if changes.updateValue(change, forKey: path) == nil { order.append(path) }
+    }
+
+    /// One line a key, in the order in which they were first changed: `write PATH`,
+    /// `permissions PATH` or `remove PATH`. What is removed goes with all below it.
+    var text: String {
+        order.map { path in
+            switch changes[path] {
+            case .write: "write \(path)\n"
+            case .permissions: "permissions \(path)\n"
+            case .remove: "remove \(path)\n"
+            case nil: ""
+            }
+        }.joined()
+    }
+}
+
+extension Request {
+    /// The key that the request reads or changes.
+    fileprivate var path: XenstorePath? {
+        switch self {
+        case .directory(let path), .read(let path), .getPermissions(let path),
+            .write(let path, _), .makeDirectory(let path), .remove(let path),
+            .setPermissions(let path, _), .directoryPart(let path, _):
+            path
+        default: nil
+        }
+    }
+}

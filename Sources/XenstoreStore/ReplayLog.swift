@@ -1,0 +1,54 @@
+import XenstoreProtocol
+
+/// What oxenstored keeps of a transaction, to merge it at its end or to carry it out again.
+struct ReplayLog {
+    /// A change that watches are to hear of.
+    struct Event {
+        enum Kind {
+            case changed
+            case removed
+            case permissions
+        }
+
+        let kind: Kind
+        let path: StorePath
+    }
+
+    /// The store as it was at the start.
+    let origin: Tree
+    /// All requests with what was answered; errors too.
+    var operations: [(request: Message, reply: Result<[UInt8], StoreErrorCode>)] = []
+    /// One for each change, repeated or not. Without any the transaction only read.
+    var events: [Event] = []
+    /// The nearest node above all that was read; a refused reading does not count.
+    private(set) var lowestRead: StorePath?
+    /// The nearest node above all that was changed.
+    private(set) var lowestWrite: StorePath?
+    /// Set for good when there were too many requests: not even the end is taken then.
+    var isOverQuota = false
+
+    init(origin: Tree) {
+        self.origin = origin
+    }
+
+    mutating func noteRead(_ path: StorePath) {
+        lowestRead = lowestRead?.commonAncestor(with: path) ?? path
+    }
+
+    mutating func noteWrite(_ path: StorePath) {
+        lowestWrite = lowestWrite?.commonAncestor(with: path) ?? path
+    }
+}
+
+extension StorePath {
+    /// The longest path that both begin with.
+    func commonAncestor(with other: StorePath) -> StorePath {
+        var common = StorePath.root
+        var names = names
+        var otherNames = other.names
+        while let name = names.next(), name == otherNames.next() {
+            common = common.appending(name)
+        }
+        return common
+    }
+}
