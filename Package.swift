@@ -98,7 +98,9 @@ let package = Package(
         ),
         .target(
             name: "FilesystemScenarios",
-            dependencies: ["XenstoreFilesystem", "XenstoreProtocol", "XenstoreStore"],
+            dependencies: [
+                "TestSupport", "XenstoreFilesystem", "XenstoreProtocol", "XenstoreStore",
+            ],
             path: "Tests/FilesystemScenarios"
         ),
         .testTarget(

@@ -30,7 +30,7 @@ extension Filesystem {
         let facts: KeyFacts
         do throws(FilesystemError) {
             facts = try await ask()
-        } catch .noEntry where node.creatorCount > 0 {
+        } catch .noEntry where node.creatorCount > 0 && view == .file {
             return try await attributesBeforeCreation(of: node)
         } catch .accessDenied where view == .directory {
             return attributesOfUnreadable(node)

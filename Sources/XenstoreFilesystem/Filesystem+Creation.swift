@@ -30,13 +30,13 @@ extension Filesystem {
         if flags.contains(.exclusive) {
             let facts = try await makeKey(path, under: parent)
             noteChild(of: parent)
-            return opened(key, of: parent, facts, flags, isCreator: false)
+            return opened(key, name, of: parent, facts, flags, isCreator: false)
         }
         // The key is made by the first write, or by closing; but a directory that is gone is told
         // now, where programs look for errors.
         if let facts = try await factsBeforeCreation(of: path, under: parent) {
             try await askForWriting(path, [])
-            return opened(key, of: parent, facts, flags, isCreator: true)
+            return opened(key, name, of: parent, facts, flags, isCreator: true)
         }
         // Somebody else has just made it.
         let entry = try await lookup(name, in: directory, by: caller)
@@ -94,6 +94,7 @@ extension Filesystem {
 
     private func opened(
         _ key: String,
+        _ name: String,
         of parent: KeyNode,
         _ facts: KeyFacts,
         _ flags: OpenFlags,
@@ -110,7 +111,7 @@ extension Filesystem {
         let handle = openFile(node, flags, [], isCreator: isCreator)
         let entry = Entry(
             attributes: attributes(of: node, .file, facts),
-            nameLifetime: isWatching ? FilesystemLimits.nameLifetimeSeconds : 0
+            nameLifetime: isWatching && name == key ? FilesystemLimits.nameLifetimeSeconds : 0
         )
         return (entry, handle)
     }
@@ -145,7 +146,8 @@ extension Filesystem {
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)
     }
 
-    /// Keeps what is known of a directory that was just made, even if the kernel forgets it: it may,
+    /// Keeps what is known of a directory that was just made, even if the kernel forgets it: it
+    /// may,
     /// at any time, as long as nobody has it open.
     private func keepKnown(_ node: KeyNode) {
         node.handleCount += 1

@@ -131,7 +131,9 @@ extension Filesystem {
                 try await overwrite(bytes, of: file, offset: offset)
             }
         } catch {
-            // The value stays as it was, and closing must not empty it.
+            // The value stays as it was, and closing must not empty it. What was announced to be
+            // there never came.
+            if file.isCreator { forgetName(of: file.node) }
             settle(file)
             throw error
         }
@@ -164,7 +166,7 @@ extension Filesystem {
         let start = file.pending != .nothing && isTruncated ? file.content : nil
         file.content = try await transaction(at: path) {
             id async throws(XenstoreError) -> Outcome<[UInt8]> in
-            var content: [UInt8] = []
+            var content = start ?? []
             do throws(XenstoreError) {
                 let old = try await access.send(.read(path), in: id)
                 content = start ?? form.content(of: old)
@@ -235,10 +237,21 @@ extension Filesystem {
     }
 
     private func finish(_ file: OpenFile) async throws(FilesystemError) {
-        // A file that was removed meanwhile has nothing to be put.
-        guard !file.node.isDetached else { return settle(file) }
+        // A file that was removed meanwhile, or a directory above it, has nothing to be put.
+        guard (try? file.node.path()) != nil else { return settle(file) }
         defer { settle(file) }
-        try await put(file.content, to: file.node)
+        if file.isCreator, file.content.isEmpty, !file.flags.contains(.truncate) {
+            try await makeIfMissing(file.node)
+        } else {
+            try await put(file.content, to: file.node)
+        }
         file.node.modified = environment.now()
+    }
+
+    /// Makes an empty key, unless another writer has made it since it was opened for creation.
+    private func makeIfMissing(_ node: KeyNode) async throws(FilesystemError) {
+        // MKDIR leaves a key that is there as it is.
+        let path = try node.path()
+        _ = try await send(.makeDirectory(path), at: path)
     }
 }

@@ -72,9 +72,15 @@ extension Filesystem {
         let node = keys.insertChild(key, of: parent)
         learn(facts, of: node, path, asOf: serial)
         let view = view(facts, of: node)
-        if asked == nil { node.shownView = view }
         remember(facts, view, of: node, path, asOf: serial)
-        return entry(node, asked ?? view, facts, path, asOf: serial)
+        guard let asked else {
+            node.shownView = view
+            return entry(node, view, facts, path, asOf: serial)
+        }
+        // Not kept: the key may be renamed, and only its plain name moves along.
+        var entry = entry(node, asked, facts, path, asOf: serial)
+        entry.nameLifetime = 0
+        return entry
     }
 
     /// Makes the entry of a key of which a listing told the type alone.

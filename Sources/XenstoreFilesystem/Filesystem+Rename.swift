@@ -23,7 +23,7 @@ extension Filesystem {
         guard !path.contains(newPath), !newPath.contains(path) else {
             throw path.contains(newPath) ? .invalid : .notEmpty
         }
-        try requireNoScratch(in: keys.child(newKey, of: target))
+        if mode == .replace { try requireNoScratch(in: keys.child(newKey, of: target)) }
         if let file = scratch.find(newName, in: target) {
             guard mode == .replace else { throw mode == .keep ? .exists : .notPermitted }
             unlinkScratch(file, in: target)
@@ -138,7 +138,7 @@ extension Filesystem {
         if let replaced = keys.child(newKey, of: target) { keys.detach(replaced) }
         guard let node = keys.child(key, of: source) else { return }
         keys.move(node, to: target, name: newKey)
-        forgetFactsBelow(node)
+        noteMoved(node)
     }
 
     private func exchangeNodes(
@@ -152,12 +152,20 @@ extension Filesystem {
         if let first { keys.displace(first) }
         if let second {
             keys.move(second, to: firstParent, name: firstKey)
-            forgetFactsBelow(second)
+            noteMoved(second)
         }
         if let first {
             keys.move(first, to: secondParent, name: secondKey)
-            forgetFactsBelow(first)
+            noteMoved(first)
         }
+    }
+
+    /// A key has another name.
+    private func noteMoved(_ node: KeyNode) {
+        forgetFactsBelow(node)
+        // The events of the renaming come before its answer. They may have had the kernel forget
+        // the name that the key had then.
+        if node.shownView == nil, node.fileLookups > 0 { forgetName(of: node) }
     }
 
     func forgetFactsBelow(_ node: KeyNode) {

@@ -92,7 +92,11 @@ extension Filesystem {
         node.hasValue = !facts.value.isEmpty
         node.wasToldStale = false
         if node.hasValue { node.maker = nil }
-        if facts.hasChildren { node.viewWhenEmpty = .directory }
+        if facts.hasChildren {
+            node.viewWhenEmpty = .directory
+        } else if node.childCount > 0 {
+            forgetChildren(of: node)
+        }
         guard isWatching, !changes.hasChanged(path, since: serial) else { return }
         node.hasChildren = facts.hasChildren
         // A key inherits its parent's permissions: most share them, and need no copy.
@@ -119,9 +123,22 @@ extension Filesystem {
         if node.creatorCount == 0, !node.isRoot { forgetName(of: node) }
     }
 
+    /// A key has no children, so those that it had are gone. One that is being created is still to
+    /// come.
+    private func forgetChildren(of node: KeyNode) {
+        for child in keys.subtree(of: node).dropFirst() where child.creatorCount == 0 {
+            forgetRemoved(child)
+        }
+    }
+
     /// A key was not there, and so nothing below it was: what they were made as is over.
-    func forgetRemoved(_ node: KeyNode) {
-        for node in keys.subtree(of: node) {
+    func forgetRemoved(_ removed: KeyNode) {
+        for node in keys.subtree(of: removed) {
+            // With the name above them the kernel forgets all but what is in use, and what leads
+            // to that.
+            if node !== removed, node.fileLookups + node.directoryLookups > 0 {
+                forgetName(of: node)
+            }
             node.forgetFacts()
             node.viewWhenEmpty = nil
             node.isKeptDirectory = false

@@ -26,9 +26,19 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     /// What the kernel knows, shared with the filesystem's notices to it.
     private final class Kernel {
         var names: [Name: Dentry] = [:]
+        /// Of directories.
+        var parents: [InodeNumber: InodeNumber] = [:]
         var reports: [String] = []
         var started: [() async -> Void] = []
         var deliver: () -> Void = {}
+
+        /// Forgets a name, and all below it.
+        func forget(_ name: Name) {
+            guard let dentry = names.removeValue(forKey: name), dentry.view == .directory else {
+                return
+            }
+            for below in names.keys where below.directory == dentry.inode { forget(below) }
+        }
     }
 
     /// - Parameters:
@@ -55,7 +65,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 notify: { notification in
                     switch notification {
                     case .name(let directory, let name):
-                        kernel.names[Name(directory: directory, name: name)] = nil
+                        kernel.forget(Name(directory: directory, name: name))
                     }
                 },
                 report: { text in kernel.reports.append(text) },
@@ -141,26 +151,47 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         let entry = try await filesystem.lookup(name, in: directory, by: caller)
         let dentry = Dentry(inode: entry.attributes.inode, view: entry.attributes.view)
         if entry.nameLifetime > 0 { kernel.names[key] = dentry }
+        if dentry.view == .directory { kernel.parents[dentry.inode] = directory }
         return dentry
+    }
+
+    /// What a name leads to that is to be new: the kernel asks anew.
+    private func findIfAny(_ name: String, in directory: InodeNumber) async throws -> Dentry? {
+        do {
+            forget(name, in: directory)
+            return try await find(name, in: directory)
+        } catch FilesystemError.noEntry {
+            return nil
+        }
+    }
+
+    /// Whether a directory is another, or one above it.
+    private func isAbove(_ directory: InodeNumber, _ other: InodeNumber) -> Bool {
+        var next: InodeNumber? = other
+        while let inode = next, inode != directory { next = kernel.parents[inode] }
+        return next != nil
     }
 
     private func forget(_ name: String, in directory: InodeNumber) {
         kernel.names[Name(directory: directory, name: name)] = nil
     }
 
-    /// Opens for writing as open(2) with O_CREAT does.
-    private func open(
+    /// Opens as open(2) does.
+    private func openFile(
         _ path: String,
         _ flags: OpenFlags,
-        mode: UInt32 = 0o644
-    ) async throws -> HandleID {
+        mode: UInt32 = 0o644,
+        creating: Bool = true
+    ) async throws -> (InodeNumber, HandleID) {
         try await call(path) { parent, name in
             do {
-                if flags.contains(.exclusive) { throw FilesystemError.noEntry }
+                if flags.contains(.exclusive) { forget(name, in: parent) }
                 let dentry = try await find(name, in: parent)
+                guard !flags.contains(.exclusive) else { throw FilesystemError.exists }
                 guard dentry.view == .file else { throw FilesystemError.isDirectory }
-                return try await filesystem.open(dentry.inode, flags, by: caller)
-            } catch FilesystemError.noEntry {
+                let handle = try await filesystem.open(dentry.inode, flags, by: caller)
+                return (dentry.inode, handle)
+            } catch FilesystemError.noEntry where creating {
                 let (entry, handle) = try await filesystem.create(
                     name,
                     in: parent,
@@ -174,14 +205,32 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                         view: entry.attributes.view
                     )
                 }
-                return handle
+                return (entry.attributes.inode, handle)
             }
         }
     }
 
-    private func close(_ handle: HandleID) async throws {
-        try await filesystem.flush(handle)
+    private func openForWriting(
+        _ path: String,
+        _ flags: OpenFlags,
+        mode: UInt32 = 0o644
+    ) async throws -> HandleID {
+        try await openFile(path, flags, mode: mode).1
+    }
+
+    public func open(
+        _ path: String,
+        _ flags: OpenFlags,
+        creating: Bool
+    ) async throws -> any SurfaceFile {
+        let (inode, handle) = try await openFile(path, flags, creating: creating)
+        return InProcessFile(surface: self, inode: inode, handle: handle)
+    }
+
+    func close(_ handle: HandleID) async throws {
+        let result = await Result(catching: { try await filesystem.flush(handle) })
         await filesystem.release(handle)
+        try result.get()
     }
 
     // MARK: System calls
@@ -197,33 +246,34 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     }
 
     public func write(_ bytes: [UInt8], to path: String) async throws {
-        let handle = try await open(path, [.write, .truncate])
+        let handle = try await openForWriting(path, [.write, .truncate])
         // A shell closes a copy of the descriptor first.
         try await filesystem.flush(handle)
-        do {
-            if !bytes.isEmpty { try await filesystem.write(bytes, to: handle, offset: 0) }
-        } catch {
-            try await close(handle)
-            throw error
-        }
+        guard bytes.isEmpty else { return try await write(bytes, to: handle) }
         try await close(handle)
     }
 
     public func append(_ bytes: [UInt8], to path: String) async throws {
-        let handle = try await open(path, [.write, .append])
-        try await filesystem.write(bytes, to: handle, offset: 0)
+        try await write(bytes, to: try await openForWriting(path, [.write, .append]))
+    }
+
+    /// Writes, and closes whatever comes of it.
+    private func write(_ bytes: [UInt8], to handle: HandleID) async throws {
+        let result = await Result(catching: {
+            try await filesystem.write(bytes, to: handle, offset: 0)
+        })
         try await close(handle)
+        try result.get()
     }
 
     public func createExclusively(_ path: String) async throws {
-        let handle = try await open(path, [.write, .exclusive])
+        let handle = try await openForWriting(path, [.write, .exclusive])
         try await close(handle)
     }
 
     public func makeTemporary(_ bytes: [UInt8], at path: String) async throws {
-        let handle = try await open(path, [.read, .write, .exclusive], mode: 0o600)
-        try await filesystem.write(bytes, to: handle, offset: 0)
-        try await close(handle)
+        let handle = try await openForWriting(path, [.read, .write, .exclusive], mode: 0o600)
+        try await write(bytes, to: handle)
     }
 
     public func truncate(_ path: String, to size: Int) async throws {
@@ -250,6 +300,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public func list(_ path: String) async throws -> [(name: String, view: View)] {
         let handle = try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
+            guard dentry.view == .directory else { throw FilesystemError.notDirectory }
             return try await filesystem.openDirectory(dentry.inode, by: caller)
         }
         defer { filesystem.releaseDirectory(handle) }
@@ -278,13 +329,17 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
 
     public func makeDirectory(_ path: String) async throws {
         try await call(path) { parent, name in
-            forget(name, in: parent)
+            guard try await findIfAny(name, in: parent) == nil else {
+                throw FilesystemError.exists
+            }
             _ = try await filesystem.makeDirectory(name, in: parent, by: caller)
         }
     }
 
     public func removeDirectory(_ path: String) async throws {
         try await call(path) { parent, name in
+            let dentry = try await find(name, in: parent)
+            guard dentry.view == .directory else { throw FilesystemError.notDirectory }
             try await filesystem.removeDirectory(name, in: parent)
             forget(name, in: parent)
         }
@@ -304,11 +359,41 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
             let newNames = names(of: newPath)
             let newParent = try await walk(newNames.dropLast())
             let newName = newNames.last ?? ""
-            _ = try await find(name, in: parent)
+            guard try await mayRename(name, in: parent, to: newName, in: newParent, mode) else {
+                return
+            }
             try await filesystem.rename(name, in: parent, to: newName, in: newParent, mode)
             forget(name, in: parent)
             forget(newName, in: newParent)
         }
+    }
+
+    /// What the kernel sees to before it asks.
+    ///
+    /// - Returns: whether there is anything to do.
+    private func mayRename(
+        _ name: String,
+        in parent: InodeNumber,
+        to newName: String,
+        in newParent: InodeNumber,
+        _ mode: RenameMode
+    ) async throws -> Bool {
+        let source = try await find(name, in: parent)
+        guard let target = try await findIfAny(newName, in: newParent) else {
+            guard mode != .exchange else { throw FilesystemError.noEntry }
+            guard !isAbove(source.inode, newParent) else { throw FilesystemError.invalid }
+            return true
+        }
+        guard mode != .keep else { throw FilesystemError.exists }
+        guard !isAbove(source.inode, newParent) else { throw FilesystemError.invalid }
+        guard !isAbove(target.inode, parent) else {
+            throw mode == .exchange ? FilesystemError.invalid : FilesystemError.notEmpty
+        }
+        guard source.inode != target.inode else { return false }
+        guard source.view == target.view || mode == .exchange else {
+            throw source.view == .file ? FilesystemError.isDirectory : FilesystemError.notDirectory
+        }
+        return true
     }
 
     public func setMode(_ mode: UInt32, of path: String) async throws {

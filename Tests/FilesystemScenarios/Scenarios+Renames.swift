@@ -79,5 +79,40 @@ extension Scenario {
             try expect(try await fs.value("/t/k"), "1")
             try expect(try await fs.value("/t/a/b/c"), "1")
         },
+        Scenario("KEY.value and KEY.dir follow the name, not the key that was renamed") { fs in
+            try await fs.put("old", at: "/t/a")
+            try await fs.put("1", at: "/t/d/x")
+            try expect(try await fs.text("/t/a.value"), "old\n")
+            try expect(try await fs.names("/t/d.dir"), ["x"])
+            try await fs.rename("/t/a", to: "/t/b", .replace)
+            try await fs.rename("/t/d", to: "/t/e", .replace)
+            try await expectError(.noEntry) { _ = try await fs.read("/t/a.value") }
+            try await expectError(.noEntry) { _ = try await fs.names("/t/d.dir") }
+            try await fs.write("new", to: "/t/c.value")
+            try await fs.rename("/t/c", to: "/t/a", .replace)
+            try await expectError(.noEntry) { _ = try await fs.read("/t/c.value") }
+            try expect(try await fs.text("/t/a.value"), "new\n")
+        },
+        Scenario("A directory with a scratch file in it can be exchanged") { fs in
+            try await fs.makeDirectory("/t/d")
+            try await fs.write("a", to: "/t/d/.a")
+            try await fs.put("1", at: "/t/key")
+            try await fs.rename("/t/key", to: "/t/d", .exchange)
+            try expect(try await fs.value("/t/d"), "1")
+            try expect(try await fs.text("/t/key/.a"), "a")
+        },
+        Scenario("What others make of exchanged names is seen") { fs in
+            for round in 0..<10 {
+                let name = "/t/\(round)"
+                try await fs.put("1", at: name + "d/child")
+                try await fs.put("file", at: name + "f")
+                try expect(try await fs.names(name + "d"), ["child"])
+                try await fs.rename(name + "d", to: name + "f", .exchange)
+                try expect(try await fs.text(name + "d"), "file\n")
+                try await fs.put("2", at: name + "d/other")
+                try await eventually { try await fs.status(name + "d").view == .directory }
+                try expect(try await fs.text(name + "f/child"), "1\n")
+            }
+        },
     ]
 }

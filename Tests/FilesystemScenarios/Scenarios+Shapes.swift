@@ -81,5 +81,33 @@ extension Scenario {
             try await eventually { try await fs.status("/t/k").view == .file }
             try expect(try await fs.text("/t/k"), "file\n")
         },
+        Scenario("What a directory was ends when the one above it is removed") { fs in
+            try await fs.makeDirectory("/t/d")
+            try await fs.makeDirectory("/t/d/e")
+            try await fs.write("1", to: "/t/d/e/.value")
+            try await fs.store.remove(fs.key("/t/d"))
+            try await fs.put("", at: "/t/d")
+            // Whether it was seen to be gone in between is open: it may be a file now.
+            try await eventually {
+                if (try? await fs.status("/t/d").view) == .file { return true }
+                return (try? await fs.names("/t/d")) == []
+            }
+            try await fs.put("file", at: "/t/d/e")
+            try await eventually { (try? await fs.text("/t/d/e")) == "file\n" }
+        },
+        Scenario("A directory that goes where a file is being created is gone, and can come back") {
+            fs in
+            let file = try await fs.open("/t/k", .write, creating: true)
+            try await fs.put("1", at: "/t/k/child")
+            try await eventually { try await fs.status("/t/k").view == .directory }
+            try await fs.store.remove(fs.key("/t/k"))
+            try await expectError(.noEntry) { _ = try await fs.status("/t/k") }
+            try await fs.put("2", at: "/t/k/child")
+            try await eventually { (try? await fs.text("/t/k/child")) == "2\n" }
+            try await fs.unlink("/t/k/child")
+            // What closing would leave to do is done.
+            try await file.write(Array("end".utf8), at: 0)
+            try await file.close()
+        },
     ]
 }

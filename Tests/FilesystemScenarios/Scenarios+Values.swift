@@ -94,6 +94,32 @@ extension Scenario {
             try await fs.write("two\n", to: "/t/k")
             try expect(try await fs.value("/t/k"), "two")
         },
+        Scenario("A file that others make while it is open for creation keeps their value") { fs in
+            let file = try await fs.open("/t/k", [.write, .append], creating: true)
+            let other = try await fs.open("/t/l", [.write, .append], creating: true)
+            let same = try await fs.open("/t/l", [.write, .append], creating: true)
+            try await fs.put("theirs", at: "/t/k")
+            try await same.write(Array("line\n".utf8), at: 0)
+            try await file.close()
+            try await other.close()
+            try await same.close()
+            // The second is closed after what the first close left to do was sent.
+            try await fs.write("end", to: "/t/end")
+            try await eventually { try await fs.value("/t/end") == "end" }
+            try expect(try await fs.value("/t/k"), "theirs")
+            try expect(try await fs.value("/t/l"), "line")
+        },
+        Scenario("An open file whose directory is gone can be closed") { fs in
+            try await fs.put("1", at: "/t/d/k")
+            let file = try await fs.open("/t/d/k", .write, creating: false)
+            try await file.truncate(to: 0)
+            try await fs.store.remove(fs.key("/t/d/k"))
+            try await eventually { try await fs.names("/t/d").isEmpty }
+            try await fs.removeDirectory("/t/d")
+            try await expectError(.stale) { try await file.write([1], at: 0) }
+            try await file.close()
+            try expect(try await fs.value("/t/d"), nil)
+        },
     ]
 }
 

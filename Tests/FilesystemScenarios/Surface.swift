@@ -34,6 +34,8 @@ public protocol Surface {
     /// As mkstemp(3): open(O_RDWR | O_CREAT | O_EXCL) with mode 0600, one write(2), close.
     func makeTemporary(_ bytes: [UInt8], at path: String) async throws
     func truncate(_ path: String, to size: Int) async throws
+    /// open(2), with O_CREAT where `creating`; a directory is EISDIR.
+    func open(_ path: String, _ flags: OpenFlags, creating: Bool) async throws -> any SurfaceFile
     func status(_ path: String) async throws -> Status
     /// The names but `.` and `..`, in the listing's order, with what it says they are.
     func list(_ path: String) async throws -> [(name: String, view: View)]
@@ -45,6 +47,16 @@ public protocol Surface {
     func setOwner(_ userID: UInt32, of path: String) async throws
     func attribute(_ name: String, of path: String) async throws -> [UInt8]
     func setAttribute(_ name: String, to value: [UInt8], of path: String) async throws
+}
+
+/// An open file of a surface.
+public protocol SurfaceFile {
+    /// All of it.
+    func read() async throws -> [UInt8]
+    /// pwrite(2).
+    func write(_ bytes: [UInt8], at offset: Int) async throws
+    func truncate(to size: Int) async throws
+    func close() async throws
 }
 
 extension Surface {
@@ -93,5 +105,15 @@ extension Surface {
             preconditionFailure("a scenario names an illegal key: \(path)")
         }
         return key
+    }
+}
+
+extension Result where Failure == any Error {
+    init(catching body: () async throws -> Success) async {
+        do {
+            self = .success(try await body())
+        } catch {
+            self = .failure(error)
+        }
     }
 }

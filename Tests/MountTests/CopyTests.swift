@@ -1,3 +1,4 @@
+import Glibc
 import MountSupport
 import Testing
 
@@ -32,6 +33,32 @@ struct CopyTests {
                 prints: "same\nsame\nsame\nsame\nsame\n      5 directory\n"
             )
             try await mount.expectSameAsStore()
+        }
+    }
+
+    /// Out of a mount, and back into a store without them: the keys of guests, with binary values
+    /// and values of directories. `XSFS_LARGE=1` takes 200 guests.
+    @Test(.timeLimit(.minutes(20)), arguments: [StoreKind.served, .xenstored])
+    func theKeysOfGuestsComeBackAsTheyWere(kind: StoreKind) async throws {
+        let guests = getenv("XSFS_LARGE") == nil ? 3 : 200
+        try await withMount(kind, MountSettings(domains: 1...guests)) { mount in
+            try await mount.expect(
+                """
+                "$TOOLS/populate" "$S" domains \(guests)
+                head -c 1500 /dev/urandom > local/domain/1/data.dir/binary
+                printf 'own\\n\\n' > local/domain/1/.value
+                store() { xenstore-ls -fp | sort; }
+                store > $T/before
+                back() { store | diff $T/before - && xenstore-rm /local && xenstore-rm /vm; }
+                mkdir $T/cp $T/rsync $T/tar
+                cp -a local vm $T/cp && rsync -aAX local vm $T/rsync
+                tar --acls --xattrs -cf $T/tar.tar local vm
+                xenstore-rm /local && xenstore-rm /vm && cp -a $T/cp/* . && back
+                rsync -aAX --delete $T/rsync/local $T/rsync/vm . && back
+                tar --acls --xattrs -xf $T/tar.tar && back
+                """,
+                limit: .seconds(600)
+            )
         }
     }
 

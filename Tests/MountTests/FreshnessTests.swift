@@ -1,3 +1,4 @@
+import Glibc
 import MountSupport
 import Testing
 
@@ -8,6 +9,23 @@ struct FreshnessTests {
         try await withMount(kind) { mount in
             try await mount.expect("\"$TOOLS/freshness\" \"$S\" \"$M\" 100", limit: .seconds(60))
             try await mount.expectSameAsStore()
+        }
+    }
+
+    /// Four processes write with libxenstore, and look through the mount when the store has
+    /// acknowledged: value, size, existence, listing. `XSFS_FRESHNESS=25000` is 25,000 rounds of
+    /// each, and takes a minute or so.
+    @Test(.timeLimit(.minutes(20)), arguments: StoreKind.allCases)
+    func nothingIsStaleUnderLoad(kind: StoreKind) async throws {
+        let rounds = getenv("XSFS_FRESHNESS").flatMap { Int(String(cString: $0)) } ?? 150
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                gcc -std=c11 -Wall -Wextra -Werror -O1 -o $T/fresh "$TOOLS/fresh.c" -lxenstore &&
+                    $T/fresh "$M" 4 \(rounds)
+                """,
+                limit: .seconds(max(60, rounds / 10))
+            )
         }
     }
 

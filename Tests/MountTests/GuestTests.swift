@@ -54,6 +54,37 @@ struct GuestTests {
         }
     }
 
+    /// A subtree that takes more than the guest may have while it is copied stays where it was.
+    @Test(arguments: [StoreKind.xenstored, .oxenstored])
+    func aRenameBeyondTheQuotaChangesNothing(kind: StoreKind) async throws {
+        try await withMount(kind) { host in
+            try await host.expect(
+                """
+                xenstore-write /local/domain/5/data ''; chown 5 local/domain/5/data
+                for key in local local/domain local/domain/5; do chmod 755 $key; done
+                """
+            )
+            try await asGuest(5, of: host) { guest in
+                try await host.expect(
+                    "\"$TOOLS/populate\" \"$S\" tree /local/domain/5/data/tree 8"
+                )
+                try await host.expect(
+                    "xenstore-ls -fp > $T/before; grep -c tree/ $T/before",
+                    prints: "800\n"
+                )
+                try await guest.expect(
+                    "cd local/domain/5/data && mv tree moved",
+                    fails: kind == .xenstored ? "No space left on device" : "Disk quota exceeded"
+                )
+                try await host.expect("xenstore-ls -fp | diff $T/before -")
+                try await guest.expect(
+                    "cd local/domain/5/data && mv tree/00001 moved && ls | xargs",
+                    prints: "moved tree\n"
+                )
+            }
+        }
+    }
+
     /// Mounts the store once more, as a guest sees it.
     private func asGuest(
         _ domain: Int,

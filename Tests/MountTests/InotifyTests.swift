@@ -145,6 +145,34 @@ struct InotifyTests {
         }
     }
 
+    @Test func whatChangedWithoutAConnectionIsTold() async throws {
+        let settings = MountSettings(tolerated: ["lost the socket"], usesProxy: true)
+        try await withMount(.xenstored, settings) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    export XENSTORED_PATH=$S
+                    xenstore-write /t/key v /t/gone v /t/same v
+                    watch $M/t
+                    echo close > $T/proxy/fault; stat t/key 2>/dev/null
+                    xenstore-write /t/key w /t/new n; xenstore-rm /t/gone
+                    rm $T/proxy/fault; until stat t/key >/dev/null 2>&1; do :; done
+                    until [ "$(grep -c '' $T/told)" -ge 6 ]; do sleep 0.01; done
+                    sed "s| $M/| |" $T/told | sort
+                    seen=$(grep -c '' $T/told); nothing_else t/end
+                    """,
+                prints: """
+                    CLOSE_WRITE,CLOSE t/key
+                    CLOSE_WRITE,CLOSE t/new
+                    CREATE t/new
+                    DELETE t/gone
+                    MODIFY t/key
+                    MODIFY t/new
+
+                    """
+            )
+        }
+    }
+
     /// What the kernel is told late must not take what a program has made since.
     @Test(arguments: StoreKind.allCases)
     func aDirectoryThatIsMadeAgainStays(kind: StoreKind) async throws {

@@ -21,7 +21,7 @@ struct MountedSurface: Surface {
     func write(_ bytes: [UInt8], to path: String) async throws {
         try with(path, O_WRONLY | O_CREAT | O_TRUNC) { descriptor in
             // A shell closes a copy of the descriptor first.
-            close(fcntl(descriptor, F_DUPFD_CLOEXEC, 0))
+            Glibc.close(fcntl(descriptor, F_DUPFD_CLOEXEC, 0))
             if !bytes.isEmpty { try check(Glibc.write(descriptor, bytes, bytes.count)) }
         }
     }
@@ -44,6 +44,21 @@ struct MountedSurface: Surface {
 
     func truncate(_ path: String, to size: Int) async throws {
         try check(Glibc.truncate(mountpoint + path, off_t(size)))
+    }
+
+    func open(_ path: String, _ flags: OpenFlags, creating: Bool) async throws -> any SurfaceFile {
+        var system = O_RDONLY
+        if flags.contains(.write) { system = flags.contains(.read) ? O_RDWR : O_WRONLY }
+        if flags.contains(.append) { system |= O_APPEND }
+        if flags.contains(.truncate) { system |= O_TRUNC }
+        if creating { system |= O_CREAT }
+        let descriptor = try check(Glibc.open(mountpoint + path, system | O_CLOEXEC, 0o644))
+        var status = stat()
+        guard fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR else {
+            Glibc.close(descriptor)
+            throw FilesystemError.isDirectory
+        }
+        return MountedFile(descriptor: descriptor)
     }
 
     func status(_ path: String) async throws -> Status {
@@ -113,14 +128,8 @@ struct MountedSurface: Surface {
 
     // MARK: Errors
 
-    private static var failure: any Error {
+    fileprivate static var failure: any Error {
         FilesystemError(rawValue: errno) ?? TestFailure("error number \(errno)")
-    }
-
-    @discardableResult
-    private func check<Number: SignedInteger>(_ result: Number) throws -> Number {
-        guard result >= 0 else { throw Self.failure }
-        return result
     }
 
     private func with<Value>(
@@ -129,9 +138,38 @@ struct MountedSurface: Surface {
         mode: mode_t = 0o644,
         _ body: (Int32) throws -> Value
     ) throws -> Value {
-        let descriptor = try check(open(mountpoint + path, flags | O_CLOEXEC, mode))
+        let descriptor = try check(Glibc.open(mountpoint + path, flags | O_CLOEXEC, mode))
         let outcome = Result { try body(descriptor) }
-        try check(close(descriptor))
+        try check(Glibc.close(descriptor))
         return try outcome.get()
     }
+}
+
+/// A descriptor.
+private struct MountedFile: SurfaceFile {
+    let descriptor: Int32
+
+    func read() async throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 65536)
+        let count = try check(pread(descriptor, &bytes, bytes.count, 0))
+        return Array(bytes[..<count])
+    }
+
+    func write(_ bytes: [UInt8], at offset: Int) async throws {
+        try check(pwrite(descriptor, bytes, bytes.count, off_t(offset)))
+    }
+
+    func truncate(to size: Int) async throws {
+        try check(ftruncate(descriptor, off_t(size)))
+    }
+
+    func close() async throws {
+        try check(Glibc.close(descriptor))
+    }
+}
+
+@discardableResult
+private func check<Number: SignedInteger>(_ result: Number) throws -> Number {
+    guard result >= 0 else { throw MountedSurface.failure }
+    return result
 }

@@ -43,6 +43,48 @@ struct SharingTests {
         }
     }
 
+    /// What another client makes at the moment of a removal is there afterwards, or was there
+    /// before and kept the directory.
+    @Test(arguments: StoreKind.allCases, ["rmdir", "rename"])
+    func nothingIsLostToARemoval(kind: StoreKind, how: String) async throws {
+        let take = how == "rmdir" ? "os.rmdir(directory)" : "os.rename(other, directory)"
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                cat > $T/race.py <<'END'
+                import os, sys, threading
+                sys.path.insert(0, os.environ["TOOLS"])
+                from xenstore import Store
+                store, errors = Store(os.environ["S"]), 0
+                for number in range(200):
+                    directory, other = f"d{number}", f"o{number}"
+                    os.mkdir(directory)
+                    os.mkdir(other)
+                    writer = threading.Thread(
+                        target=store.write, args=(f"/{directory}/child", number))
+                    if number % 2:
+                        writer.start()
+                    try:
+                        \(take)
+                    except OSError as error:
+                        errors += 1
+                        if error.errno not in (39, 11):
+                            print(number, error)
+                    if not number % 2:
+                        writer.start()
+                    writer.join()
+                    if store.read(f"/{directory}/child") != b"%d" % number:
+                        print(number, "lost")
+                if errors == 200:
+                    print("nothing was ever removed")
+                END
+                python3 $T/race.py
+                """,
+                limit: .seconds(60)
+            )
+        }
+    }
+
     /// Nobody but the mounting user reads anything, unless that was said.
     @Test func otherUsersAreKeptOut() async throws {
         let other = "setpriv --reuid 65534 --regid 65534 --clear-groups"

@@ -137,7 +137,9 @@ struct StreamTests {
                     xenstore-write /t/d/x 1
                     listen t/d/.watch
                     echo close > $T/proxy/fault; stat t/d/x 2>/dev/null; rm $T/proxy/fault
-                    told overflow; until stat t/d/x >/dev/null 2>&1; do :; done
+                    until stat t/d/x >/dev/null 2>&1 && grep -q overflow $T/lines; do :; done
+                    # Once for each attempt to connect that got so far.
+                    sleep 0.5; seen=$(grep -c '' $T/lines)
                     xenstore-write /t/d/x 2; told /t/d/x
                     unlisten
                     """

@@ -85,6 +85,7 @@ struct WriteCountTests {
                 vim -N -u NONE -es -c 'set swapfile backup backupskip=' -c 's/12/13/' -c wq t/key
                 rm t/key~
                 """,
+                "\"$TOOLS/nano-type\" 1 t/key",
                 "touch t/new",
             ]
             for command in commands {
@@ -104,7 +105,7 @@ struct WriteCountTests {
                 events.dropLast(2) == Array(repeating: "/t/key", count: commands.count - 1)[...]
             )
             #expect(events.suffix(2) == ["/t/new", "/t/end"])
-            try await mount.expect("cat t/key", prints: "13\n")
+            try await mount.expect("cat t/key", prints: "113\n")
         }
     }
 }

@@ -1,0 +1,33 @@
+import XenstoreFilesystem
+import XenstoreProtocol
+
+/// An open file of an ``InProcessSurface``.
+struct InProcessFile<Access: XenstoreAccess>: SurfaceFile {
+    let surface: InProcessSurface<Access>
+    let inode: InodeNumber
+    let handle: HandleID
+
+    func read() async throws -> [UInt8] {
+        await surface.settle()
+        return Array(try surface.filesystem.read(handle, offset: 0, count: 1 << 20))
+    }
+
+    func write(_ bytes: [UInt8], at offset: Int) async throws {
+        await surface.settle()
+        try await surface.filesystem.write(bytes, to: handle, offset: offset)
+    }
+
+    func truncate(to size: Int) async throws {
+        await surface.settle()
+        _ = try await surface.filesystem.setAttributes(
+            AttributeChanges(size: size),
+            of: inode,
+            handle: handle
+        )
+    }
+
+    func close() async throws {
+        await surface.settle()
+        try await surface.close(handle)
+    }
+}

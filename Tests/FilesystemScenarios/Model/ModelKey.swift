@@ -1,0 +1,164 @@
+import XenstoreFilesystem
+import XenstoreProtocol
+
+/// A key as the model knows it: what the store holds, and what the mount remembers of its shape.
+final class ModelKey {
+    var value: [UInt8] = []
+    var permissions: Permissions
+    var children: [String: ModelKey] = [:]
+    /// Scratch files in it, which the store does not know.
+    var scratch: [String: ModelScratch] = [:]
+
+    /// What it stays while it is empty.
+    var viewWhenEmpty: View?
+    /// Whether this mount made it as a directory, or took a child from it.
+    var isKept = false
+    /// Whether this mount made it by mkdir: its maker does not see `.value` before it is written.
+    var isMadeHere = false
+    /// Whether the mount had no chance to see all that happened to it, so that it may have either
+    /// shape while it has no children.
+    var isUncertain = false
+
+    init(_ permissions: Permissions) {
+        self.permissions = permissions
+    }
+
+    /// Nil where SEMANTICS.md leaves it open.
+    var view: View? {
+        if !children.isEmpty || isKept { return .directory }
+        if isUncertain { return nil }
+        if !value.isEmpty { return .file }
+        return viewWhenEmpty ?? .file
+    }
+
+    /// The mount has been asked for it.
+    func wasSeen() {
+        if !children.isEmpty {
+            viewWhenEmpty = .directory
+        } else if !isKept, !value.isEmpty {
+            viewWhenEmpty = .file
+        }
+    }
+
+    /// What a file shows of the value.
+    var content: [UInt8] { value.isEmpty ? [] : value + [UInt8(ascii: "\n")] }
+
+    /// The value that a file's content stands for.
+    static func value(of content: [UInt8]) -> [UInt8] {
+        content.last == UInt8(ascii: "\n") ? Array(content.dropLast()) : content
+    }
+
+    /// The key and all below it.
+    var subtree: [ModelKey] { [self] + children.values.flatMap(\.subtree) }
+}
+
+/// A scratch file.
+final class ModelScratch {
+    var content: [UInt8] = []
+    private let inherited: Permissions
+    private var chosen: Permissions?
+    private(set) var chosenMode: UInt32?
+    private(set) var chosenOwner: DomainID?
+    /// The key that it was renamed to: who has it open writes there.
+    var destination: ModelPlace?
+
+    init(in directory: ModelKey) {
+        inherited = directory.permissions
+    }
+
+    var permissions: Permissions {
+        var permissions = chosen ?? inherited
+        permissions.owner = chosenOwner ?? permissions.owner
+        return permissions
+    }
+
+    var mode: UInt32 { chosenMode ?? permissions.mode(.file) }
+
+    func set(_ permissions: Permissions) {
+        (chosen, chosenOwner, chosenMode) = (permissions, permissions.owner, nil)
+    }
+
+    func set(mode: UInt32) { chosenMode = mode & 0o777 }
+
+    func set(owner: DomainID) { chosenOwner = owner }
+
+    /// The permissions of a key that takes its place; nil where none have the mode.
+    func permissions(after current: Permissions) -> Permissions? {
+        var permissions = chosen ?? current
+        permissions.owner = chosenOwner ?? current.owner
+        guard let chosenMode else { return permissions }
+        return permissions.with(mode: chosenMode, .file)
+    }
+}
+
+/// Where a key is to whoever has it open: it follows renamings on this mount. Nil when it was
+/// removed or replaced there.
+final class ModelPlace {
+    var path: [String]?
+
+    init(_ path: [String]) {
+        self.path = path
+    }
+}
+
+/// An open file.
+final class ModelHandle {
+    enum Target {
+        case key(ModelPlace)
+        case scratch(ModelScratch)
+    }
+
+    /// What was asked for and is still to be done.
+    enum Pending {
+        case nothing
+        case untilRelease
+        case untilClose
+    }
+
+    let target: Target
+    let flags: OpenFlags
+    var content: [UInt8] = []
+    var pending = Pending.nothing
+    /// Whether it was to make the key, and has not.
+    var isCreator = false
+
+    init(_ target: Target, _ flags: OpenFlags) {
+        self.target = target
+        self.flags = flags
+    }
+}
+
+extension Permissions {
+    func mode(_ view: View) -> UInt32 {
+        func bits(_ access: Access) -> UInt32 {
+            (access.contains(.read) ? 4 : 0) + (access.contains(.write) ? 2 : 0)
+        }
+        let others = bits(everyone)
+        let group = entries.map { bits($0.access) }.reduce(others, |)
+        let mode = 0o600 + group * 8 + others
+        return view == .file ? mode : mode | (mode & 0o444) / 4
+    }
+
+    /// With other rights for every domain; nil where that does not make the mode.
+    func with(mode: UInt32, _ view: View) -> Permissions? {
+        var changed = self
+        changed.everyone = []
+        if mode & 4 != 0 { changed.everyone.insert(.read) }
+        if mode & 2 != 0 { changed.everyone.insert(.write) }
+        return changed.mode(view) == mode ? changed : nil
+    }
+}
+
+extension [UInt8] {
+    /// As truncate(2) does.
+    func cut(to size: Int) -> [UInt8] {
+        prefix(size) + [UInt8](repeating: 0, count: Swift.max(0, size - count))
+    }
+
+    /// As pwrite(2) does.
+    func overwritten(with bytes: [UInt8], at offset: Int) -> [UInt8] {
+        var content = cut(to: Swift.max(count, offset + bytes.count))
+        content.replaceSubrange(offset..<(offset + bytes.count), with: bytes)
+        return content
+    }
+}

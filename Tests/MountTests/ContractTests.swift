@@ -1,0 +1,107 @@
+import MountSupport
+import Testing
+
+/// Sentences of docs/SEMANTICS.md that no program's everyday work shows.
+struct ContractTests {
+    @Test func aSharedMappingIsRefused() async throws {
+        try await withMount(.embedded) { mount in
+            try await mount.expect(
+                """
+                echo value > key; cat > $T/map.py <<'END'
+                import mmap, os, sys
+                file = os.open("key", os.O_RDWR)
+                print(mmap.mmap(file, 6, mmap.MAP_PRIVATE)[:])
+                mmap.mmap(file, 6, mmap.MAP_SHARED)
+                END
+                """
+            )
+            try await mount.expect("python3 $T/map.py", fails: "No such device")
+            #expect(try await mount.run("python3 $T/map.py").output == "b'value\\n'\n")
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func anOpenDirectoryIsOneMoment(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect("xenstore-write /t/a 1 /t/b 2")
+            try await mount.expect(
+                #"""
+                perl -e '
+                    opendir D, "t"; my $first = readdir D;
+                    system "xenstore-write /t/c 3; xenstore-rm /t/a";
+                    print join(" ", sort grep /\w/, $first, readdir D), "\n";
+                    rewinddir D;
+                    print join(" ", sort grep /\w/, readdir D), "\n";
+                '
+                """#,
+                prints: "a b\nb c\n"
+            )
+        }
+    }
+
+    @Test(arguments: StoreKind.remote)
+    func piecesAreSeveralValues(kind: StoreKind) async throws {
+        try await withMount(kind, MountSettings(usesProxy: true)) { mount in
+            try await mount.expect(
+                """
+                (echo a; echo b) > key; grep -c "^WRITE /key$" $T/proxy/requests; xenstore-read /key
+                """,
+                prints: "2\na\\nb\n"
+            )
+        }
+    }
+
+    @Test func statfsKnowsNoSizes() async throws {
+        try await withMount(.embedded) { mount in
+            try await mount.expect("stat -f -c '%l %b %f' .", prints: "3071 0 0\n")
+        }
+    }
+
+    @Test func aDomainThatDoesNotExistIsToldByXenstored() async throws {
+        try await withMount(.xenstored) { mount in
+            try await mount.expect("echo v > key")
+            try await mount.expect("chown 999 key", fails: "No such file or directory")
+            try await mount.expect("stat -c %u key", prints: "0\n")
+        }
+    }
+
+    /// The write comes first and moves along, or it comes later and makes the key anew.
+    @Test(arguments: StoreKind.allCases)
+    func aRenameTakesWhatOthersWriteOrLeavesIt(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                cat > $T/race.py <<'END'
+                import os, sys, threading
+                sys.path.insert(0, os.environ["TOOLS"])
+                from xenstore import Refused, Store
+                store = Store(os.environ["S"])
+
+                def read(path):
+                    try:
+                        return store.read(path)
+                    except Refused:
+                        return None
+
+                for number in range(100):
+                    old, new = f"d{number}", f"e{number}"
+                    for key in ("x", "y", "z/deep"):
+                        store.write(f"/{old}/{key}", key)
+                    writer = threading.Thread(
+                        target=store.write, args=(f"/{old}/child", number))
+                    writer.start()
+                    os.rename(old, new)
+                    writer.join()
+                    if b"%d" % number not in (read(f"/{old}/child"), read(f"/{new}/child")):
+                        print(number, "lost")
+                    for key in ("x", "y", "z/deep"):
+                        if (read(f"/{old}/{key}"), read(f"/{new}/{key}")) != (None, key.encode()):
+                            print(number, key, "is not where it belongs")
+                END
+                python3 $T/race.py
+                """,
+                limit: .seconds(60)
+            )
+        }
+    }
+}

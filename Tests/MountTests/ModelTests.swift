@@ -1,0 +1,25 @@
+import FilesystemScenarios
+import Glibc
+import MountSupport
+import Testing
+import XenstoreClient
+
+/// Random operations and what the page on semantics says, through the kernel, on every store.
+///
+/// `XSFS_MODEL=SEED,COUNT` makes one long run of another seed.
+struct ModelTests {
+    private static let tests = ModelTest.all(
+        getenv("XSFS_MODEL").map { String(cString: $0) },
+        seeds: 1...1,
+        count: 800
+    )
+
+    @Test(arguments: StoreKind.allCases, tests)
+    func theModelHolds(_ kind: StoreKind, _ test: ModelTest) async throws {
+        try await withMount(kind) { mounted in
+            let store = try await SharedConnection(to: .socket(mounted.socket))
+            let surface = MountedSurface(store: store, mountpoint: mounted.point)
+            try await test.run { surface }
+        }
+    }
+}
