@@ -146,9 +146,8 @@ extension Filesystem {
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)
     }
 
-    /// Keeps what is known of a directory that was just made, even if the kernel forgets it: it
-    /// may,
-    /// at any time, as long as nobody has it open.
+    /// Keeps what is known of a directory that was just made, even if the kernel forgets it. The
+    /// kernel may do that at any time, as long as nobody has the directory open.
     private func keepKnown(_ node: KeyNode) {
         node.handleCount += 1
         recentlyMade.append(node)
