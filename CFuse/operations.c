@@ -1,5 +1,6 @@
 /* libfuse's table of operations: each takes a request apart and hands it to Swift. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -118,7 +119,14 @@ static void on_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset,
                     struct fuse_file_info *info)
 {
     (void)inode;
-    xsfs_on_read(wrap(req), info->fh, offset, size);
+    xsfs_on_read(wrap(req), info->fh, offset, size, !(info->flags & O_NONBLOCK));
+}
+
+static void on_poll(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *info,
+                    struct fuse_pollhandle *poll)
+{
+    (void)inode;
+    xsfs_on_poll(wrap(req), info->fh, (xsfs_poll *)poll);
 }
 
 static void on_write(fuse_req_t req, fuse_ino_t inode, const char *bytes, size_t size, off_t offset,
@@ -217,6 +225,7 @@ const struct fuse_lowlevel_ops xsfs_operations = {
     .create = on_create,
     .open = on_open,
     .read = on_read,
+    .poll = on_poll,
     .write = on_write,
     .flush = on_flush,
     .fsync = on_fsync,

@@ -1,13 +1,18 @@
 /* What a daemon needs of the system and Swift does not offer. */
+#include "internal.h"
+
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
-
-#include "internal.h"
 
 int32_t xsfs_fork(void) { return fork(); }
 
@@ -29,21 +34,62 @@ static int has_stuck_threads(pid_t process)
     return count > 0;
 }
 
-int32_t xsfs_guard_start(const char *mountpoint)
+/* Forks the process that pokes; it ends with the guard. */
+static pid_t start_poker(int socket, const char *mountpoint)
 {
+    const pid_t parent = getpid();
+    pid_t child = fork();
+    if (child != 0)
+        return child;
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGCHLD, SIG_DFL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == parent)
+        serve_pokes(socket, mountpoint);
+    _exit(1);
+}
+
+/* Waits until the daemon has died, and replaces the poker when that does. */
+static void keep_poking(const sigset_t *signals, int socket, const char *mountpoint)
+{
+    pid_t poker = socket >= 0 ? start_poker(socket, mountpoint) : -1;
+    while (sigwaitinfo(signals, NULL) != SIGUSR1) {
+        if (poker > 0 && waitpid(poker, NULL, WNOHANG) == poker) {
+            /* So that one that cannot live does not keep a processor busy. */
+            usleep(10000);
+            poker = start_poker(socket, mountpoint);
+        }
+    }
+    if (poker > 0)
+        kill(poker, SIGKILL);
+}
+
+int32_t xsfs_guard_start(const char *mountpoint, int32_t *poker_socket)
+{
+    int ends[2] = {-1, -1};
+    if (poker_socket && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return -1;
     const pid_t parent = getpid();
     sigset_t signals, old;
     sigemptyset(&signals);
     sigaddset(&signals, SIGUSR1);
+    sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, &old);
     pid_t child = fork();
     if (child != 0) {
         sigprocmask(SIG_SETMASK, &old, NULL);
+        if (poker_socket) {
+            close(ends[1]);
+            *poker_socket = ends[0];
+        }
         return child;
     }
     /* Whoever waits for the end of a pipe of the daemon's must not wait for the guard, and a
      * directory that it keeps could not be unmounted. */
-    closefrom(0);
+    const int socket = poker_socket ? dup2(ends[1], 0) : -1;
+    closefrom(poker_socket ? 1 : 0);
     if (chdir("/") != 0)
         _exit(1);
     /* A terminal's interrupt is for the daemon, which ends the guard when it has unmounted. */
@@ -53,7 +99,7 @@ int32_t xsfs_guard_start(const char *mountpoint)
     /* The signal comes when the parent's first thread dies, even if others cannot. */
     prctl(PR_SET_PDEATHSIG, SIGUSR1);
     if (getppid() == parent)
-        sigwaitinfo(&signals, NULL);
+        keep_poking(&signals, socket, mountpoint);
     /* Threads of a killed process need a moment to go: only what stays is stuck. */
     for (int tries = 0; tries < 20 && has_stuck_threads(parent); tries++)
         usleep(10000);
@@ -61,4 +107,12 @@ int32_t xsfs_guard_start(const char *mountpoint)
     if (has_stuck_threads(parent))
         umount2(mountpoint, MNT_FORCE);
     _exit(0);
+}
+
+uint64_t xsfs_mount_device(const char *mountpoint)
+{
+    struct statx status;
+    if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC, 0, &status) != 0)
+        return 0;
+    return makedev(status.stx_dev_major, status.stx_dev_minor);
 }

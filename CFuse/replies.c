@@ -1,4 +1,5 @@
 /* Replies: plain values into libfuse's structures. */
+#include <poll.h>
 #include <sys/stat.h>
 
 #include "internal.h"
@@ -77,6 +78,26 @@ void xsfs_reply_open(xsfs_request *request, uint64_t handle, bool needs_flush)
 {
     const struct fuse_file_info info = make_file(handle, needs_flush);
     fuse_reply_open(unwrap(request), &info);
+}
+
+void xsfs_reply_open_stream(xsfs_request *request, uint64_t handle)
+{
+    struct fuse_file_info info = make_file(handle, false);
+    info.nonseekable = 1;
+    fuse_reply_open(unwrap(request), &info);
+}
+
+void xsfs_reply_poll(xsfs_request *request, bool is_readable)
+{
+    /* All but a stream can be read and written at any time, as files can. */
+    fuse_reply_poll(unwrap(request), is_readable ? POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM : 0);
+}
+
+void xsfs_poll_end(xsfs_poll *poll, bool notifies)
+{
+    if (notifies)
+        fuse_lowlevel_notify_poll((struct fuse_pollhandle *)poll);
+    fuse_pollhandle_destroy((struct fuse_pollhandle *)poll);
 }
 
 void xsfs_reply_opendir(xsfs_request *request, uint64_t handle)

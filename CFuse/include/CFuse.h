@@ -12,6 +12,8 @@
 /* A mounted filesystem, and a request of the kernel that must be answered once. */
 typedef struct xsfs_session xsfs_session;
 typedef struct xsfs_request xsfs_request;
+/* Somebody who waits for a file to become readable. */
+typedef struct xsfs_poll xsfs_poll;
 
 struct xsfs_attributes {
     uint64_t inode;
@@ -71,7 +73,9 @@ void xsfs_on_rename(xsfs_request *request, uint64_t directory, const char *name,
 void xsfs_on_create(xsfs_request *request, uint64_t directory, const char *name, int32_t flags,
                     uint32_t mode);
 void xsfs_on_open(xsfs_request *request, uint64_t inode, int32_t flags);
-void xsfs_on_read(xsfs_request *request, uint64_t handle, int64_t offset, size_t size);
+void xsfs_on_read(xsfs_request *request, uint64_t handle, int64_t offset, size_t size, bool waits);
+/* With a place for one who waits, which ends with xsfs_poll_end. */
+void xsfs_on_poll(xsfs_request *request, uint64_t handle, xsfs_poll *_Nullable poll);
 void xsfs_on_write(xsfs_request *request, uint64_t handle, int64_t offset, const uint8_t *bytes,
                    size_t size);
 void xsfs_on_flush(xsfs_request *request, uint64_t handle);
@@ -101,6 +105,11 @@ void xsfs_reply_entry(xsfs_request *request, const struct xsfs_entry *entry);
 void xsfs_reply_attributes(xsfs_request *request, const struct xsfs_attributes *attributes);
 /* A file: its reads and writes come here, not to the page cache. */
 void xsfs_reply_open(xsfs_request *request, uint64_t handle, bool needs_flush);
+/* A file that cannot be sought in, and whose reads may wait. */
+void xsfs_reply_open_stream(xsfs_request *request, uint64_t handle);
+void xsfs_reply_poll(xsfs_request *request, bool is_readable);
+/* Lets go of who waits for a file, after waking it if asked to. */
+void xsfs_poll_end(xsfs_poll *poll, bool notifies);
 void xsfs_reply_opendir(xsfs_request *request, uint64_t handle);
 void xsfs_reply_create(xsfs_request *request, const struct xsfs_entry *entry, uint64_t handle);
 void xsfs_reply_bytes(xsfs_request *request, const uint8_t *_Nullable bytes, size_t size);
@@ -122,8 +131,22 @@ size_t xsfs_listing_add_name(xsfs_request *request, uint8_t *buffer, size_t room
 /* fork(2), which Swift does not offer. To be called before any task or thread exists. */
 int32_t xsfs_fork(void);
 /* Forks a process that outlives this one's death just as long as it takes to free the mount from
- * threads of this one that are stuck in the kernel. Returns its pid, or -1. */
-int32_t xsfs_guard_start(const char *mountpoint);
+ * threads of this one that are stuck in the kernel. Returns its pid, or -1.
+ *
+ * With a place for a socket it also keeps a process at work that makes system calls on the mount
+ * (see poker.c), and the socket leads there. */
+int32_t xsfs_guard_start(const char *mountpoint, int32_t *_Nullable poker_socket);
+/* The number of the mounted filesystem's device; 0 if it cannot be told. Asks nothing of the
+ * daemon that serves it. */
+uint64_t xsfs_mount_device(const char *mountpoint);
+/* Bytes of one batch for the poker. */
+#define XSFS_POKE_BATCH_SIZE 16384
+#define XSFS_POKE_CREATE 1
+#define XSFS_POKE_MAKE_DIRECTORY 2
+#define XSFS_POKE_MODIFY 3
+#define XSFS_POKE_ATTRIBUTES 4
+#define XSFS_POKE_REMOVE 5
+#define XSFS_POKE_REMOVE_DIRECTORY 6
 /* umount2(2) with MNT_DETACH: takes the mount of a dead daemon away. 0 or -1 with errno. */
 int xsfs_detach_mount(const char *mountpoint);
 

@@ -6,6 +6,7 @@ enum Answer {
     case entry(Entry)
     case attributes(Attributes)
     case opened(HandleID, OpenFlags)
+    case openedStream(HandleID)
     case openedDirectory(HandleID)
     case created(Entry, HandleID)
     case bytes(ArraySlice<UInt8>)

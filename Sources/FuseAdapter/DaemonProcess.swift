@@ -17,12 +17,20 @@ public enum DaemonProcess {
     /// Starts the process that frees the mount's users, should this one be killed while its
     /// threads are stuck in the kernel. To be called before any task or thread exists.
     ///
-    /// - Returns: its number, to be ended after the mount.
-    /// - Throws: the error of fork(2).
-    public static func startGuard(of mountpoint: String) throws(Errno) -> Int32 {
-        let process = xsfs_guard_start(mountpoint)
+    /// - Parameter pokes: whether it is also to keep a process at work that makes the system calls
+    ///   by which inotify tells of changes.
+    /// - Returns: its number, to be ended after the mount, and the way to the poker, for
+    ///   ``FuseMount``.
+    /// - Throws: the error of fork(2) or socketpair(2).
+    public static func startGuard(
+        of mountpoint: String,
+        pokes: Bool
+    ) throws(Errno) -> (process: Int32, poker: FileDescriptor?) {
+        var socket: Int32 = -1
+        let process =
+            pokes ? xsfs_guard_start(mountpoint, &socket) : xsfs_guard_start(mountpoint, nil)
         guard process >= 0 else { throw Errno.current }
-        return process
+        return (process, pokes ? FileDescriptor(rawValue: socket) : nil)
     }
 
     /// Takes away the mount that a dead daemon has left.

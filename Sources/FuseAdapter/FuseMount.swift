@@ -1,7 +1,7 @@
 import CFuse
 public import EventLoop
 import Glibc
-import SystemPackage
+public import SystemPackage
 public import XenstoreFilesystem
 
 /// A filesystem that is mounted: takes the kernel's requests on an event loop and has them
@@ -23,6 +23,8 @@ public final class FuseMount {
     private let mountpoint: String
     private let context: UnsafeMutablePointer<UnsafeRawPointer?>
     private let notifier: KernelNotifier
+    private let poker: Poker?
+    var polls = PollTable()
     private var source: SourceID?
     private var isMounted = false
     /// Whether the kernel has ended the mount.
@@ -34,12 +36,16 @@ public final class FuseMount {
 
     /// Mounts, and serves from the loop's next turn on.
     ///
-    /// - Parameter options: options of libfuse and the kernel, as mount(8) writes them.
+    /// - Parameters:
+    ///   - options: options of libfuse and the kernel, as mount(8) writes them.
+    ///   - poker: the way to the process that lets inotify tell of changes by others, as
+    ///     ``DaemonProcess/startGuard(of:pokes:)`` has given it.
     /// - Throws: ``MountError``; libfuse has told the reason on standard error.
     public init(
         _ filesystem: any FilesystemOperations,
         at mountpoint: String,
         options: String,
+        poker: FileDescriptor?,
         on loop: EventLoop
     ) throws(MountError) {
         self.filesystem = filesystem
@@ -60,10 +66,14 @@ public final class FuseMount {
         self.mountpoint = mountpoint
         self.context = context
         notifier = KernelNotifier(session)
+        self.poker = poker.map { Poker($0, mountpoint: mountpoint, on: loop) }
         isMounted = true
         context.pointee = UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
         let descriptor = FileDescriptor(rawValue: xsfs_session_descriptor(session))
         source = loop.add(descriptor, for: .readable) { [unowned self] _ in serve() }
+        self.poker?.onStart = { [unowned self] in self.filesystem.pokerHasStarted() }
+        self.poker?.onDone = { [unowned self] in self.filesystem.pokerIsDone() }
+        self.poker?.onEnd = { [unowned self] in self.filesystem.pokerHasEnded() }
     }
 
     deinit {
@@ -75,8 +85,10 @@ public final class FuseMount {
     public func unmount() {
         guard isMounted else { return }
         isMounted = false
+        polls.removeAll()
         if let source { loop.remove(source) }
         xsfs_session_unmount(session, mountpoint)
+        poker?.close()
         notifier.close()
         xsfs_session_free(session)
     }
@@ -84,6 +96,7 @@ public final class FuseMount {
     /// Calls `action` once, as soon as no request waits for its answer, neither here nor in the
     /// kernel. On the loop.
     public func whenIdle(_ action: @escaping () -> Void) {
+        filesystem.endStreams()
         onIdle = action
         checkIdle()
     }
@@ -99,6 +112,16 @@ public final class FuseMount {
     /// Tells the kernel to forget something, when it can be done without harm. On the loop.
     public func notify(_ notification: KernelNotification) {
         if let notification = gate.pass(notification) { notifier.notify(notification) }
+    }
+
+    /// Wakes those who wait for a handle to become readable. On the loop.
+    public func wake(_ handle: HandleID) {
+        polls.wake(handle)
+    }
+
+    /// Has system calls made by which inotify tells of changes by others. On the loop.
+    public func poke(_ pokes: [Poke]) {
+        poker?.send(pokes)
     }
 
     /// The mount that a pointer of libfuse's stands for.
@@ -171,6 +194,24 @@ public final class FuseMount {
         // It waits for the store. Only now is it sure that the request still exists.
         unanswered[id] = task
         xsfs_request_tell_interrupt(raw, id)
+    }
+
+    /// Answers from memory, if it is the poker that asks.
+    ///
+    /// - Returns: whether it was.
+    func answerPoker(
+        _ raw: OpaquePointer,
+        _ body: (any FilesystemOperations) throws(FilesystemError) -> Answer
+    ) -> Bool {
+        guard let poker, poker.isCaller(xsfs_request_caller(raw)) else { return false }
+        let outcome: Result<Answer, FilesystemError>
+        do throws(FilesystemError) {
+            outcome = .success(try body(filesystem))
+        } catch {
+            outcome = .failure(error)
+        }
+        KernelRequest(raw).reply(outcome)
+        return true
     }
 
     private func release(_ directories: [InodeNumber]) {

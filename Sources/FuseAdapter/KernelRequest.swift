@@ -36,6 +36,7 @@ struct KernelRequest: ~Copyable {
         case .opened(let handle, let flags):
             // The kernel need not ask at the close of what was only read.
             xsfs_reply_open(raw, handle.rawValue, flags.contains(.write))
+        case .openedStream(let handle): xsfs_reply_open_stream(raw, handle.rawValue)
         case .openedDirectory(let handle): xsfs_reply_opendir(raw, handle.rawValue)
         case .created(let entry, let handle):
             var entry = xsfs_entry(entry)

@@ -33,22 +33,46 @@ func xsfs_on_create(
 @c @implementation
 func xsfs_on_open(_ request: OpaquePointer, _ inode: UInt64, _ flags: Int32) {
     let inode = InodeNumber(rawValue: inode)
+    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
+        .opened(try filesystem.openForPoker(inode), .read)
+    }
+    guard !isDone else { return }
     let caller = CallerID(request)
     mount(request).answer(request) { filesystem throws(FilesystemError) in
         let flags = OpenFlags(system: flags)
-        return .opened(try await filesystem.open(inode, flags, by: caller), flags)
+        let handle = try await filesystem.open(inode, flags, by: caller)
+        return filesystem.isStream(handle) ? .openedStream(handle) : .opened(handle, flags)
     }
 }
 
 @c @implementation
-func xsfs_on_read(_ request: OpaquePointer, _ handle: UInt64, _ offset: Int64, _ size: Int) {
-    // Memory knows: no task is made.
+func xsfs_on_read(
+    _ request: OpaquePointer,
+    _ handle: UInt64,
+    _ offset: Int64,
+    _ size: Int,
+    _ waits: Bool
+) {
+    let handle = HandleID(rawValue: handle)
     let filesystem = mount(request).filesystem
+    guard !filesystem.isStream(handle) else {
+        return mount(request).answer(request) { filesystem throws(FilesystemError) in
+            .bytes(try await filesystem.readStream(handle, count: size, waits: waits))
+        }
+    }
+    // Memory knows: no task is made.
     let outcome = Result { () throws(FilesystemError) in
-        let handle = HandleID(rawValue: handle)
         return Answer.bytes(try filesystem.read(handle, offset: Int(offset), count: size))
     }
     KernelRequest(request).reply(outcome)
+}
+
+@c @implementation
+func xsfs_on_poll(_ request: OpaquePointer, _ handle: UInt64, _ poll: OpaquePointer?) {
+    let handle = HandleID(rawValue: handle)
+    let isReadable = mount(request).filesystem.isReadable(handle)
+    mount(request).polls.set(poll, for: handle, waits: !isReadable)
+    xsfs_reply_poll(request, isReadable)
 }
 
 @c @implementation
@@ -82,6 +106,7 @@ func xsfs_on_flush(_ request: OpaquePointer, _ handle: UInt64) {
 @c @implementation
 func xsfs_on_release(_ request: OpaquePointer, _ handle: UInt64) {
     let handle = HandleID(rawValue: handle)
+    mount(request).polls.forget(handle)
     mount(request).answer(request) { filesystem throws(FilesystemError) in
         await filesystem.release(handle)
         return .done

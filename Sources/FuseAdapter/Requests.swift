@@ -50,6 +50,10 @@ func xsfs_on_lookup(
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
+    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
+        .entry(try filesystem.lookupForPoker(name, in: directory))
+    }
+    guard !isDone else { return }
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
         .entry(try await filesystem.lookup(name, in: directory, by: caller))
     }
@@ -68,6 +72,10 @@ func xsfs_on_mkdir(
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
+    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
+        .entry(try filesystem.createForPoker(name, in: directory))
+    }
+    guard !isDone else { return }
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
         .entry(try await filesystem.makeDirectory(name, in: directory, by: caller))
     }
@@ -83,6 +91,10 @@ func xsfs_on_mknod(
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
     let isRegular = mode & S_IFMT == S_IFREG
+    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
+        .entry(try filesystem.createForPoker(name, in: directory))
+    }
+    guard !isDone else { return }
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
         guard isRegular else { throw .notPermitted }
         let flags: OpenFlags = [.write, .exclusive]
@@ -105,6 +117,11 @@ func xsfs_on_unlink(
     _ name: UnsafePointer<CChar>
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
+    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
+        try filesystem.removeForPoker(name, in: directory)
+        return .done
+    }
+    guard !isDone else { return }
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
         try await filesystem.unlink(name, in: directory)
         return .done
@@ -118,6 +135,11 @@ func xsfs_on_rmdir(
     _ name: UnsafePointer<CChar>
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
+    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
+        try filesystem.removeForPoker(name, in: directory)
+        return .done
+    }
+    guard !isDone else { return }
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
         try await filesystem.removeDirectory(name, in: directory)
         return .done
@@ -165,6 +187,10 @@ func xsfs_on_setattr(
     let inode = InodeNumber(inode)
     let handle = changes.pointee.has_handle ? HandleID(rawValue: changes.pointee.handle) : nil
     let changes = AttributeChanges(changes.pointee)
+    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
+        .attributes(try filesystem.touchForPoker(inode))
+    }
+    guard !isDone else { return }
     mount(request).answer(request) { filesystem throws(FilesystemError) in
         .attributes(try await filesystem.setAttributes(changes, of: inode, handle: handle))
     }

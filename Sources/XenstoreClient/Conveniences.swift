@@ -1,11 +1,11 @@
 public import XenstoreProtocol
 
 /// What can be given for a path: a text, which is checked before anything is sent, or a
-/// ``XenstoreProtocol/XenstorePath``, which has been.
+/// `XenstorePath`, which has been.
 public protocol XenstorePathConvertible: Sendable {
     /// The path.
     ///
-    /// - Throws: ``XenstoreProtocol/PathError`` for what is none.
+    /// - Throws: `PathError` for what is none.
     func xenstorePath() throws(PathError) -> XenstorePath
 
     /// The path as it was given, for messages.

@@ -3,7 +3,7 @@ public import SystemPackage
 public import XenstoreProtocol
 
 /// A ``StoreConnection`` that any task may use, from any thread, where a
-/// ``XenstoreProtocol/XenstoreAccess`` is wanted.
+/// `XenstoreAccess` is wanted.
 ///
 /// It runs a thread of its own for the connection. ``XenstoreClient`` does more, and with less to
 /// write.

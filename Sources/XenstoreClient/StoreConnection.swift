@@ -113,7 +113,7 @@ public final class StoreConnection: XenstoreAccess {
 
     /// Sends a request and waits for its answer until a deadline.
     ///
-    /// - Throws: ``XenstoreError/timedOut`` at the deadline; the connection lives on.
+    /// - Throws: `XenstoreError.timedOut` at the deadline; the connection lives on.
     public func send(
         _ request: Request,
         in transaction: TransactionID,
@@ -145,7 +145,7 @@ public final class StoreConnection: XenstoreAccess {
     }
 
     /// Sends requests together and waits for all answers until a deadline, where those that are
-    /// missing are ``XenstoreError/timedOut``.
+    /// missing are `XenstoreError.timedOut`.
     public func send(
         _ requests: [Request],
         in transaction: TransactionID,

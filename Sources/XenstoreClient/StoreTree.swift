@@ -13,8 +13,8 @@ public struct StoreTree: Sendable {
         public fileprivate(set) var children: Result<Range<Int>, ClientError>
     }
 
-    /// All keys: the one that was asked for, its children, their children, and so on; children in
-    /// the store's order.
+    /// All keys: the one that was asked for first, those above before those below, and the children
+    /// of each together, in the store's order.
     public fileprivate(set) var nodes: [Node]
 
     /// The key that was asked for.
@@ -39,113 +39,144 @@ public struct StoreTree: Sendable {
     }
 }
 
-/// Keys that a tree may have. Beyond, the store makes them faster than they are read.
-private let largestTree = 10_000_000
-
 extension XenstoreOperations {
-    /// A key and everything below it, in a few round trips: one or two for each level. It is as
-    /// consistent as what is read outside a transaction can be; in a transaction it is one moment.
+    /// A key and everything below it, with many keys asked for at once. It is as consistent as what
+    /// is read outside a transaction can be; in a transaction it is one moment.
     ///
     /// What goes while it is read, and what may not be read, is in the tree as a failure.
     ///
-    /// - Parameter permissions: whether the permissions are wanted, too.
+    /// - Parameters:
+    ///   - path: the key.
+    ///   - permissions: whether the permissions are wanted, too.
     public func tree(
         at path: some XenstorePathConvertible,
         permissions: Bool = false
     ) async throws(ClientError) -> StoreTree {
         let path = try path.checked(for: .directory)
-        var tree = StoreTree(nodes: [])
-        var level = [path]
-        var parents: [(node: Int, count: Int)] = []
-        while !level.isEmpty {
-            var next: [XenstorePath] = []
-            let start = tree.nodes.count
-            // Where the keys of this level are, for those above.
-            var first = start
-            for parent in parents {
-                tree.nodes[parent.node].children = .success(first..<(first + parent.count))
-                first += parent.count
+        let handle = handle
+        var walk = TreeWalk(from: path, permissions: permissions)
+        await withTaskGroup(of: TreeWalk.Answers.self) { group in
+            var running = 0
+            while true {
+                while running < TreeWalk.batches, let keys = walk.next(running: running) {
+                    let requests = walk.requests(for: keys)
+                    group.addTask { (keys, await handle.send(requests)) }
+                    running += 1
+                }
+                guard running > 0, let answers = await group.next() else { break }
+                running -= 1
+                await walk.take(answers, handle)
             }
-            parents = []
-            guard start + level.count <= largestTree else {
-                throw ClientError(.directory, path: path.text, .tooMany)
-            }
-            for found in await readLevel(level, permissions: permissions) {
-                tree.nodes.append(found.node)
-                // A path that is too long is no key that could be asked for.
-                let children = found.names.compactMap { try? found.node.path.appending($0) }
-                guard !children.isEmpty else { continue }
-                parents.append((tree.nodes.count - 1, children.count))
-                next += children
-            }
-            level = next
         }
-        return tree
+        guard !walk.isTooLarge else { throw ClientError(.directory, path: path.text, .tooMany) }
+        return StoreTree(nodes: walk.nodes)
+    }
+}
+
+/// A tree on its way: the keys that are known, up to one from which on they are to be read.
+private struct TreeWalk {
+    /// Batches that are on their way at once: while the answers to one are taken apart the store
+    /// works at the other.
+    static let batches = 2
+    /// Keys that are asked for at once.
+    private static let largestBatch = 1024
+    /// Keys that a tree may have. Beyond, the store makes them faster than they are read.
+    private static let largestTree = 10_000_000
+
+    /// Keys, and the answers to what was asked about them.
+    typealias Answers = (keys: Range<Int>, answers: [Result<[UInt8], XenstoreError>])
+
+    private(set) var nodes: [StoreTree.Node] = []
+    private(set) var isTooLarge = false
+    private let wantsPermissions: Bool
+    private var nextKey = 0
+
+    init(from path: XenstorePath, permissions: Bool) {
+        wantsPermissions = permissions
+        append(path)
     }
 
-    /// Reads keys, each with its children's names, in one batch.
-    private func readLevel(
-        _ paths: [XenstorePath],
-        permissions: Bool
-    ) async -> [(node: StoreTree.Node, names: [String])] {
+    private var requestsPerKey: Int { wantsPermissions ? 3 : 2 }
+
+    /// The keys of the next batch; nil if none is known.
+    mutating func next(running: Int) -> Range<Int>? {
+        let known = nodes.count - nextKey
+        guard known > 0, !isTooLarge else { return nil }
+        // Half of them first, so that there is a second batch to go with it.
+        let count = running == 0 ? (known + 1) / 2 : known
+        let keys = nextKey..<(nextKey + min(count, Self.largestBatch))
+        nextKey = keys.upperBound
+        return keys
+    }
+
+    func requests(for keys: Range<Int>) -> [Request] {
         var requests: [Request] = []
-        let width = permissions ? 3 : 2
-        requests.reserveCapacity(paths.count * width)
-        for path in paths {
-            requests.append(.read(path))
-            requests.append(.directory(path))
-            if permissions { requests.append(.getPermissions(path)) }
+        requests.reserveCapacity(keys.count * requestsPerKey)
+        for node in nodes[keys] {
+            requests.append(.read(node.path))
+            requests.append(.directory(node.path))
+            if wantsPermissions { requests.append(.getPermissions(node.path)) }
         }
-        let answers = await handle.perform(requests)
-        var found: [(node: StoreTree.Node, names: [String])] = []
-        found.reserveCapacity(paths.count)
-        for (index, path) in paths.enumerated() {
-            var node = StoreTree.Node(
-                path: path,
-                value: answers[index * width],
-                children: .success(0..<0)
-            )
-            if permissions {
-                node.permissions = answers[index * width + 2].flatMap(Self.permissions(path))
-            }
-            var names: [String] = []
-            do throws(ClientError) {
-                names = try await self.names(path, answers[index * width + 1])
-            } catch {
-                node.children = .failure(error)
-            }
-            found.append((node, names))
-        }
-        return found
+        return requests
     }
 
-    private func names(
-        _ path: XenstorePath,
-        _ answer: Result<[UInt8], ClientError>
-    ) async throws(ClientError) -> [String] {
-        let request = Request.directory(path)
-        let access = HandleAccess(handle)
-        let payload: [UInt8]?
-        switch answer {
-        case .success(let found): payload = found
-        // It does not fit one message.
-        case .failure(let error) where error.code == .tooBig: payload = nil
-        case .failure(let error): throw error
+    /// Takes answers apart, and notes the children that they name.
+    mutating func take(_ batch: Answers, _ handle: XenstoreHandle) async {
+        for (offset, key) in batch.keys.enumerated() {
+            let path = nodes[key].path
+            let first = offset * requestsPerKey
+            nodes[key].value = batch.answers[first].mapError { ClientError(.read(path), $0) }
+            if wantsPermissions {
+                nodes[key].permissions = Self.permissions(batch.answers[first + 2], of: path)
+            }
+            do throws(XenstoreError) {
+                let names = try await Self.names(batch.answers[first + 1], of: path, handle)
+                // A path that is too long is no key that could be asked for.
+                let start = nodes.count
+                for name in names {
+                    if let child = try? path.appending(name) { append(child) }
+                }
+                nodes[key].children = .success(start..<nodes.count)
+            } catch {
+                nodes[key].children = .failure(ClientError(.directory(path), error))
+            }
         }
-        do throws(XenstoreError) {
-            if let payload { return try access.childNames(payload) }
-            return try await access.directoryByParts(path, in: .none)
-        } catch {
-            throw ClientError(request, error)
+        if nodes.count > Self.largestTree { isTooLarge = true }
+    }
+
+    private mutating func append(_ path: XenstorePath) {
+        nodes.append(
+            StoreTree.Node(path: path, value: .success([]), children: .success(0..<0))
+        )
+    }
+
+    private static func names(
+        _ answer: Result<[UInt8], XenstoreError>,
+        of path: XenstorePath,
+        _ handle: XenstoreHandle
+    ) async throws(XenstoreError) -> [String] {
+        let access = HandleAccess(handle)
+        switch answer {
+        case .success(let payload): return try access.childNames(payload)
+        // It does not fit one message.
+        case .failure(.refused(.tooBig)): return try await access.directoryByParts(path, in: .none)
+        case .failure(let error): throw error
         }
     }
 
     private static func permissions(
-        _ path: XenstorePath
-    ) -> ([UInt8]) -> Result<Permissions, ClientError> {
-        { payload in
-            if let permissions = Permissions(payload: payload) { return .success(permissions) }
-            return .failure(ClientError(Request.getPermissions(path), .malformedReply))
+        _ answer: Result<[UInt8], XenstoreError>,
+        of path: XenstorePath
+    ) -> Result<Permissions, ClientError> {
+        let request = Request.getPermissions(path)
+        switch answer {
+        case .success(let payload):
+            guard let permissions = Permissions(payload: payload) else {
+                return .failure(ClientError(request, .malformedReply))
+            }
+            return .success(permissions)
+        case .failure(let error):
+            return .failure(ClientError(request, error))
         }
     }
 }

@@ -44,13 +44,15 @@ public indirect enum Condition: Hashable, Sendable {
 
 extension XenstoreClient {
     /// Waits until `body` returns, and gives what it returns. `body` throws ``ConditionNotMet``, or
-    /// an error whose code is ``XenstoreProtocol/StoreErrorCode/again``, for what is not so yet; it
+    /// an error whose code is `StoreErrorCode.again`, for what is not so yet; it
     /// is run again when something changes that it has read.
     ///
     /// Nothing is polled: each key that `body` reads or lists has a watch while it waits. `body`
     /// must depend on nothing else.
     ///
-    /// - Parameter timeout: how long; nil for as long as it takes.
+    /// - Parameters:
+    ///   - timeout: how long; nil for as long as it takes.
+    ///   - body: reads what it depends on, and gives what was waited for.
     /// - Throws: ``ClientError/Reason/timedOut``; or else what `body` throws.
     public func wait<Value>(
         timeout: Duration? = nil,

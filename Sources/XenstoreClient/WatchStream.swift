@@ -107,8 +107,8 @@ extension XenstoreClient {
     /// operation is WATCH.
     ///
     /// - Parameters:
-    ///   - path: a key, or ``XenstoreProtocol/XenstorePath/introduceDomain`` or
-    ///     ``XenstoreProtocol/XenstorePath/releaseDomain``.
+    ///   - path: a key, or `XenstorePath.introduceDomain` or
+    ///     `XenstorePath.releaseDomain`.
     ///   - depth: how many levels below count, 0 for the path alone. Where the store does not know
     ///     depths, the client sees to it.
     ///   - token: a name for the watch; it goes to the store, which does not look at it.

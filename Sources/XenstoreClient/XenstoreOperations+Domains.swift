@@ -6,6 +6,7 @@ extension XenstoreOperations {
     /// corresponding operation is INTRODUCE; domain 0 alone may ask it.
     ///
     /// - Parameters:
+    ///   - domain: the new domain.
     ///   - frame: the guest frame number of the page.
     ///   - eventChannel: the port of the domain.
     public func introduce(

@@ -143,7 +143,7 @@ extension XenstoreOperations {
     }
 }
 
-/// A handle where a ``XenstoreProtocol/XenstoreAccess`` is wanted.
+/// A handle where a `XenstoreAccess` is wanted.
 final class HandleAccess: XenstoreAccess {
     private let handle: XenstoreHandle
 

@@ -6,7 +6,9 @@ extension Filesystem {
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
         if let file = scratch.find(inode) { return attributes(of: file) }
+        if let file = streams.find(inode) { return attributes(of: file) }
         let (node, view) = try find(inode)
+        if view == .directory { await prepareForWatch(node, by: caller) }
         return try await attributes(of: node, view) { () async throws(FilesystemError) in
             try await facts(of: node, view, for: caller)
         }

@@ -7,6 +7,7 @@ extension Filesystem {
     /// A connection is there: sets the watch and forgets all that was known without it.
     public func connected() async {
         isWatching = false
+        firstEvents = [options.subtree]
         do throws(XenstoreError) {
             _ = try await access.send(.watch(options.subtree, token: watchToken), in: .none)
             isWatching = true
@@ -15,17 +16,21 @@ extension Filesystem {
             environment.report("the store refused a watch of \(options.subtree): \(error)")
         }
         forgetEverything()
+        await watchSpecialPathsAgain()
+        tellStreamsOfMissing()
     }
 
     /// The connection is lost: nothing is known until it is back.
     public func disconnected() {
         isWatching = false
+        announcer.disconnected()
     }
 
     /// Nothing that was known holds. The kernel looks files up again; directories are asked for, as
     /// one that still is one may be somebody's working directory.
     private func forgetEverything() {
         changes.append(.root)
+        doubtEverything()
         var shownDirectories: [KeyNode] = []
         for node in keys.subtree(of: keys.root) {
             node.forgetFacts()
@@ -48,6 +53,7 @@ extension Filesystem {
     /// Takes the event of a watch: something at `path` may have changed, or below it all may be
     /// gone.
     public func changed(_ path: XenstorePath) {
+        tellStreams(path)
         guard path.isAbsolute else { return }
         changes.append(path)
         var node = keys.root
@@ -56,6 +62,7 @@ extension Filesystem {
         guard isInside || path.contains(options.subtree) else { return }
         let depth = options.subtree.components.count
         var rest = isInside ? path.components.dropFirst(depth) : []
+        defer { doubt(path, names: isInside ? path.components.dropFirst(depth) : []) }
         while let name = rest.first, let child = keys.child(String(name), of: node) {
             if rest.count == 1 || node.shownView == .file {
                 passChange(below: node, isDirectlyBelow: rest.count == 1)

@@ -18,7 +18,7 @@ extension Filesystem {
         case .value(let name): key = name
         case .ownValue: return try await createValue(of: parent, flags)
         case .foreign: return try await createScratch(name, in: parent, flags)
-        case .children, .reserved: throw .notPermitted
+        case .children, .stream, .reserved: throw .notPermitted
         }
         let path = try parent.path(ofChild: key)
         if TemporaryName.isMkstemp(name, flags, mode: mode) {
@@ -102,6 +102,7 @@ extension Filesystem {
     ) -> (Entry, HandleID) {
         let node = keys.insertChild(key, of: parent)
         forgetRemoved(node)
+        noteSeen(node)
         node.viewWhenEmpty = .file
         node.shownView = .file
         node.wasToldStale = false
@@ -127,7 +128,7 @@ extension Filesystem {
         switch NameMeaning(name) {
         case .key(let name): (key, asked) = (name, nil)
         case .children(let name): (key, asked) = (name, .directory)
-        case .value, .ownValue, .foreign, .reserved: throw .notPermitted
+        case .value, .ownValue, .stream, .foreign, .reserved: throw .notPermitted
         }
         guard scratch.find(name, in: parent) == nil else { throw .exists }
         let path = try parent.path(ofChild: key)

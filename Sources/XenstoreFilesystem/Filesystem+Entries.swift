@@ -15,7 +15,7 @@ extension Filesystem {
             try complete(&plan, in: directory, &requests)
             plans.append(plan)
         }
-        let answers = requests.isEmpty ? [] : await access.send(requests, in: .none)
+        let answers = requests.isEmpty ? [] : await access.base.send(requests, in: .none)
         var entries: [DirectoryEntry] = []
         for plan in plans {
             do throws(XenstoreError) {
@@ -124,7 +124,11 @@ extension Filesystem {
             asOf: plan.foretold == nil ? serial : listing.serial
         )
         directory.walk.append(entry.attributes.inode)
-        if let node = keys.child(plan.name, of: parent) { foretold.put(names, of: node) }
+        if let node = keys.child(plan.name, of: parent) {
+            foretold.put(names, of: node)
+            let serial = plan.foretold == nil ? serial : listing.serial
+            if view == .directory { remember(list: names, of: node, path, asOf: serial) }
+        }
         return .entry(entry)
     }
 

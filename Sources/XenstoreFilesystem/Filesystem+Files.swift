@@ -10,6 +10,7 @@ extension Filesystem {
     ) async throws(FilesystemError) -> HandleID {
         if flags.contains(.write) { try requireWritable() }
         if let file = scratch.find(inode) { return try openScratch(file, flags) }
+        if let file = streams.find(inode) { return try await openStream(file, flags) }
         let (node, view) = try find(inode)
         guard view == .file else { throw .isDirectory }
         if !flags.contains(.write) { return try await openToRead(node, flags, by: caller) }
@@ -96,6 +97,7 @@ extension Filesystem {
             switch try files.find(handle) {
             case .key(let file): file.content
             case .scratch(let open): open.file.content
+            case .stream: throw .invalid
             }
         return content.part(offset: offset, count: count)
     }
@@ -111,6 +113,7 @@ extension Filesystem {
         switch try files.find(handle) {
         case .key(let file): try await write(bytes, to: file, offset: offset)
         case .scratch(let open): try await write(bytes, to: open, offset: offset)
+        case .stream: throw .badHandle
         }
     }
 
@@ -216,6 +219,7 @@ extension Filesystem {
         case .key(let file): await release(file)
         case .scratch(let open):
             if let key = scratch.removeHandle(open.file) { keys.dropUnused(key) }
+        case .stream: streams.closed(handle)
         case nil: return
         }
     }

@@ -13,6 +13,7 @@ extension Filesystem {
         let handle = directories.insert(directory)
         let told = fresh(listing.facts, asOf: listing.serial, ownChanges)
         lastAnswers.put(told, of: inode, for: caller, handle: handle)
+        await prepareForWatch(node, by: caller)
         return handle
     }
 
@@ -59,7 +60,7 @@ extension Filesystem {
         let children = foretoldChildren(of: node)
         let own = query.requests
         let requests = own + children.map { .directory($0.path) }
-        let answers = await access.send(requests, in: .none)
+        let answers = await access.base.send(requests, in: .none)
         let facts: KeyFacts
         do throws(XenstoreError) {
             facts = try query.facts(answers[..<own.count])
@@ -71,6 +72,7 @@ extension Filesystem {
         learn(facts, of: node, path, asOf: serial)
         try requireView(.directory, of: node, facts)
         var names = try await names(of: path, answers[1])
+        remember(names, of: node, path, asOf: serial)
         // First, so that rm -r empties the value before the last child goes: the other way round
         // the key would turn into a file under its hands.
         if !facts.value.isEmpty { names.insert(NameMeaning.ownValueName, at: 0) }

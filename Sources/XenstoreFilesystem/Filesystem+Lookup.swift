@@ -19,6 +19,7 @@ extension Filesystem {
             let facts = try await facts(of: path, node: parent)
             guard parent.maker != caller || !facts.value.isEmpty else { throw .noEntry }
             return enterValue(facts, of: parent, path, asOf: serial)
+        case .stream(let key): return try lookupStream(key, of: parent)
         case .foreign, .reserved: throw .noEntry
         }
     }
@@ -42,6 +43,9 @@ extension Filesystem {
         // A stat(2) asks once more for the attributes that came with the name.
         let told = fresh(facts, asOf: serial, ownChanges)
         lastAnswers.put(told, of: entry.attributes.inode, for: caller, handle: nil)
+        if entry.attributes.view == .directory, let node = keys.find(entry.attributes.inode)?.node {
+            await prepareForWatch(node, by: caller)
+        }
         return entry
     }
 
@@ -68,6 +72,7 @@ extension Filesystem {
         let node = keys.insertChild(key, of: parent)
         learn(facts, of: node, path, asOf: serial)
         let view = view(facts, of: node)
+        remember(facts, view, of: node, path, asOf: serial)
         guard let asked else {
             node.shownView = view
             return entry(node, view, facts, path, asOf: serial)
@@ -92,6 +97,7 @@ extension Filesystem {
         // It may have a value: whoever depends on that asks.
         if known == nil { node.hasValue = true }
         if hasChildren { node.viewWhenEmpty = .directory }
+        noteSeen(node)
         if isWatching, !changes.hasChanged(path, since: serial) { node.hasChildren = hasChildren }
         node.shownView = view
         node.addLookup(view)

@@ -15,6 +15,7 @@ extension Filesystem {
         case .ownValue:
             try await emptyValue(of: parent)
         case .children: throw .isDirectory
+        case .stream: throw .notPermitted
         case .foreign, .reserved: throw .noEntry
         }
     }
@@ -29,7 +30,7 @@ extension Filesystem {
         case .key(let key), .children(let key):
             try requireNoScratch(in: keys.child(key, of: parent))
             try await remove(key, of: parent, .directory)
-        case .value, .ownValue: throw .notDirectory
+        case .value, .ownValue, .stream: throw .notDirectory
         case .foreign, .reserved: throw .noEntry
         }
     }

@@ -58,7 +58,7 @@ extension Filesystem {
             try await renameScratch(file, toKey: key, of: target, mode)
         case .ownValue: try await renameScratch(file, toKey: nil, of: target, mode)
         case .foreign: try renameScratch(file, to: newName, in: target, mode)
-        case .children, .reserved: throw .notPermitted
+        case .children, .stream, .reserved: throw .notPermitted
         }
     }
 

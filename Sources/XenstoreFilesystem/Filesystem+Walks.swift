@@ -95,7 +95,7 @@ extension Filesystem {
             queries.append((other, FactsQuery(path, known: other)))
         }
         let (serial, ownChanges) = (changes.serial, ownChanges)
-        let answers = await access.send(queries.flatMap(\.query.requests), in: .none)
+        let answers = await access.base.send(queries.flatMap(\.query.requests), in: .none)
         var result: Result<KeyFacts, XenstoreError>?
         var position = 0
         for (other, query) in queries {

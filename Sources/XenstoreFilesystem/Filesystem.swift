@@ -5,7 +5,8 @@ public import XenstoreProtocol
 /// Knows nothing of the kernel's interface. Belongs to one thread; where an operation awaits the
 /// store, others run.
 public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
-    let access: Access
+    /// The way to the store of what the kernel tells by itself: its changes are our own.
+    let access: RecordingAccess<Access>
     let options: FilesystemOptions
     let environment: FilesystemEnvironment
     /// Whether what was done in a transaction can be taken back. In a transaction within one it
@@ -14,9 +15,15 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
 
     var keys: KeyTable
     var scratch = ScratchTable()
+    var streams = StreamTable()
+    /// The special paths that the connection has a watch of.
+    var specialWatches: Set<XenstorePath> = []
+    /// Watches whose first event is to come, which tells of no change.
+    var firstEvents: Set<XenstorePath> = []
     var files = HandleTable<OpenHandle>()
     var directories = HandleTable<OpenDirectory>()
     var changes = ChangeLog()
+    var announcer = Announcer()
     /// Changes that this mount has begun or made.
     var ownChanges = 0
     var lastAnswers = LastAnswers()
@@ -31,7 +38,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         environment: FilesystemEnvironment,
         rollsBack: Bool = true
     ) {
-        self.access = access
+        self.access = RecordingAccess(access)
         self.rollsBack = rollsBack
         self.options = options
         self.environment = environment
@@ -40,12 +47,17 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
             emptyView: options.emptyView,
             now: environment.now()
         )
+        if environment.poke != nil {
+            self.access.onChange = { [unowned self] requests in noteOwnChange(requests) }
+        }
     }
 
     // MARK: Numbers
 
     func find(_ inode: InodeNumber) throws(FilesystemError) -> (node: KeyNode, view: View) {
-        guard let found = keys.find(inode) else { throw .stale }
+        guard let found = keys.find(inode) else {
+            throw streams.find(inode) == nil ? .stale : .notPermitted
+        }
         return found
     }
 
@@ -57,9 +69,15 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     }
 
     public func forget(_ inode: InodeNumber, count: UInt64) {
+        guard !streams.forget(inode, count: count) else { return }
         guard let (node, view) = keys.find(inode) else { return }
         node.removeLookups(count, view)
         keys.dropUnused(node)
+    }
+
+    /// The key is there, says the store, or this mount has just made it.
+    func noteSeen(_ node: KeyNode) {
+        if let parent = node.parent { announcer.noteSeen(node.name, in: parent) }
     }
 
     // MARK: Errors

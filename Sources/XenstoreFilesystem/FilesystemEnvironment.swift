@@ -6,6 +6,8 @@ public struct FilesystemEnvironment {
     public var elapsed: () -> Duration
     /// Runs work that nobody waits for, on the thread that the filesystem belongs to.
     public var start: (@escaping () async -> Void) -> Void
+    /// Runs work when what has come from the store so far was looked at.
+    public var later: (@escaping () -> Void) -> Void
     /// Tells the kernel to forget something. Must not wait for the kernel.
     public var notify: (KernelNotification) -> Void
     /// Takes an error that no system call can report any more.
@@ -13,21 +15,36 @@ public struct FilesystemEnvironment {
     /// Hands over the events that the store has sent by now, without waiting; false where that
     /// cannot be done at this moment.
     public var takeEvents: () -> Bool
+    /// Has system calls made on the mount, so that the kernel tells of changes by others: one batch
+    /// at a time. Nil where nobody is to be told.
+    public var poke: (([Poke]) -> Void)?
+    /// Told when there is something to read from a handle of a stream.
+    public var readable: (HandleID) -> Void
+    /// Whether a thread's process may watch files.
+    public var mayWatch: (CallerID) -> Bool
 
     public init(
         now: @escaping () -> Timestamp,
         elapsed: @escaping () -> Duration,
         start: @escaping (@escaping () async -> Void) -> Void,
+        later: @escaping (@escaping () -> Void) -> Void,
         notify: @escaping (KernelNotification) -> Void,
         report: @escaping (String) -> Void,
-        takeEvents: @escaping () -> Bool
+        takeEvents: @escaping () -> Bool,
+        poke: (([Poke]) -> Void)? = nil,
+        readable: @escaping (HandleID) -> Void = { _ in },
+        mayWatch: @escaping (CallerID) -> Bool = { _ in false }
     ) {
         self.now = now
         self.elapsed = elapsed
         self.start = start
+        self.later = later
         self.notify = notify
         self.report = report
         self.takeEvents = takeEvents
+        self.poke = poke
+        self.readable = readable
+        self.mayWatch = mayWatch
     }
 }
 

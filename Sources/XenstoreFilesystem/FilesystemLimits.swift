@@ -54,6 +54,25 @@ public enum FilesystemLimits {
     /// Requests that one pipelined batch of a rename holds.
     public static let renameBatch = 1024
 
+    /// Keys that are asked for together, to find out what a change has changed.
+    public static let doubtBatch = 256
+
+    /// Children of a directory that are asked for when a program begins to watch it; those of a
+    /// larger one are known by name alone, and the first change of one is told as MODIFY.
+    public static let watchBaseline = 4096
+
+    /// Notices of changes that wait for the kernel to take them; more are lost, and the log tells.
+    public static let pendingPokes = 65536
+
+    /// Notices of changes that are passed to the kernel together.
+    public static let pokeBatch = 64
+
+    /// Event streams that are open at a time; then opening another fails with ENOSPC.
+    public static let streams = 1024
+
+    /// Lines that wait for the reader of an event stream; then they are dropped, and one says so.
+    public static let streamLines = 4096
+
     /// Seconds that the kernel may keep a name that a watch invalidates.
     public static let nameLifetimeSeconds = 86400.0
 }

@@ -42,6 +42,20 @@ public protocol FilesystemOperations: AnyObject {
     /// Answers from memory.
     func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
         -> ArraySlice<UInt8>
+    /// Whether the handle is that of an event stream, for ``readStream(_:count:waits:)``.
+    func isStream(_ handle: HandleID) -> Bool
+    /// Whether a read of the handle returns at once.
+    func isReadable(_ handle: HandleID) -> Bool
+    /// Takes lines of an event stream; nothing is the end.
+    ///
+    /// - Parameter waits: whether to wait for one; else ``FilesystemError/again``.
+    func readStream(
+        _ handle: HandleID,
+        count: Int,
+        waits: Bool
+    ) async throws(FilesystemError) -> ArraySlice<UInt8>
+    /// Ends all event streams, so that nobody waits any more.
+    func endStreams()
     /// Puts bytes into the value, and the value into the store.
     func write(_ bytes: [UInt8], to handle: HandleID, offset: Int) async throws(FilesystemError)
     /// Whether ``flush(_:)`` has nothing to do for this handle.
@@ -100,6 +114,25 @@ public protocol FilesystemOperations: AnyObject {
         async throws(FilesystemError)
     /// The names of the extended attributes.
     func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String]
+
+    // What the poker's calls are answered with, from memory (see `Poke`).
+
+    /// Finds a name for the poker, and adds a reference to what it is.
+    func lookupForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) -> Entry
+    /// Lets the poker make what another client has made, with a reference.
+    func createForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) -> Entry
+    /// Lets the poker remove what another client has removed.
+    func removeForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError)
+    /// Lets the poker open what another client has written.
+    func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID
+    /// Lets the poker change attributes: they are what they are.
+    func touchForPoker(_ inode: InodeNumber) throws(FilesystemError) -> Attributes
+    /// The poker has made all calls of its batch.
+    func pokerIsDone()
+    /// There is a poker, or another one.
+    func pokerHasStarted()
+    /// There is no poker any more, and there will be none.
+    func pokerHasEnded()
 }
 
 /// Whether an attribute must or must not exist before it is set.

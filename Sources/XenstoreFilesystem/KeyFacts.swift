@@ -5,6 +5,9 @@ struct KeyFacts {
     var value: [UInt8]
     var hasChildren: Bool
     var permissions: Permissions
+    /// The names of the children, each followed by a zero, where they were asked for and fit a
+    /// message.
+    var names: [UInt8]?
 }
 
 /// What is asked about one key: its value always, and with it whether the key exists; the rest
@@ -45,7 +48,11 @@ struct FactsQuery {
             hasChildren: hasChildren ?? false,
             permissions: permissions ?? Permissions(owner: .privileged)
         )
-        if hasChildren == nil { facts.hasChildren = try KeyFacts.hasChildren(try next()) }
+        if hasChildren == nil {
+            let answer = try next()
+            facts.hasChildren = try KeyFacts.hasChildren(answer)
+            facts.names = try? answer.get()
+        }
         if permissions == nil {
             guard let told = Permissions(payload: try next().get()) else { throw .malformedReply }
             facts.permissions = told
@@ -65,11 +72,12 @@ extension Filesystem {
         let serial = changes.serial
         do throws(XenstoreError) {
             if requests.count == 1 {
-                let value = try await access.send(requests[0], in: .none)
+                let value = try await access.base.send(requests[0], in: .none)
                 node?.hasValue = !value.isEmpty
+                if let node { noteSeen(node) }
                 return try query.facts([.success(value)])
             }
-            let facts = try query.facts(await access.send(requests, in: .none)[...])
+            let facts = try query.facts(await access.base.send(requests, in: .none)[...])
             if let node { learn(facts, of: node, path, asOf: serial) }
             return facts
         } catch {
@@ -80,6 +88,7 @@ extension Filesystem {
     /// Keeps what an answer told, unless a change has come since it was asked.
     func learn(_ facts: KeyFacts, of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
         guard stands(node, at: path) else { return }
+        noteSeen(node)
         node.hasValue = !facts.value.isEmpty
         node.wasToldStale = false
         if node.hasValue { node.maker = nil }

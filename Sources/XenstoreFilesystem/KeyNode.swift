@@ -46,6 +46,8 @@ final class KeyNode {
     /// Whether the key was last seen to have a value.
     var hasValue = false
     var isVerifying = false
+    /// What those who watch the directory were told of its children; nil where that is not known.
+    var announced: ChildRecords?
     var modified: Timestamp
 
     init(id: UInt64, name: String, parent: KeyNode?, modified: Timestamp) {

@@ -12,6 +12,8 @@ enum NameMeaning: Hashable {
     case children(of: String)
     /// `.value`: the value of the directory's own key.
     case ownValue
+    /// `NAME.watch`, or `.watch`: the changes at a key or below it, the directory's own if nil.
+    case stream(of: String?)
     /// Kept for something else that this filesystem has.
     case reserved
     /// No key can have this name.
@@ -28,6 +30,10 @@ enum NameMeaning: Hashable {
             self = .key(name)
         } else if name == Self.ownValueName {
             self = .ownValue
+        } else if name == Self.streamSuffix {
+            self = .stream(of: nil)
+        } else if let key = Self.strip(Self.streamSuffix, from: name) {
+            self = .stream(of: key)
         } else if Self.reservedNames.contains(name) || name.hasSuffix(Self.streamSuffix) {
             self = .reserved
         } else if let key = Self.strip(Self.valueSuffix, from: name) {

@@ -39,6 +39,7 @@ final class OpenScratch {
 enum OpenHandle {
     case key(OpenFile)
     case scratch(OpenScratch)
+    case stream(OpenStream)
 }
 
 extension [UInt8] {

@@ -1,9 +1,11 @@
 /// The client's side of one connection: numbers requests, keeps those that wait, and tells what a
 /// message that came means. Pure: the driver reads, writes and resumes.
 ///
-/// `Waiter` is whatever the driver resumes with an answer.
+/// `Waiter` is whatever the driver resumes with an answer. What is called for each message can be
+/// inlined: else it would look the type of the waiter up each time.
 public struct ClientStateMachine<Waiter> {
     /// Requests that may be on their way at once; also what keeps a slot's number in 16 bits.
+    @inlinable
     public static var maximumOutstanding: Int { 65536 }
 
     /// What the driver is to do with a message.
@@ -20,22 +22,28 @@ public struct ClientStateMachine<Waiter> {
         case violation(ProtocolViolation)
     }
 
-    private enum Slot {
+    @usableFromInline
+    enum Slot {
         case free
         case waiting(Waiter, MessageType)
         /// The waiter left; the number stays taken until the late answer has come.
         case abandoned(MessageType)
     }
 
-    private var slots: [Slot] = []
+    @usableFromInline
+    var slots: [Slot] = []
     /// Counts the uses of each slot, so that an answer to an earlier use is recognised.
-    private var generations: [UInt16] = []
-    private var freeSlots: [UInt16] = []
+    @usableFromInline
+    var generations: [UInt16] = []
+    @usableFromInline
+    var freeSlots: [UInt16] = []
 
     /// Whether replies to WATCH and UNWATCH may come with their numbers unset.
-    private let watchRepliesMayBeUnnumbered: Bool
+    @usableFromInline
+    let watchRepliesMayBeUnnumbered: Bool
     /// The requests for watches that have no reply yet, in their order; kept only if that matters.
-    private var watchRequests: [RequestID] = []
+    @usableFromInline
+    var watchRequests: [RequestID] = []
 
     /// - Parameter watchRepliesMayBeUnnumbered: for the kernel's xenbus device. The kernel answers
     ///   WATCH and UNWATCH itself, in their order, and before Linux 4.11 with zeroes for numbers.
@@ -44,11 +52,13 @@ public struct ClientStateMachine<Waiter> {
     }
 
     /// Requests that are on their way, abandoned ones included.
+    @inlinable
     public var outstandingCount: Int { slots.count - freeSlots.count }
 
     /// Takes a request's waiter and numbers the request.
     ///
     /// - Returns: nil if ``maximumOutstanding`` requests are on their way.
+    @inlinable
     public mutating func sent(_ type: MessageType, waiter: Waiter) -> RequestID? {
         let index: UInt16
         if let free = freeSlots.popLast() {
@@ -70,6 +80,7 @@ public struct ClientStateMachine<Waiter> {
     /// Replaces the waiter of a request that is on its way.
     ///
     /// - Returns: false if none is, because the connection ended meanwhile.
+    @inlinable
     public mutating func setWaiter(_ waiter: Waiter, for id: RequestID) -> Bool {
         guard let index = slot(of: id), case .waiting(_, let type) = slots[Int(index)] else {
             return false
@@ -81,6 +92,7 @@ public struct ClientStateMachine<Waiter> {
     /// Takes back the waiter of a request whose caller stops waiting, or that was never written.
     ///
     /// - Parameter wasWritten: whether an answer can still come.
+    @inlinable
     public mutating func cancelled(_ id: RequestID, wasWritten: Bool = true) -> Waiter? {
         guard let index = slot(of: id) else { return nil }
         guard case .waiting(let waiter, let type) = slots[Int(index)] else {
@@ -97,6 +109,7 @@ public struct ClientStateMachine<Waiter> {
     }
 
     /// Takes a message that came.
+    @inlinable
     public mutating func received(_ message: Message) -> Received {
         // The kernel's xenbus device leaves the numbers in an event's header unset: the type
         // alone tells.
@@ -123,26 +136,20 @@ public struct ClientStateMachine<Waiter> {
             return .violation(.wrongReplyType(rawType: message.rawType))
         }
         release(index)
-        if message.type == .transactionStart, let id = Self.transaction(message.payload) {
+        if message.type == .transactionStart, let id = startedTransaction(message.payload) {
             return .began(id, waiter)
         }
         guard let waiter else { return .ignore }
-        return .resume(waiter, Self.answer(message))
+        return .resume(waiter, answer(message))
     }
 
     /// The number of the request that a message answers.
-    private func number(of message: Message) -> RequestID {
+    @inlinable
+    func number(of message: Message) -> RequestID {
         guard message.type == .watch || message.type == .unwatch,
             let oldest = watchRequests.first, !watchRequests.contains(message.requestID)
         else { return message.requestID }
         return oldest
-    }
-
-    /// The number of the transaction that a reply to TRANSACTION_START names.
-    private static func transaction(_ payload: [UInt8]) -> TransactionID? {
-        guard payload.last == 0, let number = UInt32(decimal: payload.dropLast()), number != 0
-        else { return nil }
-        return TransactionID(number)
     }
 
     /// Gives back all waiters: the connection has ended, and no answer will come.
@@ -155,23 +162,20 @@ public struct ClientStateMachine<Waiter> {
         return waiters
     }
 
-    private static func answer(_ message: Message) -> Result<[UInt8], XenstoreError> {
-        guard message.type == .error else { return .success(message.payload) }
-        let name = String(decoding: message.payload.prefix { $0 != 0 }, as: UTF8.self)
-        return .failure(.refused(StoreErrorCode(name: name)))
-    }
-
-    private func requestID(_ index: UInt16) -> RequestID {
+    @inlinable
+    func requestID(_ index: UInt16) -> RequestID {
         RequestID(UInt32(generations[Int(index)]) << 16 | UInt32(index))
     }
 
-    private func slot(of id: RequestID) -> UInt16? {
+    @inlinable
+    func slot(of id: RequestID) -> UInt16? {
         let index = UInt16(truncatingIfNeeded: id.rawValue)
         guard Int(index) < slots.count, requestID(index) == id else { return nil }
         return index
     }
 
-    private mutating func release(_ index: UInt16) {
+    @inlinable
+    mutating func release(_ index: UInt16) {
         if !watchRequests.isEmpty {
             let id = requestID(index)
             watchRequests.removeAll { $0 == id }
@@ -180,4 +184,20 @@ public struct ClientStateMachine<Waiter> {
         generations[Int(index)] &+= 1
         freeSlots.append(index)
     }
+}
+
+/// The number of the transaction that a reply to TRANSACTION_START names.
+@usableFromInline
+func startedTransaction(_ payload: [UInt8]) -> TransactionID? {
+    guard payload.last == 0, let number = UInt32(decimal: payload.dropLast()), number != 0
+    else { return nil }
+    return TransactionID(number)
+}
+
+/// What a reply means to who waits for it.
+@usableFromInline
+func answer(_ message: Message) -> Result<[UInt8], XenstoreError> {
+    guard message.type == .error else { return .success(message.payload) }
+    let name = String(decoding: message.payload.prefix { $0 != 0 }, as: UTF8.self)
+    return .failure(.refused(StoreErrorCode(name: name)))
 }

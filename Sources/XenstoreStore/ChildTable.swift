@@ -19,13 +19,13 @@ struct ChildTable {
     var isEmpty: Bool { count == 0 }
 
     /// The child of that name.
-    subscript(name: String) -> Node? {
+    subscript(name: UnsafeBufferPointer<UInt8>) -> Node? {
         if let many { return many[name] }
         return index(of: name).map { few[$0] }
     }
 
     /// The child of that name, for changing it: copied first if another table holds it too.
-    mutating func uniqueChild(named name: String) -> Node? {
+    mutating func uniqueChild(named name: UnsafeBufferPointer<UInt8>) -> Node? {
         if many != nil {
             return uniqueMany()?.uniqueChild(named: name)
         }
@@ -38,7 +38,7 @@ struct ChildTable {
 
     /// Adds a child, the youngest, whose name no other has.
     mutating func append(_ node: Node) {
-        nameBytes += node.name.utf8.count + 1
+        nameBytes += node.nameLength + 1
         if many != nil {
             uniqueMany()?.append(node)
         } else if few.count < Self.maximumFew {
@@ -50,7 +50,7 @@ struct ChildTable {
     }
 
     /// Takes a child away.
-    mutating func remove(named name: String) -> Node? {
+    mutating func remove(named name: UnsafeBufferPointer<UInt8>) -> Node? {
         let removed: Node?
         if many != nil {
             let table = uniqueMany()
@@ -62,7 +62,7 @@ struct ChildTable {
         } else {
             removed = index(of: name).map { few.remove(at: $0) }
         }
-        if removed != nil { nameBytes -= name.utf8.count + 1 }
+        if removed != nil { nameBytes -= name.count + 1 }
         return removed
     }
 
@@ -70,7 +70,7 @@ struct ChildTable {
     func forEach<Failure: Error>(_ body: (Node) throws(Failure) -> Void) throws(Failure) {
         if let many {
             for chunk in many.chunks {
-                for node in chunk { try body(node) }
+                for node in chunk.nodes { try body(node) }
             }
         } else {
             for node in few { try body(node) }
@@ -82,15 +82,14 @@ struct ChildTable {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(nameBytes)
         forEach { node in
-            bytes.append(contentsOf: node.name.utf8)
+            node.withName { bytes.append(contentsOf: $0) }
             bytes.append(0)
         }
         return bytes
     }
 
-    private func index(of name: String) -> Int? {
-        let length = name.utf8.count
-        return few.firstIndex { $0.name.utf8.count == length && $0.name == name }
+    private func index(of name: UnsafeBufferPointer<UInt8>) -> Int? {
+        few.firstIndex { $0.hasName(name) }
     }
 
     private mutating func uniqueMany() -> LargeChildTable? {

@@ -45,6 +45,20 @@ struct StorePath: Hashable {
     /// The names from the root down to the node.
     var names: PathNames { PathNames(text) }
 
+    /// Gives the bytes of each name, from the root down, until `body` returns false. Without making
+    /// a text of each: every request walks its path several times.
+    func forEachName(_ body: (UnsafeBufferPointer<UInt8>) -> Bool) {
+        withBytes(of: text) { bytes in
+            var start = 1
+            while start < bytes.count {
+                var end = start
+                while end < bytes.count, bytes[end] != UInt8(ascii: "/") { end += 1 }
+                guard body(UnsafeBufferPointer(rebasing: bytes[start..<end])) else { return }
+                start = end + 1
+            }
+        }
+    }
+
     /// The name of the node among its siblings; empty for the root.
     var lastName: String {
         guard let slash = text.utf8.lastIndex(of: UInt8(ascii: "/")) else { return text }

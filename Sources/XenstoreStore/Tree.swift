@@ -14,13 +14,13 @@ struct Tree {
     private(set) var changeCount: UInt64 = 0
 
     init(clock: inout GenerationClock) {
-        let permissions = Permissions(owner: .privileged)
-        root = Node(name: "", creation: clock.tick(), value: [], permissions: permissions)
+        let permissions = SharedPermissions(Permissions(owner: .privileged))
+        root = Node.make(name: "", creation: clock.tick(), value: [], permissions: permissions)
         specials = [:]
         usage = UsageTable()
         usage.add(root)
         for path in [StorePath.introduceDomain, .releaseDomain] {
-            let node = Node(
+            let node = Node.make(
                 name: path.text,
                 creation: clock.tick(),
                 value: [],
@@ -60,12 +60,12 @@ struct Tree {
     /// The node at a path.
     func node(at path: StorePath) -> Node? {
         if path.isSpecial { return specials[path.text] }
-        var node = root
-        for name in path.names {
-            guard let child = node.children[name] else { return nil }
-            node = child
+        var found: Node? = root
+        path.forEachName { name in
+            found = found?.child(named: name)
+            return found != nil
         }
-        return node
+        return found
     }
 
     /// The node at a path, for changing it: no other tree holds it. Whoever looked it up before
@@ -81,11 +81,12 @@ struct Tree {
         }
         if !isKnownUniquelyReferenced(&root) { root = root.copy() }
         var node = root
-        for name in path.names {
-            guard let child = node.children.uniqueChild(named: name) else {
+        path.forEachName { name in
+            guard let child = node.uniqueChild(named: name) else {
                 preconditionFailure("changes a node that does not exist")
             }
             node = child
+            return true
         }
         return node
     }
@@ -93,7 +94,7 @@ struct Tree {
     /// Sets a node's value.
     mutating func setValue(_ value: [UInt8], at path: StorePath, clock: inout GenerationClock) {
         let node = uniqueNode(at: path)
-        usage.addBytes(value.count - node.value.count, of: node.permissions.owner)
+        usage.addBytes(value.count - node.valueLength, of: node.permissions.owner)
         node.value = value
         node.generation = clock.tick()
     }
@@ -106,7 +107,7 @@ struct Tree {
     ) {
         let node = uniqueNode(at: path)
         usage.subtract(node)
-        node.permissions = permissions
+        node.sharedPermissions = SharedPermissions(permissions)
         node.generation = clock.tick()
         usage.add(node)
     }
@@ -119,25 +120,28 @@ struct Tree {
         clock: inout GenerationClock
     ) {
         let parent = uniqueNode(at: path.parent)
-        let node = Node(
+        let node = Node.make(
             name: path.lastName,
             creation: clock.tick(),
             value: value,
-            permissions: permissions
+            permissions: parent.permissions == permissions
+                ? parent.sharedPermissions : SharedPermissions(permissions)
         )
-        parent.children.append(node)
+        parent.changeChildren { $0.append(node) }
         parent.generation = clock.tick()
-        usage.addBytes(node.name.utf8.count + 1, of: parent.permissions.owner)
+        usage.addBytes(node.nameLength + 1, of: parent.permissions.owner)
         usage.add(node)
     }
 
     /// Takes a node and all below it away.
     mutating func remove(_ path: StorePath, clock: inout GenerationClock) {
         let parent = uniqueNode(at: path.parent)
-        let removed = parent.children.remove(named: path.lastName)
+        let removed = withBytes(of: path.lastName) { name in
+            parent.changeChildren { $0.remove(named: name) }
+        }
         parent.generation = clock.tick()
         guard let removed else { preconditionFailure("removes a node that does not exist") }
-        usage.addBytes(-removed.name.utf8.count - 1, of: parent.permissions.owner)
+        usage.addBytes(-removed.nameLength - 1, of: parent.permissions.owner)
         Self.forEachNode(in: removed) { usage.subtract($0) }
     }
 
@@ -154,7 +158,9 @@ struct Tree {
         for path in paths {
             let node = uniqueNode(at: path)
             usage.subtract(node)
-            node.permissions.entries.removeAll { $0.domain == domain }
+            var permissions = node.permissions
+            permissions.entries.removeAll { $0.domain == domain }
+            node.sharedPermissions = SharedPermissions(permissions)
             usage.add(node)
         }
     }

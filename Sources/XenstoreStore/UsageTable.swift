@@ -38,7 +38,7 @@ struct UsageTable {
         for (domain, usage) in other.usages { change(domain, usage) }
     }
 
-    private static func bytes(_ node: Node) -> Int { node.measure.size + node.name.utf8.count }
+    private static func bytes(_ node: Node) -> Int { node.measure.size + node.nameLength }
 
     private mutating func change(_ domain: DomainID, _ difference: Usage) {
         let usage = usages[domain, default: Usage()] + difference

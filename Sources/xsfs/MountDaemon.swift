@@ -20,6 +20,8 @@ final class MountDaemon {
     private let options: MountOptions
     private let log: Logger
     private let guardProcess: Int32
+    private let poker: FileDescriptor?
+    private var inotifyUsers = InotifyUsers()
     private var mount: FuseMount?
     private var server: XenstoreServer?
     private var isEnding = false
@@ -33,7 +35,10 @@ final class MountDaemon {
         self.source = source
         self.mountpoint = mountpoint
         self.options = options
-        guardProcess = try DaemonProcess.startGuard(of: mountpoint.path)
+        (guardProcess, poker) = try DaemonProcess.startGuard(
+            of: mountpoint.path,
+            pokes: options.usesInotify
+        )
         SignalSource.ignoreBrokenPipes()
         log = Log.start()
         loop = try EventLoop()
@@ -132,9 +137,13 @@ final class MountDaemon {
             now: { .now },
             elapsed: { [start = ContinuousClock.now] in .now - start },
             start: { [unowned self] work in begin(work) },
+            later: { [loop] work in loop.later(work) },
             notify: { [unowned self] notification in mount?.notify(notification) },
             report: { [log] text in log.error("\(text)") },
-            takeEvents: { [unowned self] in takeEvents() }
+            takeEvents: { [unowned self] in takeEvents() },
+            poke: poker == nil ? nil : { [unowned self] pokes in mount?.poke(pokes) },
+            readable: { [unowned self] handle in mount?.wake(handle) },
+            mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) }
         )
         return Spaces(access, options: options, environment: environment)
     }
@@ -157,6 +166,7 @@ final class MountDaemon {
             filesystem,
             at: mountpoint.path,
             options: (names + options.kernel).joined(separator: ","),
+            poker: poker,
             on: loop
         )
         mount.onEnd = { [unowned self] in end() }

@@ -18,7 +18,10 @@ struct Xsfs: ParsableCommand {
             """,
         version: "0.1.0",
         groupedSubcommands: [
-            CommandGroup(name: "Store", subcommands: [Mount.self, Serve.self]),
+            CommandGroup(
+                name: "Store",
+                subcommands: [Mount.self, Serve.self, TransactionCommand.self]
+            ),
             CommandGroup(name: "Key", subcommands: storeCommands),
         ],
         defaultSubcommand: Mount.self

@@ -61,6 +61,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 now: { Timestamp(seconds: 1, nanoseconds: 0) },
                 elapsed: { ContinuousClock.now - start },
                 start: { work in kernel.started.append(work) },
+                later: { work in kernel.started.append { work() } },
                 notify: { notification in
                     switch notification {
                     case .name(let directory, let name):

@@ -16,6 +16,7 @@ struct KillTests {
         "while ls && touch storm/x && rm storm/x; do :; done",
         "mkdir -p moved/from; while mv moved/from moved/to && mv moved/to moved/from; do :; done",
         "while find . -ls; do :; done",
+        "while inotifywait -r -t 1 .; [ $? -ne 1 ]; do :; done",
     ]
 
     @Test(arguments: [StoreKind.embedded, .served, .xenstored])

@@ -6,6 +6,7 @@ import struct
 HEADER = struct.Struct("=IIII")  # type, request, transaction, length of the payload
 DIRECTORY, READ, GET_PERMS, WRITE, MKDIR, RM, SET_PERMS, ERROR = 1, 2, 3, 11, 12, 13, 14, 16
 EVENT = 15
+TRANSACTION_START, TRANSACTION_END = 6, 7
 BATCH = 200  # requests that are on their way at a time
 
 
@@ -20,11 +21,12 @@ class Store:
         self.incoming = b""
         self.outgoing = bytearray()
         self.pending = 0
+        self.number = 0  # of the transaction that requests are in
 
     # One request, and its answer.
 
     def call(self, kind, payload):
-        self.socket.sendall(HEADER.pack(kind, 0, 0, len(payload)) + payload)
+        self.socket.sendall(HEADER.pack(kind, 0, self.number, len(payload)) + payload)
         return self.answer()
 
     def answer(self):
@@ -60,6 +62,17 @@ class Store:
 
     def set_permissions(self, path, *entries):
         self.call(SET_PERMS, b"".join(f"{part}\0".encode() for part in (path, *entries)))
+
+    def transaction(self, changes):
+        """Writes values to keys, and removes those whose value is None, all at once."""
+        self.number = int(self.call(TRANSACTION_START, b"\0")[:-1])
+        for path, value in changes.items():
+            if value is None:
+                self.remove(path)
+            else:
+                self.write(path, value)
+        self.call(TRANSACTION_END, b"T\0")
+        self.number = 0
 
     # Many requests, pipelined, that must succeed.
 

@@ -39,6 +39,28 @@ struct NodeTests {
         #expect(dom0(.directory("/o")) == "z|m|b|a|")
     }
 
+    /// Short values stand in the node and long ones beside it: from each length to each other, with
+    /// a transaction that holds the node as it was.
+    @Test func valuesOfAnyLengthFollowEachOther() {
+        let dom0 = clients.client()
+        dom0(.write("/key/below", "child"))
+        let lengths = [0, 1, 8, 20, 127, 128, 129, 254, 255, 256, 3000]
+        for first in lengths {
+            for second in lengths {
+                let before = String(repeating: "a", count: first)
+                let after = String(repeating: "b", count: second)
+                #expect(dom0(.write("/key", before)) == "OK|")
+                let transaction = dom0.begin()
+                #expect(dom0(.write("/key", after)) == "OK|")
+                #expect(dom0(.read("/key")) == after)
+                #expect(dom0(.read("/key"), in: transaction) == before)
+                #expect(dom0(.directory("/key"), in: transaction) == "below|")
+                dom0(.transactionEnd(commit: false), in: transaction)
+            }
+        }
+        #expect(dom0(.directory("/key")) == "below|")
+    }
+
     @Test func mkdirLeavesAValueAlone() {
         dom0(.write("/a", "kept"))
         #expect(dom0(.makeDirectory("/a")) == "OK|")

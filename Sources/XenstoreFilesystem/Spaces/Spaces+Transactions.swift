@@ -29,6 +29,8 @@ extension Spaces {
             throw .exists
         }
         var inner = environment
+        // Nothing in a transaction is told to anybody before it is committed.
+        inner.poke = nil
         inner.notify = { [environment] notification in
             environment.notify(space.outer(notification))
         }

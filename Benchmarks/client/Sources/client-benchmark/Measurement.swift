@@ -12,6 +12,12 @@ struct Measurement {
         /// As many tasks as requests on their way, each of which sends one and waits for it. Its
         /// floor is `store-loop window`.
         case tasks
+        /// One task that reads with a ``XenstoreClient``, one after the other. Its floor is
+        /// `store-loop batches` with a depth of 1.
+        case client
+        /// As many tasks as requests on their way, all with one ``XenstoreClient``. Its floor is
+        /// `store-loop window`.
+        case shared
     }
 
     let style: Style
@@ -40,12 +46,13 @@ struct Measurement {
     func run() throws -> String {
         let loop = try EventLoop()
         let store = LoopBound(try StoreConnection(to: address, on: loop), to: loop)
+        let client = try XenstoreClient(to: address, on: loop)
         let outcome = LoopBound(Outcome(), to: loop)
         Task.immediate(executorPreference: loop) {
-            do throws(XenstoreError) {
-                try await read(count / 10, from: store)  // The warm-up.
+            do {
+                try await read(count / 10, from: store, client)  // The warm-up.
                 let begin = ContinuousClock.now
-                try await read(count, from: store)
+                try await read(count, from: store, client)
                 outcome.value.result = .success(ContinuousClock.now - begin)
             } catch {
                 outcome.value.result = .failure(error)
@@ -59,11 +66,14 @@ struct Measurement {
 
     private func read(
         _ count: Int,
-        from store: LoopBound<StoreConnection>
-    ) async throws(XenstoreError) {
+        from store: LoopBound<StoreConnection>,
+        _ client: XenstoreClient
+    ) async throws {
         switch style {
         case .batches: try await readInBatches(count, from: store.value)
-        case .tasks: try await readInTasks(count, from: store)
+        case .tasks: try await readInTasks(count) { _ = try await store.value.read(path) }
+        case .client: for _ in 0..<count { _ = try await client.read(path) }
+        case .shared: try await readInTasks(count) { _ = try await client.read(path) }
         }
     }
 
@@ -84,30 +94,22 @@ struct Measurement {
 
     private func readInTasks(
         _ count: Int,
-        from store: LoopBound<StoreConnection>
-    ) async throws(XenstoreError) {
-        let failure = await withTaskGroup(of: XenstoreError?.self) { group in
+        _ read: @escaping @Sendable () async throws -> Void
+    ) async throws {
+        try await withThrowingTaskGroup { group in
             for task in 0..<depth {
                 // The first tasks take what is left over by the division.
                 let share = count / depth + (task < count % depth ? 1 : 0)
                 group.addTask {
-                    do throws(XenstoreError) {
-                        for _ in 0..<share {
-                            _ = try await store.value.read(path)
-                        }
-                        return nil
-                    } catch {
-                        return error
-                    }
+                    for _ in 0..<share { try await read() }
                 }
             }
-            return await group.reduce(nil) { $0 ?? $1 }
+            try await group.waitForAll()
         }
-        if let failure { throw failure }
     }
 }
 
 /// Where the task on the loop leaves what it measured.
 private final class Outcome {
-    var result: Result<Duration, XenstoreError> = .failure(.cancelled)
+    var result: Result<Duration, any Error> = .failure(XenstoreError.cancelled)
 }

@@ -1,6 +1,6 @@
 // Times READs of one key through XenstoreClient: the counterpart of floors/store-loop.c.
 //
-//     client-benchmark batches|tasks SOCKET KEY COUNT DEPTH
+//     client-benchmark batches|tasks|client|shared SOCKET KEY COUNT DEPTH
 //
 // Prints, like its counterpart,  count=... depth=... reads_per_second=...
 
@@ -13,7 +13,7 @@ func fail(_ reason: String, status: Int32) -> Never {
 }
 
 guard let measurement = Measurement(arguments: CommandLine.arguments.dropFirst()) else {
-    fail("usage: client-benchmark batches|tasks SOCKET KEY COUNT DEPTH", status: 2)
+    fail("usage: client-benchmark batches|tasks|client|shared SOCKET KEY COUNT DEPTH", status: 2)
 }
 do {
     print(try measurement.run())

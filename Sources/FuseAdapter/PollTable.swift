@@ -1,0 +1,31 @@
+import CFuse
+import XenstoreFilesystem
+
+/// Who waits in poll(2), select(2) or epoll_wait(2) for an event stream: one place for each handle,
+/// as the kernel wakes all who wait for it.
+struct PollTable {
+    private var waiting: [HandleID: OpaquePointer] = [:]
+
+    /// Takes the place that came with a request, in which the last one is no longer of use.
+    mutating func set(_ poll: OpaquePointer?, for handle: HandleID, waits: Bool) {
+        guard let poll else { return }
+        if let old = waiting.removeValue(forKey: handle) { xsfs_poll_end(old, false) }
+        if waits { waiting[handle] = poll } else { xsfs_poll_end(poll, false) }
+    }
+
+    /// Wakes those who wait for a handle.
+    mutating func wake(_ handle: HandleID) {
+        if let poll = waiting.removeValue(forKey: handle) { xsfs_poll_end(poll, true) }
+    }
+
+    /// The handle is closed.
+    mutating func forget(_ handle: HandleID) {
+        if let poll = waiting.removeValue(forKey: handle) { xsfs_poll_end(poll, false) }
+    }
+
+    /// The mount ends.
+    mutating func removeAll() {
+        for poll in waiting.values { xsfs_poll_end(poll, false) }
+        waiting = [:]
+    }
+}

@@ -1,0 +1,150 @@
+import XenstoreProtocol
+
+/// A file that tells of changes as they come, a path a line.
+final class StreamFile {
+    let inode: InodeNumber
+    /// Changes at and below this key are told, or those of a special path.
+    let path: XenstorePath
+    /// References that the kernel holds.
+    var lookups: UInt64 = 0
+
+    init(inode: InodeNumber, path: XenstorePath) {
+        self.inode = inode
+        self.path = path
+    }
+}
+
+/// The event streams that the kernel knows, by number and by path, and those that are open.
+struct StreamTable {
+    /// Keys and scratch files have smaller numbers.
+    private static let firstInode: UInt64 = 3 << 38
+
+    private var byInode: [InodeNumber: StreamFile] = [:]
+    private var byPath: [XenstorePath: StreamFile] = [:]
+    private var next = firstInode
+    private(set) var open: [HandleID: OpenStream] = [:]
+
+    func find(_ inode: InodeNumber) -> StreamFile? {
+        inode.rawValue < Self.firstInode ? nil : byInode[inode]
+    }
+
+    /// The stream of a path, known from now on until the kernel forgets it.
+    mutating func make(_ path: XenstorePath) -> StreamFile {
+        if let known = byPath[path] { return known }
+        let file = StreamFile(inode: InodeNumber(rawValue: next), path: path)
+        next += 1
+        byInode[file.inode] = file
+        byPath[path] = file
+        return file
+    }
+
+    /// - Returns: whether it is a stream that was meant.
+    mutating func forget(_ inode: InodeNumber, count: UInt64) -> Bool {
+        guard let file = find(inode) else { return false }
+        file.lookups -= min(count, file.lookups)
+        if file.lookups == 0 {
+            byInode[inode] = nil
+            byPath[file.path] = nil
+        }
+        return true
+    }
+
+    mutating func opened(_ stream: OpenStream, _ handle: HandleID) {
+        open[handle] = stream
+    }
+
+    mutating func closed(_ handle: HandleID) {
+        open.removeValue(forKey: handle)?.end()
+    }
+}
+
+/// An open event stream: what has come and was not read yet, each path once, within a bound.
+final class OpenStream {
+    /// What stands in the place of changes that were missed.
+    static let overflowLine = "overflow"
+
+    let path: XenstorePath
+    /// Whether the key may be there, and so be removed together with what is above.
+    var mayExist = true
+    private var lines: [String] = []
+    private var waitingLines: Set<String> = []
+    /// Bytes that a reader has begun to take.
+    private var bytes: ArraySlice<UInt8> = []
+    private var readers: [Int: UnsafeContinuation<Void, Never>] = [:]
+    private var nextReader = 0
+    private var hasEnded = false
+
+    init(path: XenstorePath) {
+        self.path = path
+    }
+
+    /// Whether a read returns at once.
+    var isReadable: Bool { !lines.isEmpty || !bytes.isEmpty || hasEnded }
+
+    /// Adds a line, unless it waits already. Where ``FilesystemLimits/streamLines`` wait they are
+    /// dropped for one that says so.
+    func add(_ line: String) {
+        guard waitingLines.insert(line).inserted else { return }
+        if lines.count == FilesystemLimits.streamLines {
+            lines = []
+            waitingLines = [line]
+            miss()
+        }
+        lines.append(line)
+        wakeReaders()
+    }
+
+    /// Says that changes were missed.
+    func miss() {
+        guard waitingLines.insert(Self.overflowLine).inserted else { return }
+        lines.append(Self.overflowLine)
+        wakeReaders()
+    }
+
+    /// Makes reads return the end of the file when all is read.
+    func end() {
+        hasEnded = true
+        wakeReaders()
+    }
+
+    /// Takes bytes, at most `count`; nil where there are none yet, and none at the end.
+    func take(_ count: Int) -> ArraySlice<UInt8>? {
+        guard isReadable else { return nil }
+        if bytes.isEmpty {
+            bytes = lines.flatMap { Array($0.utf8) + [UInt8(ascii: "\n")] }[...]
+            lines = []
+            waitingLines = []
+        }
+        let taken = bytes.prefix(count)
+        bytes = bytes.dropFirst(taken.count)
+        return taken
+    }
+
+    /// Waits until a read returns at once.
+    ///
+    /// - Throws: ``FilesystemError/interrupted`` when the task is cancelled.
+    func waitForLine() async throws(FilesystemError) {
+        nextReader += 1
+        let reader = nextReader
+        // The task is cancelled on the thread that it runs on.
+        nonisolated(unsafe) let stream = self
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                if Task.isCancelled || stream.isReadable {
+                    continuation.resume()
+                } else {
+                    stream.readers[reader] = continuation
+                }
+            }
+        } onCancel: {
+            stream.readers.removeValue(forKey: reader)?.resume()
+        }
+        if Task.isCancelled { throw .interrupted }
+    }
+
+    private func wakeReaders() {
+        let woken = readers
+        readers = [:]
+        for continuation in woken.values { continuation.resume() }
+    }
+}

@@ -1,0 +1,146 @@
+import XenstoreProtocol
+
+/// What is known of keys before they change, and what this mount changes itself.
+extension Filesystem {
+    /// Keeps what a lookup or a listing has told of a key, where nothing was known of it.
+    func remember(
+        _ facts: KeyFacts,
+        _ view: View,
+        of node: KeyNode,
+        _ path: XenstorePath,
+        asOf serial: Int
+    ) {
+        guard isAnnouncing, !changes.hasChanged(path, since: serial) else { return }
+        if view == .directory, node.announced == nil, let names = facts.names {
+            node.announced = ChildRecords(names: names)
+        }
+        // A name that the record does not have is new: its event is to come, and tells of it.
+        if let parent = node.parent, parent.announced?[node.name]?.isKnown == false {
+            parent.announced?[node.name] = ChildRecords.Record(
+                facts,
+                isDirectory: view == .directory
+            )
+        }
+    }
+
+    /// Keeps the list of a DIRECTORY reply, where the names were not known.
+    func remember(list: [UInt8], of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
+        guard isAnnouncing, node.announced == nil, !changes.hasChanged(path, since: serial) else {
+            return
+        }
+        node.announced = ChildRecords(names: list)
+    }
+
+    /// Keeps the names of a listing, where they were not known.
+    func remember(_ names: [String], of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
+        guard isAnnouncing, node.announced == nil, !changes.hasChanged(path, since: serial) else {
+            return
+        }
+        node.announced = ChildRecords(names: names.flatMap { Array($0.utf8) + [0] })
+    }
+
+    /// A program that can watch files has looked a directory up: what it is told of the children
+    /// must be right from the first change on.
+    func prepareForWatch(_ node: KeyNode, by caller: CallerID) async {
+        guard isAnnouncing, node.announced?.isComplete != true, environment.mayWatch(caller)
+        else { return }
+        await learnChildren(of: node)
+    }
+
+    /// Asks for the children of a directory of which nothing is known yet.
+    func learnChildren(of node: KeyNode) async {
+        guard let path = try? node.path() else { return }
+        if node.announced == nil {
+            let serial = changes.serial
+            guard let names = try? await access.base.directory(path) else { return }
+            remember(names, of: node, path, asOf: serial)
+        }
+        guard let names = node.announced?.unknownNames,
+            names.count <= FilesystemLimits.watchBaseline
+        else { return }
+        let paths = names.compactMap { name in (try? path.appending(name)).map { (name, $0) } }
+        var rest = paths[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(FilesystemLimits.doubtBatch)
+            rest = rest.dropFirst(part.count)
+            let serial = changes.serial
+            let answers = await access.base.send(
+                part.flatMap { FactsQuery($0.1, known: nil).requests },
+                in: .none
+            )
+            for (index, (name, path)) in part.enumerated() {
+                let query = FactsQuery(path, known: nil)
+                guard let facts = try? query.facts(answers[(3 * index)..<(3 * index + 3)]),
+                    !changes.hasChanged(path, since: serial),
+                    node.announced?[name]?.isKnown == false
+                else { continue }
+                // As it will show itself when it is looked up.
+                let isDirectory =
+                    facts.hasChildren || facts.value.isEmpty && options.emptyView == .directory
+                node.announced?[name] = ChildRecords.Record(facts, isDirectory: isDirectory)
+            }
+        }
+    }
+
+    // MARK: Own changes
+
+    /// This mount changes keys for a program, and the kernel tells of that by itself.
+    ///
+    /// - Returns: to be called with whether the store has done it.
+    func noteOwnChange(_ requests: [Request]) -> (Bool) -> Void {
+        guard isAnnouncing else { return { _ in } }
+        let numbers = requests.compactMap { request in
+            request.changedPath.map { announcer.own.begin($0, coversBelow: request.isRemoval) }
+        }
+        return { [self] isDone in
+            for number in numbers { announcer.own.answered(number) }
+            guard isDone else { return }
+            for request in requests { takeOver(request) }
+        }
+    }
+
+    /// Keeps what a change of our own has made of a key.
+    private func takeOver(_ request: Request) {
+        guard let path = request.changedPath, options.subtree.contains(path) else { return }
+        let names = path.components.dropFirst(options.subtree.components.count)
+        guard let last = names.last.map(String.init) else {
+            if case .write(_, let value) = request { announcer.rootRecord?.set(value: value) }
+            return
+        }
+        var directory = keys.root
+        for name in names.dropLast() {
+            guard let child = keys.child(String(name), of: directory) else { return }
+            directory = child
+        }
+        guard directory.announced != nil else { return }
+        if case .remove = request {
+            directory.announced?[last] = nil
+            return
+        }
+        var record = directory.announced?[last] ?? .unknown
+        switch request {
+        case .write(_, let value): record.set(value: value)
+        case .makeDirectory where !record.isKnown: record.set(value: [])
+        case .setPermissions(_, let permissions): record.set(permissions: permissions)
+        default: break
+        }
+        directory.announced?[last] = record
+    }
+}
+
+extension Request {
+    /// The key that a request changes.
+    fileprivate var changedPath: XenstorePath? {
+        switch self {
+        case .write(let path, _), .makeDirectory(let path), .remove(let path),
+            .setPermissions(let path, _):
+            path
+        default: nil
+        }
+    }
+
+    fileprivate var isRemoval: Bool {
+        if case .remove = self { return true }
+        return false
+    }
+}

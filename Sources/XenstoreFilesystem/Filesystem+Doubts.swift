@@ -1,0 +1,367 @@
+import XenstoreProtocol
+
+/// Finding out what another client has changed: the event of a watch tells only where.
+extension Filesystem {
+    /// Whether those who watch files are told of changes by others.
+    var isAnnouncing: Bool { isWatching && environment.poke != nil }
+
+    /// Whether anybody can watch a directory: the kernel forgets no file that is watched.
+    private func isRemembered(_ directory: KeyNode) -> Bool {
+        directory.isRoot || directory.directoryLookups > 0
+    }
+
+    /// Something at this path has changed.
+    ///
+    /// - Parameter names: the names from the mount's root on.
+    func doubt(_ path: XenstorePath, names: ArraySlice<Substring>) {
+        guard isAnnouncing else { return }
+        guard !names.isEmpty else { return doubtEverything() }
+        let isOwn = announcer.own.contains(path)
+        var directory = keys.root
+        for (index, name) in names.enumerated() {
+            let name = String(name)
+            let child = keys.child(name, of: directory)
+            let isLast = index == names.count - 1
+            if isRemembered(directory) || child?.isInUse == true {
+                if isLast {
+                    doubt(name, in: directory, isCertain: !isOwn, isAboutShape: false)
+                    if let child, !isOwn { doubtDirectories(below: child) }
+                } else if let known = directory.announced, known[name]?.isDirectory != true {
+                    // It is new, or a file that has become a directory: no event tells of it.
+                    doubt(name, in: directory, isCertain: false, isAboutShape: true)
+                }
+            }
+            guard let child else { break }
+            directory = child
+        }
+        ask()
+    }
+
+    private func doubt(
+        _ name: String,
+        in directory: KeyNode,
+        isCertain: Bool,
+        isAboutShape: Bool
+    ) {
+        announcer.add(
+            Announcer.Doubt(
+                directory: directory,
+                name: name,
+                isCertain: isCertain,
+                isAboutShape: isAboutShape
+            )
+        )
+    }
+
+    /// A removal has one event for all that goes with it, and what was made again since looks the
+    /// same.
+    private func doubtDirectories(below node: KeyNode) {
+        guard node.directoryLookups > 0 else { return }
+        for node in keys.subtree(of: node).dropFirst() where node.directoryLookups > 0 {
+            guard let parent = node.parent else { continue }
+            doubt(node.name, in: parent, isCertain: false, isAboutShape: true)
+        }
+    }
+
+    /// Anything may have changed.
+    func doubtEverything() {
+        guard isAnnouncing else { return }
+        doubt("", in: keys.root, isCertain: false, isAboutShape: true)
+        for node in keys.subtree(of: keys.root) where isRemembered(node) {
+            for name in node.announced?.childNames ?? [] {
+                doubt(name, in: node, isCertain: false, isAboutShape: true)
+            }
+        }
+        ask()
+    }
+
+    // MARK: Asking
+
+    private func ask() {
+        guard announcer.hasDoubts, !announcer.isAsking else { return }
+        announcer.isAsking = true
+        // When all events that have come are known.
+        environment.later { [self] in
+            environment.start { [self] in
+                if isAnnouncing { await settle(announcer.takeBatch()) }
+                announcer.isAsking = false
+                ask()
+            }
+        }
+    }
+
+    private func settle(_ doubts: [Announcer.Doubt]) async {
+        // The events of these have come when the answers have, or with a store in this process
+        // before the next batch.
+        let ownChanges = announcer.takeAnsweredOwnChanges()
+        var requests: [Request] = []
+        var counts: [Int] = []
+        for doubt in doubts {
+            let questions = questions(about: doubt)
+            requests += questions
+            counts.append(questions.count)
+        }
+        let answers = await access.base.send(requests, in: .none)
+        announcer.batchIsDone()
+        announcer.own.remove(ownChanges)
+        guard isAnnouncing else { return }
+        var start = 0
+        for (doubt, count) in zip(doubts, counts) {
+            defer { start += count }
+            guard count > 0 else { continue }
+            settle(doubt, answers[start..<(start + count)])
+        }
+        sendPokes()
+    }
+
+    private func questions(about doubt: Announcer.Doubt) -> [Request] {
+        guard let path = try? path(of: doubt) else { return [] }
+        let record = doubt.directory.announced?[doubt.name]
+        if let record, record.isDirectory == false, !doubt.isAboutShape {
+            return [.read(path), .getPermissions(path)]
+        }
+        return FactsQuery(path, known: nil).requests
+    }
+
+    private func path(of doubt: Announcer.Doubt) throws(FilesystemError) -> XenstorePath {
+        doubt.name.isEmpty
+            ? try doubt.directory.path() : try doubt.directory.path(ofChild: doubt.name)
+    }
+
+    private func settle(
+        _ doubt: Announcer.Doubt,
+        _ answers: ArraySlice<Result<[UInt8], XenstoreError>>
+    ) {
+        // It may have been moved meanwhile, and what was asked is another's.
+        guard !doubt.directory.isDetached, let path = try? path(of: doubt) else { return }
+        let facts: KeyFacts?
+        do throws(XenstoreError) {
+            facts =
+                try answers.count == 3
+                ? FactsQuery(path, known: nil).facts(answers) : KeyFacts(childless: answers)
+        } catch .refused(.noEntry) {
+            facts = nil
+        } catch {
+            // Not for us to read, or the connection is lost: then all is asked for again.
+            return
+        }
+        guard !announcer.own.isUnderWay(path) else {
+            // What this mount is making of it is not settled.
+            return announcer.add(doubt)
+        }
+        if doubt.name.isEmpty {
+            announceRoot(facts)
+        } else {
+            announce(doubt, facts)
+        }
+    }
+
+    // MARK: Telling
+
+    private func announceRoot(_ facts: KeyFacts?) {
+        guard let facts else {
+            for name in keys.root.announced?.childNames ?? [] {
+                announceRemoval(of: name, in: keys.root)
+            }
+            return
+        }
+        let record = ChildRecords.Record(facts, isDirectory: true)
+        if let old = announcer.rootRecord {
+            announceValue(of: keys.root, old, record, facts, isCertain: false)
+        }
+        announcer.rootRecord = record
+        reconcile(keys.root, facts)
+    }
+
+    private func announce(_ doubt: Announcer.Doubt, _ facts: KeyFacts?) {
+        let (directory, name) = (doubt.directory, doubt.name)
+        let old = directory.announced?[name]
+        guard let facts else {
+            // A name that was made and removed since nobody has seen.
+            guard old != nil || directory.announced == nil else { return }
+            return announceRemoval(of: name, in: directory)
+        }
+        let view = view(facts, named: name, in: directory, old)
+        let record = ChildRecords.Record(facts, isDirectory: view == .directory)
+        directory.announced?[name] = record
+        guard let old else {
+            guard directory.announced == nil else {
+                return announceCreation(of: name, in: directory, view, facts)
+            }
+            // Nothing is known of the directory. Most changes are writes.
+            if doubt.isCertain, view == .file { poke(.modify, name, in: directory, view, facts) }
+            return
+        }
+        guard old.isDirectory == nil || old.isDirectory == record.isDirectory else {
+            announceRemoval(of: name, in: directory, isDirectory: old.isDirectory)
+            directory.announced?[name] = record
+            return announceCreation(of: name, in: directory, view, facts)
+        }
+        let differs = old.differsInPermissions(from: record)
+        if view == .directory {
+            if let node = keys.child(name, of: directory) {
+                announceValue(of: node, old, record, facts, isCertain: doubt.isCertain && !differs)
+                reconcile(node, facts)
+            }
+        } else if old.differsInValue(from: record) || doubt.isCertain && !differs {
+            poke(.modify, name, in: directory, view, facts)
+        }
+        if differs { poke(.changeAttributes, name, in: directory, view, facts) }
+    }
+
+    /// Tells what has become of the own value of a directory.
+    private func announceValue(
+        of node: KeyNode,
+        _ old: ChildRecords.Record,
+        _ new: ChildRecords.Record,
+        _ facts: KeyFacts,
+        isCertain: Bool
+    ) {
+        guard old.isKnown, isRemembered(node) else { return }
+        let name = NameMeaning.ownValueName
+        switch (old.hasNoValue, new.hasNoValue) {
+        case (true, true): break
+        case (false, true): poke(.remove, name, in: node, .file, facts)
+        case (true, false):
+            poke(.create, name, in: node, .file, facts)
+            poke(.modify, name, in: node, .file, facts)
+        case (false, false):
+            guard isCertain || old.differsInValue(from: new) else { return }
+            poke(.modify, name, in: node, .file, facts)
+        }
+    }
+
+    /// Compares the children that a directory has with those that it had.
+    private func reconcile(_ node: KeyNode, _ facts: KeyFacts) {
+        guard isRemembered(node) else { return }
+        guard let names = facts.names, let known = node.announced else {
+            // A program may watch the root without a question to us.
+            if node.isRoot, node.announced == nil {
+                environment.start { [self] in await learnChildren(of: node) }
+            }
+            return
+        }
+        let present = Set(names.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
+        for name in known.childNames where !present.contains(name) {
+            announceRemoval(of: name, in: node)
+        }
+        for name in present where known[name] == nil {
+            doubt(name, in: node, isCertain: false, isAboutShape: true)
+        }
+    }
+
+    private func announceCreation(
+        of name: String,
+        in directory: KeyNode,
+        _ view: View,
+        _ facts: KeyFacts
+    ) {
+        poke(view == .directory ? .makeDirectory : .create, name, in: directory, view, facts)
+        if view == .file, !facts.value.isEmpty {
+            poke(.modify, name, in: directory, view, facts)
+        }
+    }
+
+    /// Tells of a removal, of what was below first.
+    private func announceRemoval(
+        of name: String,
+        in directory: KeyNode,
+        isDirectory: Bool? = nil
+    ) {
+        let record = directory.announced?[name]
+        directory.announced?[name] = nil
+        let child = keys.child(name, of: directory)
+        let wasShown = child.map { $0.shownView == .directory } ?? false
+        let isDirectory = isDirectory ?? record?.isDirectory ?? wasShown
+        if isDirectory, let child {
+            for name in child.announced?.childNames ?? [] {
+                announceRemoval(of: name, in: child)
+            }
+        }
+        let gone = KeyFacts(
+            value: [],
+            hasChildren: false,
+            permissions: Permissions(owner: .privileged)
+        )
+        poke(
+            isDirectory ? .removeDirectory : .remove,
+            name,
+            in: directory,
+            isDirectory ? .directory : .file,
+            gone
+        )
+        if announcer.hasSeen(name, in: directory) { directory.announced?[name] = .unknown }
+        // What has lost its last child may be a file from now on.
+        if let parent = directory.parent {
+            doubt(directory.name, in: parent, isCertain: false, isAboutShape: true)
+        }
+    }
+
+    private func view(
+        _ facts: KeyFacts,
+        named name: String,
+        in directory: KeyNode,
+        _ old: ChildRecords.Record?
+    ) -> View {
+        if let node = keys.child(name, of: directory) { return view(facts, of: node) }
+        if facts.hasChildren { return .directory }
+        guard facts.value.isEmpty else { return .file }
+        switch old?.isDirectory {
+        case true: return .directory
+        case false: return .file
+        case nil:
+            // This mount may have made it, and forgotten the rest.
+            let path = try? directory.path(ofChild: name)
+            return path.flatMap(keys.rememberedView) ?? options.emptyView
+        }
+    }
+
+    // MARK: Pokes
+
+    private func poke(
+        _ kind: Poke.Kind,
+        _ name: String,
+        in directory: KeyNode,
+        _ view: View,
+        _ facts: KeyFacts
+    ) {
+        guard isRemembered(directory) || keys.child(name, of: directory)?.isInUse == true else {
+            return
+        }
+        let isRemoval = kind == .remove || kind == .removeDirectory
+        // It was made again already: see refuseIfMadeAgain.
+        if isRemoval, announcer.hasSeen(name, in: directory) { return }
+        let poke = PendingPoke(
+            kind,
+            name,
+            in: directory,
+            view,
+            facts.permissions,
+            size: view == .file ? options.valueForm.size(of: facts.value) : 0
+        )
+        if kind == .makeDirectory { poke.childNames = facts.names }
+        guard !announcer.pokes.add(poke), !announcer.hasLostPokes else { return }
+        announcer.hasLostPokes = true
+        environment.report(
+            "more than \(FilesystemLimits.pendingPokes) changes wait to be told to inotify: "
+                + "some are lost"
+        )
+    }
+}
+
+extension KeyFacts {
+    /// Takes the answers to READ and GET_PERMS of a key that has no children.
+    fileprivate init(
+        childless answers: ArraySlice<Result<[UInt8], XenstoreError>>
+    ) throws(XenstoreError) {
+        guard answers.count == 2, let first = answers.first, let last = answers.last else {
+            throw .malformedReply
+        }
+        value = try first.get()
+        hasChildren = false
+        guard let permissions = Permissions(payload: try last.get()) else {
+            throw .malformedReply
+        }
+        self.permissions = permissions
+    }
+}

@@ -1,0 +1,150 @@
+import XenstoreProtocol
+
+/// The answers to the poker, from memory: it tells what has happened already.
+extension Filesystem {
+    public func lookupForPoker(
+        _ name: String,
+        in directory: InodeNumber
+    ) throws(FilesystemError) -> Entry {
+        let parent = try findDirectory(directory)
+        if let poke = announcer.pokes.find(name, in: parent) {
+            switch poke.kind {
+            case .create, .makeDirectory:
+                guard let entry = entryOfOther(poke) else { throw .noEntry }
+                return entry
+            case .remove where poke.isMadeAgain, .removeDirectory where poke.isMadeAgain:
+                // The kernel keeps the name that is in use.
+                return entry(of: poke, as: keys.child(name, of: parent)?.shownView)
+            case .modify, .changeAttributes, .remove, .removeDirectory: return entry(of: poke)
+            }
+        }
+        // On the way to the directory that the poke is in.
+        guard let node = keys.child(name, of: parent) else { throw .noEntry }
+        node.addLookup(.directory)
+        let permissions = node.permissions ?? Permissions(owner: .privileged)
+        return Entry(
+            attributes: attributes(of: node, .directory, permissions, size: 0),
+            nameLifetime: 0
+        )
+    }
+
+    public func createForPoker(
+        _ name: String,
+        in directory: InodeNumber
+    ) throws(FilesystemError) -> Entry {
+        let parent = try findDirectory(directory)
+        guard let poke = announcer.pokes.find(name, in: parent) else { throw .exists }
+        poke.isDone = true
+        let entry = entry(of: poke)
+        guard !poke.isOwnValue, let node = keys.child(name, of: parent) else { return entry }
+        node.modified = environment.now()
+        node.shownView = poke.view
+        if node.announced == nil { node.announced = poke.childNames.map(ChildRecords.init) }
+        return entry
+    }
+
+    public func removeForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) {
+        let parent = try findDirectory(directory)
+        guard let poke = announcer.pokes.find(name, in: parent) else { throw .noEntry }
+        try refuseIfMadeAgain(poke)
+        poke.isDone = true
+        guard !poke.isOwnValue, let node = keys.child(name, of: parent) else { return }
+        if let path = try? node.path() { keys.forgetView(at: path) }
+        forgetRemoved(node)
+        keys.detach(node)
+    }
+
+    /// The entry of a key that is to be told as made, and that shows otherwise by now. It may be in
+    /// use: its name stays.
+    private func entryOfOther(_ poke: PendingPoke) -> Entry? {
+        guard !poke.isOwnValue, let node = keys.child(poke.name, of: poke.directory),
+            let view = node.shownView, view != poke.view, node.lookups(view) > 0
+        else { return nil }
+        poke.isDone = true
+        node.addLookup(view)
+        return Entry(
+            attributes: attributes(of: node, view, poke.permissions, size: 0),
+            nameLifetime: 0
+        )
+    }
+
+    /// A key that was made again since its removal was found may be in use: a program's working
+    /// directory, a file that is being created. Its removal is not told.
+    private func refuseIfMadeAgain(_ poke: PendingPoke) throws(FilesystemError) {
+        guard poke.isMadeAgain else { return }
+        poke.isDone = true
+        if poke.directory.announced?[poke.name] == nil {
+            poke.directory.announced?[poke.name] = .unknown
+        }
+        // For ENOENT the kernel would drop the name from under whoever uses it.
+        throw .busy
+    }
+
+    public func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
+        _ = try find(inode)
+        return .poker
+    }
+
+    public func touchForPoker(_ inode: InodeNumber) throws(FilesystemError) -> Attributes {
+        let (node, view) = try find(inode)
+        guard let poke = announcer.pokes.find(node, view) else { throw .stale }
+        poke.isDone = true
+        return attributes(of: node, view, poke.permissions, size: poke.size)
+    }
+
+    // MARK: Batches
+
+    public func pokerIsDone() {
+        announcer.pokes.done()
+        sendPokes()
+    }
+
+    public func pokerHasStarted() {
+        announcer.pokes.started()
+        sendPokes()
+    }
+
+    public func pokerHasEnded() {
+        announcer.pokes.ended()
+    }
+
+    /// Gives the poker its next batch, if it has nothing to do.
+    func sendPokes() {
+        guard let send = environment.poke else { return }
+        while true {
+            let batch = announcer.pokes.takeBatch()
+            guard !batch.isEmpty else { return }
+            let calls = batch.compactMap { poke in
+                pathOnMount(of: poke).map { Poke(kind: poke.kind, path: $0) }
+            }
+            guard calls.isEmpty else { return send(calls) }
+            // All of their directories are gone.
+            announcer.pokes.done()
+        }
+    }
+
+    /// The path from the mount's root on; nil where the directory has lost its place.
+    private func pathOnMount(of poke: PendingPoke) -> String? {
+        guard let path = try? poke.directory.path() else { return nil }
+        let names = path.components.dropFirst(options.subtree.components.count)
+        return (names + [poke.name[...]]).joined(separator: "/")
+    }
+
+    private func entry(of poke: PendingPoke, as shownView: View? = nil) -> Entry {
+        let view = shownView ?? poke.view
+        let node =
+            poke.isOwnValue
+            ? poke.directory : keys.insertChild(poke.name, of: poke.directory)
+        node.addLookup(view)
+        // Not kept: whoever comes next asks.
+        return Entry(
+            attributes: attributes(of: node, view, poke.permissions, size: poke.size),
+            nameLifetime: 0
+        )
+    }
+}
+
+extension HandleID {
+    /// What the poker opens. Nothing can be read from it or written to it.
+    static let poker = HandleID(rawValue: 0)
+}

@@ -1,0 +1,146 @@
+import XenstoreProtocol
+
+/// Changes as lines of files: `.watch` in a directory, `KEY.watch` beside a key.
+extension Filesystem {
+    /// The answer to the name of a stream. The key need not exist.
+    ///
+    /// - Parameter key: the name of a key in the directory; nil for the directory's own.
+    func lookupStream(_ key: String?, of parent: KeyNode) throws(FilesystemError) -> Entry {
+        let path: XenstorePath
+        if let key {
+            path = try parent.path(ofChild: key)
+        } else {
+            path = try parent.path()
+        }
+        return entry(ofStream: path)
+    }
+
+    /// The answer to a name that leads to the stream of a path, with a reference.
+    func entry(ofStream path: XenstorePath) -> Entry {
+        let file = streams.make(path)
+        file.lookups += 1
+        return Entry(attributes: attributes(of: file), nameLifetime: 0)
+    }
+
+    func attributes(of file: StreamFile) -> Attributes {
+        Attributes(
+            inode: file.inode,
+            view: .file,
+            mode: 0o444 & ~options.umask,
+            userID: userID(of: Permissions(owner: .privileged)),
+            groupID: options.groupID,
+            size: 0,
+            modified: environment.now()
+        )
+    }
+
+    /// Opens a stream: it tells of what comes from now on.
+    ///
+    /// - Throws: ``FilesystemError/noSpace`` where ``FilesystemLimits/streams`` are open,
+    ///   ``FilesystemError/notSupported`` where the store refuses the watch that it needs.
+    func openStream(
+        _ file: StreamFile,
+        _ flags: OpenFlags
+    ) async throws(FilesystemError) -> HandleID {
+        guard !flags.contains(.write) else { throw .notPermitted }
+        guard streams.open.count < FilesystemLimits.streams else { throw .noSpace }
+        guard isWatching else { throw .notSupported }
+        if file.path.isSpecial { try await watch(file.path) }
+        let stream = OpenStream(path: file.path)
+        let handle = files.insert(.stream(stream))
+        streams.opened(stream, handle)
+        return handle
+    }
+
+    /// Sets the watch of a special path, once a connection.
+    private func watch(_ path: XenstorePath) async throws(FilesystemError) {
+        guard specialWatches.insert(path).inserted else { return }
+        firstEvents.insert(path)
+        do throws(FilesystemError) {
+            _ = try await send(.watch(path, token: watchToken), at: path)
+        } catch {
+            firstEvents.remove(path)
+            specialWatches.remove(path)
+            throw error
+        }
+    }
+
+    public func isStream(_ handle: HandleID) -> Bool { streams.open[handle] != nil }
+
+    public func isReadable(_ handle: HandleID) -> Bool {
+        streams.open[handle]?.isReadable ?? true
+    }
+
+    public func readStream(
+        _ handle: HandleID,
+        count: Int,
+        waits: Bool
+    ) async throws(FilesystemError) -> ArraySlice<UInt8> {
+        guard case .stream(let stream) = try files.find(handle) else { throw .badHandle }
+        while true {
+            if let bytes = stream.take(count) { return bytes }
+            guard waits else { throw .again }
+            try await stream.waitForLine()
+        }
+    }
+
+    public func endStreams() {
+        for (handle, stream) in streams.open {
+            stream.end()
+            environment.readable(handle)
+        }
+    }
+
+    // MARK: What has come
+
+    /// Tells the streams of a change.
+    func tellStreams(_ path: XenstorePath) {
+        guard firstEvents.remove(path) == nil else { return }
+        for (handle, stream) in streams.open {
+            if stream.path.contains(path) {
+                stream.mayExist = true
+                stream.add(path.text)
+                environment.readable(handle)
+            } else if path.contains(stream.path), stream.mayExist {
+                tellIfGone(handle, stream)
+            }
+        }
+    }
+
+    /// What is above a stream's key has changed, and may have taken the key with it.
+    private func tellIfGone(_ handle: HandleID, _ stream: OpenStream) {
+        environment.start { [self] in
+            do throws(XenstoreError) {
+                _ = try await access.base.permissions(of: stream.path)
+            } catch .refused(.noEntry) {
+                guard stream.mayExist else { return }
+                stream.mayExist = false
+                stream.add(stream.path.text)
+                environment.readable(handle)
+            } catch {
+                // It is there, but not for us to read; or the connection is lost.
+            }
+        }
+    }
+
+    /// Changes may have been missed: the connection was lost.
+    func tellStreamsOfMissing() {
+        for (handle, stream) in streams.open {
+            stream.miss()
+            environment.readable(handle)
+        }
+    }
+
+    /// Sets the watches of special paths again on a new connection.
+    func watchSpecialPathsAgain() async {
+        let paths = Set(streams.open.values.map(\.path).filter(\.isSpecial))
+        specialWatches = []
+        for path in paths {
+            do throws(FilesystemError) {
+                try await watch(path)
+            } catch {
+                environment.report("the store refused a watch of \(path): \(error)")
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+import XenstoreProtocol
+
+/// The changes that this mount makes itself and whose events are still to come: the kernel has told
+/// of them already.
+struct OwnChanges {
+    private struct Change {
+        let path: XenstorePath
+        /// Whether all below the path goes with it.
+        let coversBelow: Bool
+        /// Whether the store has answered; its events come before any later answer.
+        var isAnswered = false
+    }
+
+    private var changes: [Int: Change] = [:]
+    private var byPath: [XenstorePath: Int] = [:]
+    private var subtreeCount = 0
+    private var next = 0
+
+    /// A request that changes a key is sent.
+    mutating func begin(_ path: XenstorePath, coversBelow: Bool) -> Int {
+        next += 1
+        changes[next] = Change(path: path, coversBelow: coversBelow)
+        byPath[path, default: 0] += 1
+        if coversBelow { subtreeCount += 1 }
+        return next
+    }
+
+    /// The store has answered it.
+    mutating func answered(_ number: Int) {
+        changes[number]?.isAnswered = true
+    }
+
+    /// Whether the event of a change at this path may be that of a change of our own.
+    func contains(_ path: XenstorePath) -> Bool {
+        guard !changes.isEmpty else { return false }
+        if byPath[path] != nil { return true }
+        guard subtreeCount > 0 else { return false }
+        return changes.values.contains { $0.coversBelow && $0.path.contains(path) }
+    }
+
+    /// Whether a change of our own at this path waits for the store's answer.
+    func isUnderWay(_ path: XenstorePath) -> Bool {
+        guard byPath[path] != nil || subtreeCount > 0 else { return false }
+        return changes.values.contains { change in
+            !change.isAnswered
+                && (change.path == path || change.coversBelow && change.path.contains(path))
+        }
+    }
+
+    /// Those that are answered.
+    var answered: [Int] { changes.filter { $0.value.isAnswered }.map(\.key) }
+
+    /// The events of these have come.
+    mutating func remove(_ numbers: [Int]) {
+        for number in numbers {
+            guard let change = changes.removeValue(forKey: number) else { continue }
+            if change.coversBelow { subtreeCount -= 1 }
+            if let count = byPath[change.path] { byPath[change.path] = count > 1 ? count - 1 : nil }
+        }
+    }
+
+    mutating func removeAll() {
+        self = OwnChanges()
+    }
+}

@@ -1,0 +1,48 @@
+/// The poker and the streams: both are of the store alone.
+extension Spaces {
+    public func lookupForPoker(
+        _ name: String,
+        in directory: InodeNumber
+    ) throws(FilesystemError) -> Entry {
+        try store.lookupForPoker(name, in: directory)
+    }
+
+    public func createForPoker(
+        _ name: String,
+        in directory: InodeNumber
+    ) throws(FilesystemError) -> Entry {
+        try store.createForPoker(name, in: directory)
+    }
+
+    public func removeForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) {
+        try store.removeForPoker(name, in: directory)
+    }
+
+    public func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
+        try store.openForPoker(inode)
+    }
+
+    public func touchForPoker(_ inode: InodeNumber) throws(FilesystemError) -> Attributes {
+        try store.touchForPoker(inode)
+    }
+
+    public func pokerIsDone() { store.pokerIsDone() }
+
+    public func pokerHasStarted() { store.pokerHasStarted() }
+
+    public func pokerHasEnded() { store.pokerHasEnded() }
+
+    public func isStream(_ handle: HandleID) -> Bool { store.isStream(handle) }
+
+    public func isReadable(_ handle: HandleID) -> Bool { store.isReadable(handle) }
+
+    public func readStream(
+        _ handle: HandleID,
+        count: Int,
+        waits: Bool
+    ) async throws(FilesystemError) -> ArraySlice<UInt8> {
+        try await store.readStream(handle, count: count, waits: waits)
+    }
+
+    public func endStreams() { store.endStreams() }
+}

@@ -1,0 +1,77 @@
+import ArgumentParser
+import Glibc
+import SystemPackage
+
+/// `xsfs transaction MOUNTPOINT -- COMMAND [ARGUMENT...]`
+struct TransactionCommand: ParsableCommand {
+    /// EX_TEMPFAIL of sysexits(3).
+    private static let conflict: Int32 = 75
+    /// What timeout(1) and env(1) end with when they fail themselves.
+    private static let ownFailure: Int32 = 125
+
+    static let configuration = CommandConfiguration(
+        commandName: "transaction",
+        abstract: "Run a command in a transaction of a mounted store.",
+        discussion: """
+            The command's working directory is a copy of the mount's root in which it alone works. \
+            Where it ends with status 0, all that it did there happens at once; otherwise nothing. \
+            If other clients have changed what it rests on, it is run again on a new copy. \
+            $XSFS_TRANSACTION is the directory.
+
+            Status: that of the command; 75 where each try met a conflict; 125 where the \
+            transaction cannot be begun or committed, 126 and 127 where the command cannot be run \
+            or is not found; 128 and the number of the signal that ended it.
+            """
+    )
+
+    @Option(
+        help: ArgumentHelp("How often to run the command again after a conflict.", valueName: "n")
+    )
+    var retries = 31
+
+    @Argument(help: "Where the store is mounted.", completion: .directory)
+    var mountpoint: String
+
+    @Argument(parsing: .postTerminator, help: "The command, after --.")
+    var command: [String]
+
+    func validate() throws {
+        guard retries >= 0 else { throw ValidationError("--retries cannot be negative") }
+        guard !command.isEmpty else { throw ValidationError("no command follows --") }
+    }
+
+    func run() throws {
+        let place = try absolutePath(mountpoint) + "/.txn"
+        var pause: UInt32 = 1000
+        for attempt in 0...retries {
+            let directory = "\(place)/command-\(getpid())-\(attempt)"
+            guard mkdir(directory, 0o700) == 0 else {
+                throw failure("cannot begin a transaction in \(place)")
+            }
+            let status: Int32
+            do {
+                status = try ForegroundProcess.run(command, in: directory)
+            } catch {
+                rmdir(directory)
+                throw error
+            }
+            guard status == 0 else {
+                rmdir(directory)
+                throw ExitCode(status)
+            }
+            if rename(directory, place + "/commit") == 0 { return }
+            guard errno == EAGAIN else { throw failure("cannot commit") }
+            // Whoever was in the way may be many: each waits for another while.
+            usleep(UInt32.random(in: pause / 2...pause))
+            pause = min(pause * 2, 200_000)
+        }
+        throw CommandError(
+            "other clients were in the way \(retries + 1) times; \(place)/.conflict tells of the last",
+            status: Self.conflict
+        )
+    }
+
+    private func failure(_ what: String) -> CommandError {
+        CommandError("\(what): \(Errno(rawValue: errno))", status: Self.ownFailure)
+    }
+}

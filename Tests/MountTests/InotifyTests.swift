@@ -1,0 +1,246 @@
+import Glibc
+import MountSupport
+import Testing
+
+/// What inotify tells of changes that others make.
+struct InotifyTests {
+    private static let tools = "source \"$TOOLS/events.bash\"\n"
+
+    @Test(arguments: StoreKind.allCases)
+    func everyChangeOfAnotherClientIsTold(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    xenstore-write /t/key v /t/d/x 1 /t/e ''
+                    watch -r $M/t
+                    xenstore-write /t/key w; told 'MODIFY t/key' 'CLOSE_WRITE,CLOSE t/key'
+                    # The same value again is a write, too.
+                    xenstore-write /t/key w; told 'MODIFY t/key' 'CLOSE_WRITE,CLOSE t/key'
+                    xenstore-write /t/new n
+                    told 'CREATE t/new' 'MODIFY t/new' 'CLOSE_WRITE,CLOSE t/new'
+                    xenstore-chmod /t/key r0; told 'ATTRIB t/key'
+                    xenstore-chmod /t/d r0; told 'ATTRIB,ISDIR t/d' 'ATTRIB,ISDIR t/d/'
+                    # One event of the store makes a directory and the key in it.
+                    xenstore-write /t/d/y/z 1; told 'CREATE,ISDIR t/d/y'
+                    # When inotifywait has seen that, it watches the new directory, too.
+                    sleep 0.2
+                    xenstore-write /t/d/y/z 2; told 'MODIFY t/d/y/z' 'CLOSE_WRITE,CLOSE t/d/y/z'
+                    xenstore-rm /t/d/y/z; told 'DELETE t/d/y/z'
+                    xenstore-rm /t/new; told 'DELETE t/new'
+                    xenstore-rm /t/d; told 'DELETE t/d/x' 'DELETE,ISDIR t/d/y' 'DELETE,ISDIR t/d'
+                    # A file gets a child, and is a directory.
+                    xenstore-write /t/e/child 1; told 'DELETE t/e' 'CREATE,ISDIR t/e'
+                    sleep 0.2
+                    xenstore-write /t/e own
+                    told 'CREATE t/e/.value' 'MODIFY t/e/.value' 'CLOSE_WRITE,CLOSE t/e/.value'
+                    nothing_else t/end
+                    """
+            )
+        }
+    }
+
+    /// The kernel knows the directory, and nothing of what is in it.
+    @Test(arguments: StoreKind.allCases)
+    func theFirstChangeIsToldForWhatItIs(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    xenstore-write /t/a 1 /t/b 2 /t/c 3 /t/d/x 4
+                    watch $M/t
+                    xenstore-chmod /t/a r0; told 'ATTRIB t/a'
+                    xenstore-rm /t/b; told 'DELETE t/b'
+                    xenstore-write /t/c 4; told 'MODIFY t/c' 'CLOSE_WRITE,CLOSE t/c'
+                    xenstore-chmod /t/d r0; told 'ATTRIB,ISDIR t/d'
+                    # Below a directory that is not watched.
+                    xenstore-write /t/d/x 5 /t/d/y 6; xenstore-rm /t/d/x
+                    xenstore-rm /t/d; told 'DELETE,ISDIR t/d'
+                    nothing_else t/end
+                    watch $M
+                    xenstore-write /top 1
+                    told 'CREATE top' 'MODIFY top' 'CLOSE_WRITE,CLOSE top'
+                    xenstore-chmod /tool r0; told 'ATTRIB,ISDIR tool'
+                    nothing_else end
+                    watch $M/t/c
+                    xenstore-write /t/c 5; told 'MODIFY t/c' 'CLOSE_WRITE,CLOSE t/c'
+                    """
+            )
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func aChangeThroughTheMountIsToldOnce(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    xenstore-write /t/d/x 1
+                    watch -r $M/t
+                    echo 1 > t/own; told 'CREATE t/own' 'MODIFY t/own' 'CLOSE_WRITE,CLOSE t/own'
+                    echo 2 >> t/own; told 'MODIFY t/own' 'CLOSE_WRITE,CLOSE t/own'
+                    chmod 644 t/own; told 'ATTRIB t/own'
+                    mv t/own t/moved; told 'MOVED_FROM t/own' 'MOVED_TO t/moved'
+                    rm t/moved; told 'DELETE t/moved'
+                    mkdir t/dir; told 'CREATE,ISDIR t/dir'
+                    rmdir t/dir; told 'DELETE,ISDIR t/dir'
+                    mv t/d t/e; told 'MOVED_FROM,ISDIR t/d' 'MOVED_TO,ISDIR t/e'
+                    mv t/e t/d; told 'MOVED_FROM,ISDIR t/e' 'MOVED_TO,ISDIR t/d'
+                    echo 5 > t/.tmp; mv t/.tmp t/key
+                    told 'CREATE t/.tmp' 'MODIFY t/.tmp' 'CLOSE_WRITE,CLOSE t/.tmp' \\
+                        'MOVED_FROM t/.tmp' 'MOVED_TO t/key'
+                    setfattr -n user.xenstore.perms -v n0,r5 t/key; told 'ATTRIB t/key'
+                    # What another client does in between is told.
+                    xenstore-write /t/key 6; told 'MODIFY t/key' 'CLOSE_WRITE,CLOSE t/key'
+                    nothing_else t/end
+                    """
+            )
+        }
+    }
+
+    @Test(arguments: StoreKind.remote)
+    func transactionsAndOtherMountsAreTold(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    mkdir $T/second && "$XSFS" --socket "$S" $T/second || exit
+                    xenstore-write /t/a 1 /t/b 1
+                    watch $M/t
+                    python3 -c '
+                    import os, sys
+                    sys.path.insert(0, os.environ["TOOLS"])
+                    from xenstore import Store
+                    Store(os.environ["S"]).transaction({"/t/a": 2, "/t/b": None, "/t/c": 3})'
+                    for i in 1 2 3 4 5 6; do tail -n +$((seen + 1)) $T/told; sleep 0.1; done |
+                        sed "s| $M/| |" | sort -u
+                    seen=$(grep -c '' $T/told)
+                    echo 1 > $T/second/t/d; told 'CREATE t/d' 'MODIFY t/d' 'CLOSE_WRITE,CLOSE t/d'
+                    # Another client's empty key shows as a file.
+                    mkdir $T/second/t/e; told 'CREATE t/e'
+                    rm $T/second/t/d; told 'DELETE t/d'
+                    nothing_else t/end
+                    fusermount3 -u $T/second
+                    """,
+                prints: """
+                    CLOSE_WRITE,CLOSE t/a
+                    CLOSE_WRITE,CLOSE t/c
+                    CREATE t/c
+                    DELETE t/b
+                    MODIFY t/a
+                    MODIFY t/c
+
+                    """
+            )
+        }
+    }
+
+    @Test func withNoinotifyNobodyIsTold() async throws {
+        try await withMount(.served, MountSettings(options: "noinotify")) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    xenstore-write /t/key v
+                    watch $M/t
+                    xenstore-write /t/key w /t/new x; xenstore-rm /t/new; cat t/key
+                    echo own >> t/key; told 'MODIFY t/key' 'CLOSE_WRITE,CLOSE t/key'
+                    """,
+                prints: "w\n"
+            )
+        }
+    }
+
+    /// What the kernel is told late must not take what a program has made since.
+    @Test(arguments: StoreKind.allCases)
+    func aDirectoryThatIsMadeAgainStays(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect("\"$TOOLS/remake\" \"$S\" 500", limit: .seconds(60))
+        }
+    }
+
+    /// The process that makes the kernel tell is killed again and again.
+    @Test(arguments: [StoreKind.embedded, .xenstored])
+    func thePokerIsReplaced(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    pokers() { pgrep -x -P "$(pgrep -x -P \(mount.daemon.id) xsfs-guard)" xsfs-poker; }
+                    xenstore-write /t/key v
+                    watch $M/t
+                    for i in 1 2 3 4 5; do
+                        old=$(pokers)
+                        for n in 1 2 3 4 5 6 7 8 9; do xenstore-write /t/key $i$n; done &
+                        kill -KILL $old; wait $!
+                        xenstore-write /t/new$i ''
+                        until grep -q "CREATE $M/t/new$i" $T/told; do sleep 0.01; done
+                        until [ -n "$(pokers)" ] && [ "$(pokers)" != "$old" ]; do sleep 0.01; done
+                    done
+                    grep -c CREATE $T/told
+                    """,
+                prints: "5\n"
+            )
+        }
+    }
+
+    @Test(arguments: [StoreKind.embedded, .xenstored])
+    func unmountingWorksWhileThereAreChanges(kind: StoreKind) async throws {
+        try await withMount(kind, MountSettings(mayBeKilled: true)) { mount in
+            let storm = try await mount.shell.start(
+                "cd /; while xenstore-write /t/a 1 /t/b/c 1; do xenstore-rm /t/b; done"
+            )
+            try await mount.expect(
+                """
+                until [ -d t/b ]; do :; done
+                touch $T/told; inotifywait -q -m $M/t >$T/told & watcher=$!
+                until [ "$(grep -c '' $T/told)" -gt 100 ]; do sleep 0.01; done
+                cd / && kill $watcher && wait $watcher 2>/dev/null
+                fusermount3 -u $M && ! grep -q " $M " /proc/self/mounts
+                """
+            )
+            #expect(try await mount.daemon.wait(upTo: .seconds(10)) == .exited(0))
+            storm.killGroup()
+            _ = try await storm.wait(upTo: .seconds(5))
+        }
+    }
+
+    /// A thousand keys come and go while others look at their names all the time.
+    @Test(arguments: StoreKind.allCases)
+    func noneIsMissingAndNoneInvented(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    xenstore-write /t/first 1
+                    watch $M/t
+                    touch $T/go
+                    for i in 1 2; do
+                        while [ -e $T/go ]; do
+                            stat t/k{0..99} t/d{0..99}
+                        done >/dev/null 2>&1 &
+                    done
+                    python3 -c '
+                    import os, sys, time
+                    sys.path.insert(0, os.environ["TOOLS"])
+                    from xenstore import Store
+                    def told(kind, count):
+                        deadline = time.monotonic() + 10
+                        while True:
+                            with open(os.environ["T"] + "/told") as file:
+                                lines = [line.split()[1] for line in file if line.startswith(kind)]
+                            if len(lines) >= count or time.monotonic() > deadline: break
+                            time.sleep(0.01)
+                        if len(lines) != count or len(set(lines)) != 200:
+                            print(kind, len(lines), "of", len(set(lines)), "and not", count)
+                    store = Store(os.environ["S"])
+                    for turn in range(1, 6):
+                        for i in range(100):
+                            store.write(f"/t/k{i}", i)
+                            store.write(f"/t/d{i}/x", i)
+                        told("CREATE", 200 * turn)
+                        for i in range(100):
+                            store.remove(f"/t/k{i}")
+                            store.remove(f"/t/d{i}")
+                        told("DELETE", 200 * turn)'
+                    rm $T/go
+                    seen=$(grep -c '' $T/told)
+                    nothing_else t/end
+                    """,
+                limit: .seconds(60)
+            )
+        }
+    }
+}

@@ -1,0 +1,206 @@
+import Glibc
+import MountSupport
+import Testing
+
+/// Transactions as shells and programs use them.
+///
+/// `XSFS_COUNTER=TURNS` sets how often each of eight shells counts.
+struct TransactionTests {
+    private static let turns = getenv("XSFS_COUNTER").flatMap { Int(String(cString: $0)) } ?? 20
+    private static let stores: [StoreKind] = [.embedded, .xenstored, .oxenstored]
+
+    @Test(.timeLimit(.minutes(20)), arguments: stores)
+    func eightShellsCountTogether(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                echo 0 > counter
+                for shell in 1 2 3 4 5 6 7 8; do
+                    for turn in $(seq \(Self.turns)); do
+                        "$XSFS" transaction --retries 1000 "$M" -- \
+                            sh -c 'echo $(($(cat counter) + 1)) > counter' || exit
+                    done &
+                done
+                wait; cat counter; ls -A .txn
+                """,
+                prints: "\(8 * Self.turns)\n",
+                limit: .seconds(20 + 10 * Self.turns)
+            )
+            try await mount.expectSameAsStore()
+        }
+    }
+
+    /// Whose reading commits has read one moment's values. (C xenstored shows a key that was not
+    /// read yet as it is by then, and tells of that by the conflict.)
+    @Test(arguments: stores)
+    func aTransferIsNeverSeenHalfDone(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir t; echo 100 > t/a; echo 0 > t/b
+                for turn in $(seq 20); do
+                    "$XSFS" transaction --retries 1000 "$M" -- sh -c '
+                        echo $(($(cat t/a) - 1)) > t/a; echo $(($(cat t/b) + 1)) > t/b' || exit
+                done &
+                until [ "$(cat t/b)" = 20 ]; do
+                    mkdir .txn/reader
+                    sum=$(($(cat .txn/reader/t/a) + $(cat .txn/reader/t/b)))
+                    mv .txn/reader .txn/commit 2> $T/conflict || continue
+                    [ $sum = 100 ] || echo "the sum is $sum"
+                done
+                wait; cat t/a t/b
+                """,
+                prints: "80\n20\n",
+                limit: .seconds(120)
+            )
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func toolsWorkInside(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir t t/d t/d/e; echo 1 > t/d/a; echo 2 > t/d/e/b; chmod 644 t/d/a
+                setfacl -m u:5:rw t/d/e/b
+                cd .txn; mkdir x; cd x/t
+                cp -a d copy; diff -r d copy && getfacl -cn copy/e/b | grep user:5
+                sed -i s/1/one/ copy/a; cat copy/a; printf '3\\n4\\n' > c; sort -r c -o c; cat c
+                setfacl -m u:6:r copy/a; mv copy moved; rm -r d; rm -r c
+                mkdir packed; tar c --acls --xattrs moved | tar x -C packed --acls --xattrs; find . -type f | sort
+                xenstore-exists /t/moved || echo unseen; ls "$M/t"
+                cd ../..; mv x commit; ls "$M/t"; xenstore-read /t/packed/moved/a
+                """,
+                prints: """
+                    user:5:rw-
+                    one
+                    4
+                    3
+                    ./moved/a
+                    ./moved/e/b
+                    ./packed/moved/a
+                    ./packed/moved/e/b
+                    unseen
+                    d
+                    moved
+                    packed
+                    one
+
+                    """
+            )
+            try await mount.expect("xenstore-ls -p /t/moved | grep -c r6", prints: "1\n")
+            try await mount.expectSameAsStore()
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func whatIsOpenInAnEndedTransactionIsStale(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir t; echo 1 > t/a
+                mkdir .txn/x; exec 3< .txn/x/t/a 4>> .txn/x/t/a; rmdir .txn/x
+                { cat <&3; echo 2 >&4; exec 3>&- 4>&-
+                mkdir .txn/x; cd .txn/x/t; mv ../../x ../../commit; ls; } 2>&1 | grep -c "Stale file"
+                """,
+                prints: "3\n"
+            )
+            try await mount.expect("cat t/a; ls -A .txn", prints: "1\n")
+            // Nothing keeps the mount.
+            try await mount.expect(
+                "mkdir .txn/left; mkdir .txn/over; ls .txn",
+                prints: "left\nover\n"
+            )
+        }
+    }
+
+    /// mv(1) says what happened, and the loop of the manual goes on by itself.
+    @Test(arguments: StoreKind.allCases)
+    func aConflictIsToldByMv(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                "mkdir t; echo 1 > t/a; mkdir .txn/x; cat .txn/x/t/a",
+                prints: "1\n"
+            )
+            try await mount.expect("xenstore-write /t/a 2; echo 3 > .txn/x/t/a")
+            try await mount.expect(
+                "mv .txn/x .txn/commit",
+                fails: "Resource temporarily unavailable"
+            )
+            try await mount.expect("cat .txn/.conflict", prints: "x: /t/a was changed meanwhile\n")
+            try await mount.expect("mkdir .txn/x; ls -A .txn", prints: "x\n")
+            try await mount.expect(
+                """
+                echo 4 > .txn/x/t/a; mv .txn/x .txn/commit; cat t/a
+                mkdir .txn/x; mv .txn/x .txn/commit; ls -A .txn
+                """,
+                prints: "4\n"
+            )
+        }
+    }
+
+    @Test
+    func theCommandsStatusIsTold() async throws {
+        try await withMount(.embedded) { mount in
+            try await mount.expect(
+                """
+                run() { "$XSFS" transaction "$@" 2>&1; echo "$?"; }
+                run "$M" -- sh -c 'echo 1 > k'; cat k
+                run "$M" -- sh -c 'echo 2 > k; exit 3'
+                run "$M" -- sh -c 'echo 2 > k; kill -KILL $$'
+                run "$M" -- no-such-command
+                run "$M" -- /
+                run "$T" -- true | sed s:$T:PLACE:
+                run --retries 2 "$M" -- sh -c 'cat k >&2; xenstore-write /k other; echo 2 > k' |
+                    sed s:$M:MOUNT:
+                cat k; ls -A .txn
+                """,
+                prints: """
+                    0
+                    1
+                    3
+                    137
+                    xsfs: cannot run no-such-command: No such file or directory
+                    127
+                    xsfs: cannot run /: Permission denied
+                    126
+                    xsfs: cannot begin a transaction in PLACE/.txn: No such file or directory
+                    125
+                    1
+                    other
+                    other
+                    xsfs: other clients were in the way 3 times; MOUNT/.txn/.conflict tells of the last
+                    75
+                    other
+
+                    """
+            )
+        }
+    }
+
+    @Test(arguments: StoreKind.remote)
+    func aStoreThatIsStartedAgainHasLostThem(kind: StoreKind) async throws {
+        let settings = MountSettings(tolerated: ["lost the", "could not", "closing"])
+        try await withMount(kind, settings) { mount in
+            try await mount.expect("mkdir .txn/x; echo 1 > .txn/x/k")
+            try await #require(mount.store).stop()
+            let again = try await TestStore.start(kind, in: mount.shell)
+            let result = await Result(catching: {
+                try await eventually("the mount works again") {
+                    try await mount.run("ls").output.contains("tool")
+                }
+                try await mount.expect("mkdir .txn/y; ls .txn", prints: "x\ny\n")
+                try await mount.expect(
+                    "mv .txn/x .txn/commit",
+                    fails: "Resource temporarily unavailable"
+                )
+                try await mount.expect(
+                    "echo 2 > .txn/y/k; mv .txn/y .txn/commit; cat k",
+                    prints: "2\n"
+                )
+            })
+            try await again.stop()
+            try result.get()
+        }
+    }
+}
