@@ -117,7 +117,7 @@ struct MountedSurface: Surface {
     }
 
     func attribute(_ name: String, of path: String) async throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: 4096)
+        var bytes = [UInt8](repeating: 0, count: 65536)
         let count = try check(call_getxattr(mountpoint + path, name, &bytes, bytes.count))
         return Array(bytes[..<count])
     }

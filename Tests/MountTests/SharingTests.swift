@@ -116,6 +116,31 @@ struct SharingTests {
         }
     }
 
+    /// Whose a file and a directory are, and for whom: of domain 5, and readable to domain 6.
+    @Test(
+        arguments: [
+            (nil, "5:0:640 5:0:750"), ("uid=7", "7:0:640 7:0:750"),
+            ("uid=7,gid=8,umask=027", "7:8:640 7:8:750"), ("umask=077", "5:0:600 5:0:700"),
+            ("gid=8,umask=0", "5:8:640 5:8:750"), ("allow_other", "0:0:600 0:0:700"),
+            ("allow_other,uid=7,gid=8", "7:8:600 7:8:700"),
+            ("allow_other,umask=0", "0:0:640 0:0:750"),
+            ("allow_other,uid=7,umask=027", "7:0:640 7:0:750"),
+            ("allow_other,owner=domid", "5:0:640 5:0:750"),
+        ] as [(String?, String)]
+    )
+    func optionsSayWhoseFilesAre(options: String?, shown: String) async throws {
+        try await withMount(.served, MountSettings(options: options)) { mount in
+            try await mount.expect(
+                """
+                xenstore-write /file v /directory/x 1
+                xenstore-chmod /file n5 r6 && xenstore-chmod /directory n5 r6
+                stat -c %u:%g:%a file directory | xargs
+                """,
+                prints: shown + "\n"
+            )
+        }
+    }
+
     /// What mount(8) runs for `mount -t xsfs` and for a line of fstab(5).
     @Test func theHelperOfMountPassesOn() async throws {
         try await withMount(.xenstored) { mount in

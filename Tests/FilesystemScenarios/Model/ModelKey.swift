@@ -25,10 +25,16 @@ final class ModelKey {
 
     /// Nil where SEMANTICS.md leaves it open.
     var view: View? {
-        if !children.isEmpty || isKept { return .directory }
-        if isUncertain { return nil }
+        if !children.isEmpty || isKept && value.isEmpty { return .directory }
+        // It stays a directory while the kernel knows it, and no longer.
+        if isUncertain || isKept { return nil }
         if !value.isEmpty { return .file }
         return viewWhenEmpty ?? .file
+    }
+
+    /// The mount has shown it as a file, where that was open.
+    func wasShownAsFile() {
+        isKept = false
     }
 
     /// The mount has been asked for it.

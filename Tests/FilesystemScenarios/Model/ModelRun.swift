@@ -109,6 +109,11 @@ final class ModelRun {
         if let expected = model.take(.status(name)), shown != expected {
             return "\(name) is \(shown), not \(expected)"
         }
+        if case .status(let status) = shown, status.view == .file, let key = model.key(at: path),
+            key.view == nil
+        {
+            key.wasShownAsFile()
+        }
         let key = surface.key(base + name)
         let answers = await surface.store.send([.read(key), .getPermissions(key)], in: .none)
         let stored: String
