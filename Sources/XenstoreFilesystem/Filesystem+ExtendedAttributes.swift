@@ -21,6 +21,7 @@ extension Filesystem {
         guard let attribute = KeyAttribute(rawValue: name) else {
             throw Self.error(forUnknown: name)
         }
+        guard streams.find(inode) == nil else { throw .noData }
         if let file = scratch.find(inode) {
             let value = options.valueForm.value(of: file.content)
             return try content(of: attribute, .file, permissions: file.permissions) { value }

@@ -12,6 +12,8 @@ public struct FilesystemEnvironment {
     public var notify: (KernelNotification) -> Void
     /// Takes an error that no system call can report any more.
     public var report: (String) -> Void
+    /// Which store it is, for who asks.
+    public var store = StoreDescription(address: "", transport: "")
     /// Hands over the events that the store has sent by now, without waiting; false where that
     /// cannot be done at this moment.
     public var takeEvents: () -> Bool
@@ -52,4 +54,17 @@ public struct FilesystemEnvironment {
 public enum KernelNotification: Hashable, Sendable {
     /// That this name in this directory leads where it led.
     case name(directory: InodeNumber, name: String)
+}
+
+/// Which store is mounted, and by what way it is reached.
+public struct StoreDescription: Hashable, Sendable {
+    /// The path of a socket or device; empty for a store in this process.
+    public var address: String
+    /// `socket`, `device` or `embedded`.
+    public var transport: String
+
+    public init(address: String, transport: String) {
+        self.address = address
+        self.transport = transport
+    }
 }

@@ -14,9 +14,6 @@ final class MountDaemon {
     /// How long the end waits for what programs have asked for and the store has not answered.
     private static let endTimeout = Duration.seconds(2)
 
-    /// How late a mount hears of changes that come by the hundred while no program asks for any.
-    private static let eventPause = Duration.milliseconds(10)
-
     let loop: EventLoop
     private let source: StoreSource
     private let mountpoint: Mountpoint
@@ -66,11 +63,7 @@ final class MountDaemon {
     private func startRemote(_ address: StoreAddress) async throws {
         let connection: StoreConnection
         do throws(Errno) {
-            connection = try StoreConnection(
-                to: address,
-                on: loop,
-                configuration: ConnectionConfiguration(eventPause: Self.eventPause)
-            )
+            connection = try StoreConnection(to: address, on: loop)
         } catch {
             throw CommandError("cannot connect to the \(address): \(error)")
         }
@@ -140,7 +133,7 @@ final class MountDaemon {
         var options = options.filesystem
         options.subtree = subtree
         options.asksForWriting = !isPrivileged
-        let environment = FilesystemEnvironment(
+        var environment = FilesystemEnvironment(
             now: { .now },
             elapsed: { [start = ContinuousClock.now] in .now - start },
             start: { [unowned self] work in begin(work) },
@@ -152,6 +145,7 @@ final class MountDaemon {
             readable: { [unowned self] handle in mount?.wake(handle) },
             mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) }
         )
+        environment.store = source.storeDescription
         return Spaces(access, options: options, environment: environment)
     }
 

@@ -1,5 +1,6 @@
 import Glibc
 import XenstoreClient
+import XenstoreFilesystem
 
 /// The store that is mounted.
 enum StoreSource {
@@ -11,6 +12,15 @@ enum StoreSource {
         switch self {
         case .remote(let address): address.path
         case .embedded: "embedded"
+        }
+    }
+
+    /// What `.xsfs/status` tells of it.
+    var storeDescription: StoreDescription {
+        switch self {
+        case .remote(.socket(let path)): StoreDescription(address: path, transport: "socket")
+        case .remote(.device(let path)): StoreDescription(address: path, transport: "device")
+        case .embedded: StoreDescription(address: "", transport: "embedded")
         }
     }
 

@@ -1,9 +1,17 @@
+import XenstoreProtocol
+
 /// What is in the mount beside the keys, by fixed numbers in ``SpaceID/control``.
 enum Control: UInt64 {
     /// `.txn`: a directory for each open transaction.
     case transactions = 1
     /// `.txn/.conflict`: why the last commit failed.
     case conflict = 2
+    /// `.xsfs`: what the mount and its store are asked and told beside keys.
+    case directory = 3
+    /// `.xsfs/ctl`: takes commands.
+    case commands = 4
+    /// `.xsfs/status`
+    case status = 5
 
     var inode: InodeNumber { SpaceID.control.outer(InodeNumber(rawValue: rawValue)) }
 
@@ -41,6 +49,16 @@ extension Spaces {
         in directory: InodeNumber
     ) throws(FilesystemError) -> Entry? {
         if directory == .root, name == ".txn" { return entry(Control.transactions.inode) }
+        if directory == .root, name == ".xsfs" { return entry(Control.directory.inode) }
+        if directory == Control.directory.inode {
+            switch name {
+            case "ctl": return entry(Control.commands.inode)
+            case "status": return entry(Control.status.inode)
+            case XenstorePath.introduceDomain.text: return store.entry(ofStream: .introduceDomain)
+            case XenstorePath.releaseDomain.text: return store.entry(ofStream: .releaseDomain)
+            default: throw .noEntry
+            }
+        }
         if directory == Control.transactions.inode {
             if name == ".conflict" { return entry(Control.conflict.inode) }
             guard let transaction = transaction(named: name) else { throw .noEntry }
@@ -74,7 +92,9 @@ extension Spaces {
     }
 
     private func makeAttributes(_ inode: InodeNumber) -> Attributes {
-        let isDirectory = inode == Control.transactions.inode || inode.own == .root
+        let isDirectory =
+            Control(inode) == .transactions || Control(inode) == .directory
+            || SpaceID(of: inode) != .control && inode.own == .root
         let userID: UInt32 =
             switch store.options.ownership {
             case .domain: 0
@@ -83,12 +103,16 @@ extension Spaces {
         return Attributes(
             inode: inode,
             view: isDirectory ? .directory : .file,
-            mode: (isDirectory ? 0o700 : 0o400) & ~store.options.umask,
+            mode: mode(inode, isDirectory: isDirectory) & ~store.options.umask,
             userID: userID,
             groupID: store.options.groupID,
             size: text(of: inode).count,
             modified: environment.now()
         )
+    }
+
+    private func mode(_ inode: InodeNumber, isDirectory: Bool) -> UInt32 {
+        isDirectory ? 0o700 : Control(inode) == .commands ? 0o600 : 0o400
     }
 
     /// The content of a file that is no tree's, as of now.
@@ -102,14 +126,25 @@ extension Spaces {
     func openControl(
         _ inode: InodeNumber,
         _ flags: OpenFlags
-    ) throws(FilesystemError) -> HandleID {
-        guard Control(inode) != .transactions else { throw .isDirectory }
-        guard !flags.contains(.write) else { throw .accessDenied }
-        if inode.own == Control.changes { _ = try find(SpaceID(of: inode)) }
-        return SpaceID.control.outer(texts.insert(text(of: inode)))
+    ) async throws(FilesystemError) -> HandleID {
+        let file: ControlFile
+        switch Control(inode) {
+        case .transactions, .directory: throw .isDirectory
+        case .commands:
+            file = ControlFile(content: Array(StoreCommand.help.utf8), takesCommands: true)
+        case .status:
+            guard !flags.contains(.write) else { throw .accessDenied }
+            file = ControlFile(content: await status(), takesCommands: false)
+        case .conflict, nil:
+            guard !flags.contains(.write) else { throw .accessDenied }
+            if inode.own == Control.changes { _ = try find(SpaceID(of: inode)) }
+            file = ControlFile(content: text(of: inode), takesCommands: false)
+        }
+        return SpaceID.control.outer(files.insert(file))
     }
 
     func openControlDirectory(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
+        if Control(inode) == .directory { return openControlFiles() }
         guard Control(inode) == .transactions else { throw .notDirectory }
         let open = transactions.values.filter { !$0.hasEnded }.sorted { $0.name < $1.name }
         var targets: [(name: String, inode: InodeNumber)] = [(".", inode), ("..", .root)]
@@ -118,6 +153,27 @@ extension Spaces {
             DirectoryEntry(
                 name: target.name,
                 target: .known(target.inode, .directory),
+                nextOffset: index + 1
+            )
+        }
+        return SpaceID.control.outer(directories.insert(entries))
+    }
+
+    /// The names in `.xsfs`.
+    private func openControlFiles() -> HandleID {
+        let streams = [XenstorePath.introduceDomain, .releaseDomain].map { path in
+            // Its number is given when it is looked up.
+            (path.text, InodeNumber(rawValue: SpaceID.ownLimit - 2), View.file)
+        }
+        let listed: [(name: String, inode: InodeNumber, view: View)] =
+            [
+                (".", Control.directory.inode, .directory), ("..", .root, .directory),
+                ("ctl", Control.commands.inode, .file), ("status", Control.status.inode, .file),
+            ] + streams
+        let entries = listed.enumerated().map { index, target in
+            DirectoryEntry(
+                name: target.name,
+                target: .known(target.inode, target.view),
                 nextOffset: index + 1
             )
         }

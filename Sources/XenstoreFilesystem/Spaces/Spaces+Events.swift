@@ -32,7 +32,10 @@ extension Spaces {
 
     public func pokerHasEnded() { store.pokerHasEnded() }
 
-    public func isStream(_ handle: HandleID) -> Bool { store.isStream(handle) }
+    public func isStream(_ handle: HandleID) -> Bool {
+        guard SpaceID(of: handle) == .control else { return store.isStream(handle) }
+        return (try? files.find(handle.own))?.takesCommands ?? false
+    }
 
     public func isReadable(_ handle: HandleID) -> Bool { store.isReadable(handle) }
 
@@ -41,7 +44,10 @@ extension Spaces {
         count: Int,
         waits: Bool
     ) async throws(FilesystemError) -> ArraySlice<UInt8> {
-        try await store.readStream(handle, count: count, waits: waits)
+        guard SpaceID(of: handle) == .control else {
+            return try await store.readStream(handle, count: count, waits: waits)
+        }
+        return try files.find(handle.own).take(count)
     }
 
     public func endStreams() { store.endStreams() }

@@ -131,7 +131,7 @@ extension Spaces {
         _ flags: OpenFlags,
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
-        if isControl(inode) { return try openControl(inode, flags) }
+        if isControl(inode) { return try await openControl(inode, flags) }
         return try await route(inode) { tree, inode, space throws(FilesystemError) in
             space.outer(try await tree.open(inode, flags, by: caller))
         }
@@ -162,7 +162,7 @@ extension Spaces {
     {
         switch SpaceID(of: handle) {
         case .store: return try store.read(handle, offset: offset, count: count)
-        case .control: return try texts.find(handle.own).part(offset: offset, count: count)
+        case .control: return try files.find(handle.own).content.part(offset: offset, count: count)
         case let space:
             return try find(space).filesystem.read(handle.own, offset: offset, count: count)
         }
@@ -173,7 +173,7 @@ extension Spaces {
         to handle: HandleID,
         offset: Int
     ) async throws(FilesystemError) {
-        guard SpaceID(of: handle) != .control else { throw .badHandle }
+        guard SpaceID(of: handle) != .control else { return try await command(bytes, handle) }
         try await route(handle) { tree, handle, _ throws(FilesystemError) in
             try await tree.write(bytes, to: handle, offset: offset)
         }
@@ -191,7 +191,7 @@ extension Spaces {
     }
 
     public func release(_ handle: HandleID) async {
-        if SpaceID(of: handle) == .control { _ = texts.remove(handle.own) }
+        if SpaceID(of: handle) == .control { _ = files.remove(handle.own) }
         // What an ended transaction was still to be given is given up with it.
         await tree(SpaceID(of: handle))?.release(handle.own)
     }

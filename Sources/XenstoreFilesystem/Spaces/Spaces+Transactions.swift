@@ -1,7 +1,7 @@
 package import XenstoreProtocol
 
 extension Spaces {
-    func transaction(named name: String) -> TransactionSpace<Access>? {
+    func transaction(named name: String) -> TransactionSpace<MeasuredAccess<Access>>? {
         transactions.values.first { $0.name == name && !$0.hasEnded }
     }
 
@@ -76,7 +76,9 @@ extension Spaces {
         transaction.name = newName
     }
 
-    private func commit(_ transaction: TransactionSpace<Access>) async throws(FilesystemError) {
+    private func commit(_ transaction: TransactionSpace<MeasuredAccess<Access>>)
+        async throws(FilesystemError)
+    {
         transaction.hasEnded = true
         defer { transactions[transaction.id] = nil }
         let name = transaction.name
@@ -106,7 +108,7 @@ extension Spaces {
     }
 
     private func conflict(
-        of transaction: TransactionSpace<Access>,
+        of transaction: TransactionSpace<MeasuredAccess<Access>>,
         _ reason: String
     ) -> FilesystemError {
         lastConflict = "\(transaction.name): \(reason)\n"
@@ -114,7 +116,7 @@ extension Spaces {
         return .again
     }
 
-    private func abort(_ transaction: TransactionSpace<Access>) {
+    private func abort(_ transaction: TransactionSpace<MeasuredAccess<Access>>) {
         transaction.hasEnded = true
         transactions[transaction.id] = nil
         // Nobody waits for it: it cannot fail in a way that matters.

@@ -4,13 +4,15 @@ public import XenstoreProtocol
 ///
 /// Each tree is a filesystem of its own; here is only whose a number is. Belongs to one thread.
 public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
-    let access: Access
-    let store: Filesystem<Access>
+    let access: MeasuredAccess<Access>
+    let store: Filesystem<MeasuredAccess<Access>>
     let environment: FilesystemEnvironment
-    var transactions: [SpaceID: TransactionSpace<Access>] = [:]
+    var transactions: [SpaceID: TransactionSpace<MeasuredAccess<Access>>] = [:]
     var nextSpace = SpaceID.firstTransaction
     var directories = HandleTable<[DirectoryEntry]>()
-    var texts = HandleTable<[UInt8]>()
+    var files = HandleTable<ControlFile>()
+    /// When the connection was made; nil without one.
+    private(set) var connectedSince: Timestamp?
     /// Why the last commit failed.
     var lastConflict = ""
     /// The transaction whose commit failed last.
@@ -21,6 +23,7 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
         options: FilesystemOptions = FilesystemOptions(),
         environment: FilesystemEnvironment
     ) {
+        let access = MeasuredAccess(access, elapsed: environment.elapsed)
         self.access = access
         self.environment = environment
         store = Filesystem(access, options: options, environment: environment)
@@ -32,11 +35,19 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
     public var watchToken: [UInt8] { store.watchToken }
 
     /// A connection is there.
-    public func connected() async { await store.connected() }
+    public func connected() async {
+        connectedSince = environment.now()
+        await store.connected()
+    }
 
     /// The connection is lost, and with it all transactions.
     public func disconnected() {
+        connectedSince = nil
         store.disconnected()
+        loseTransactions()
+    }
+
+    func loseTransactions() {
         for transaction in transactions.values {
             transaction.isLost = true
         }
@@ -89,7 +100,8 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
     }
 
     /// The transaction of a tree.
-    func find(_ space: SpaceID) throws(FilesystemError) -> TransactionSpace<Access> {
+    func find(_ space: SpaceID) throws(FilesystemError) -> TransactionSpace<MeasuredAccess<Access>>
+    {
         guard let transaction = transactions[space], !transaction.hasEnded else { throw .stale }
         return transaction
     }
