@@ -25,19 +25,13 @@ public struct ConnectionConfiguration: Hashable, Sendable {
     /// the watched path itself.
     public var pendingEventLimit: Int
 
-    /// How long events may gather before they are looked at, where they come by the hundred and
-    /// nothing is asked for; nil for never. A request, and ``StoreConnection/takeArrived()``, end
-    /// the wait.
-    public var eventPause: Duration?
-
     public init(
         outstandingLimit: Int = 1024,
         deviceOutstandingLimit: Int = 1,
         stallTimeout: Duration = .seconds(5),
         reconnectDelay: ClosedRange<Duration> = .milliseconds(10)...(.seconds(1)),
         reconnectPatience: Duration = .seconds(10),
-        pendingEventLimit: Int = 4096,
-        eventPause: Duration? = nil
+        pendingEventLimit: Int = 4096
     ) {
         self.outstandingLimit = outstandingLimit
         self.deviceOutstandingLimit = deviceOutstandingLimit
@@ -45,6 +39,5 @@ public struct ConnectionConfiguration: Hashable, Sendable {
         self.reconnectDelay = reconnectDelay
         self.reconnectPatience = reconnectPatience
         self.pendingEventLimit = pendingEventLimit
-        self.eventPause = eventPause
     }
 }

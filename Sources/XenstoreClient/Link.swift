@@ -28,9 +28,6 @@ final class Link {
     private var isDelivering = false
     private var isWaitingToWrite = false
     private var stallTimer: TimerID?
-    /// For one who is told of many changes and asks for nothing.
-    private var rest = EventRest()
-    private var restTimer: TimerID?
     private var hasProgressed = false
     /// Whether the store has ever answered.
     private(set) var hasAnswered = false
@@ -87,7 +84,6 @@ final class Link {
             throw .tooLarge
         }
         if case .transactionEnd = request { transactions[transaction] = nil }
-        endRest()
         scheduleFlush()
         watchForStall()
         return id
@@ -123,8 +119,6 @@ final class Link {
         isOpen = false
         if let source { loop.remove(source) }
         if let stallTimer { loop.cancel(stallTimer) }
-        if let restTimer { loop.cancel(restTimer) }
-        restTimer = nil
         transport.descriptor.closeIgnoringErrors()
         let error: XenstoreError = reason == .stalled ? .timedOut : .disconnected
         for waiter in machine.closed() {
@@ -172,31 +166,7 @@ final class Link {
     private func ready(_ readiness: Readiness) {
         if readiness.contains(.writable) { flush() }
         guard !readiness.isDisjoint(with: [.readable, .failed]) else { return }
-        if takeAvailable() > 0 { restIfBusy() }
-    }
-
-    // MARK: Resting
-
-    /// Where events come so fast that each wakes the process, lets them gather for a moment.
-    private func restIfBusy() {
-        guard let pause = configuration.eventPause, isOpen, let source, restTimer == nil,
-            machine.outstandingCount == 0, rest.begins(now: .now)
-        else { return }
-        loop.update(source, interest: [])
-        restTimer = loop.schedule(after: pause) { [unowned self] in
-            endRest()
-            _ = takeArrived()
-            rest.ended()
-            restIfBusy()
-        }
-    }
-
-    /// Waits for what comes again: the time is over, or there is an answer to wait for.
-    private func endRest() {
-        guard let timer = restTimer, let source else { return }
-        loop.cancel(timer)
-        restTimer = nil
-        loop.update(source, interest: isWaitingToWrite ? [.readable, .writable] : .readable)
+        _ = takeAvailable()
     }
 
     /// Takes what has arrived, without waiting.
@@ -253,7 +223,6 @@ final class Link {
                     loop.drainJobs()
                     // Which may have ended the connection, and whoever owns it.
                     guard isOpen else { return }
-                    rest.noteEvent()
                     onEvent(event)
                 case .violation(let violation):
                     throw violation

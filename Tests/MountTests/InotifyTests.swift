@@ -8,7 +8,7 @@ struct InotifyTests {
 
     @Test(arguments: StoreKind.allCases)
     func everyChangeOfAnotherClientIsTold(kind: StoreKind) async throws {
-        try await withMount(kind) { mount in
+        try await withMount(kind, MountSettings(options: "inotify")) { mount in
             try await mount.expect(
                 Self.tools + """
                     xenstore-write /t/key v /t/d/x 1 /t/e ''
@@ -42,7 +42,7 @@ struct InotifyTests {
     /// The kernel knows the directory, and nothing of what is in it.
     @Test(arguments: StoreKind.allCases)
     func theFirstChangeIsToldForWhatItIs(kind: StoreKind) async throws {
-        try await withMount(kind) { mount in
+        try await withMount(kind, MountSettings(options: "inotify")) { mount in
             try await mount.expect(
                 Self.tools + """
                     xenstore-write /t/a 1 /t/b 2 /t/c 3 /t/d/x 4
@@ -69,7 +69,7 @@ struct InotifyTests {
 
     @Test(arguments: StoreKind.allCases)
     func aChangeThroughTheMountIsToldOnce(kind: StoreKind) async throws {
-        try await withMount(kind) { mount in
+        try await withMount(kind, MountSettings(options: "inotify")) { mount in
             try await mount.expect(
                 Self.tools + """
                     xenstore-write /t/d/x 1
@@ -97,7 +97,7 @@ struct InotifyTests {
 
     @Test(arguments: StoreKind.remote)
     func transactionsAndOtherMountsAreTold(kind: StoreKind) async throws {
-        try await withMount(kind) { mount in
+        try await withMount(kind, MountSettings(options: "inotify")) { mount in
             try await mount.expect(
                 Self.tools + """
                     mkdir $T/second && "$XSFS" --socket "$S" $T/second || exit
@@ -131,8 +131,8 @@ struct InotifyTests {
         }
     }
 
-    @Test func withNoinotifyNobodyIsTold() async throws {
-        try await withMount(.served, MountSettings(options: "noinotify")) { mount in
+    @Test func withoutTheOptionNobodyIsTold() async throws {
+        try await withMount(.served) { mount in
             try await mount.expect(
                 Self.tools + """
                     xenstore-write /t/key v
@@ -146,7 +146,11 @@ struct InotifyTests {
     }
 
     @Test func whatChangedWithoutAConnectionIsTold() async throws {
-        let settings = MountSettings(tolerated: ["lost the socket"], usesProxy: true)
+        let settings = MountSettings(
+            options: "inotify",
+            tolerated: ["lost the socket"],
+            usesProxy: true
+        )
         try await withMount(.xenstored, settings) { mount in
             try await mount.expect(
                 Self.tools + """
@@ -176,7 +180,7 @@ struct InotifyTests {
     /// What the kernel is told late must not take what a program has made since.
     @Test(arguments: StoreKind.allCases)
     func aDirectoryThatIsMadeAgainStays(kind: StoreKind) async throws {
-        try await withMount(kind) { mount in
+        try await withMount(kind, MountSettings(options: "inotify")) { mount in
             try await mount.expect("\"$TOOLS/remake\" \"$S\" 500", limit: .seconds(60))
         }
     }
@@ -184,7 +188,7 @@ struct InotifyTests {
     /// The process that makes the kernel tell is killed again and again.
     @Test(arguments: [StoreKind.embedded, .xenstored])
     func thePokerIsReplaced(kind: StoreKind) async throws {
-        try await withMount(kind) { mount in
+        try await withMount(kind, MountSettings(options: "inotify")) { mount in
             try await mount.expect(
                 Self.tools + """
                     pokers() { pgrep -x -P "$(pgrep -x -P \(mount.daemon.id) xsfs-guard)" xsfs-poker; }
@@ -207,7 +211,7 @@ struct InotifyTests {
 
     @Test(arguments: [StoreKind.embedded, .xenstored])
     func unmountingWorksWhileThereAreChanges(kind: StoreKind) async throws {
-        try await withMount(kind, MountSettings(mayBeKilled: true)) { mount in
+        try await withMount(kind, MountSettings(options: "inotify", mayBeKilled: true)) { mount in
             let storm = try await mount.shell.start(
                 "cd /; while xenstore-write /t/a 1 /t/b/c 1; do xenstore-rm /t/b; done"
             )
@@ -229,7 +233,7 @@ struct InotifyTests {
     /// A thousand keys come and go while others look at their names all the time.
     @Test(arguments: StoreKind.allCases)
     func noneIsMissingAndNoneInvented(kind: StoreKind) async throws {
-        try await withMount(kind) { mount in
+        try await withMount(kind, MountSettings(options: "inotify")) { mount in
             try await mount.expect(
                 Self.tools + """
                     xenstore-write /t/first 1
