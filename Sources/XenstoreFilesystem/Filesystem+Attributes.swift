@@ -191,9 +191,8 @@ extension Filesystem {
             // Writers in place cut off what was longer: often nothing.
             guard size != file.content.count else { return }
             file.content.resize(to: size)
-            // The program has the file open: what it writes next is the same change. A creation
-            // that waits for a write goes on waiting.
-            if file.pending == .nothing { file.pending = .untilFlush }
+            // The program has the file open: what it writes next is the same change.
+            file.pending = .untilFlush
             return
         }
         let path = try node.path()

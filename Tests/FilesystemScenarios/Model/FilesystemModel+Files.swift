@@ -140,7 +140,7 @@ extension FilesystemModel {
             else { throw LeftOpen() }
             guard size != handle.content.count else { return }
             handle.content = handle.content.cut(to: size)
-            if handle.pending == .nothing { handle.pending = .untilClose }
+            handle.pending = .untilClose
         }
     }
 
