@@ -144,39 +144,30 @@ extension Spaces {
     }
 
     func openControlDirectory(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
-        if Control(inode) == .directory { return openControlFiles() }
-        guard Control(inode) == .transactions else { throw .notDirectory }
-        let open = transactions.values.filter { !$0.hasEnded }.sorted { $0.name < $1.name }
-        var targets: [(name: String, inode: InodeNumber)] = [(".", inode), ("..", .root)]
-        targets += open.map { ($0.name, $0.id.outer(.root)) }
-        let entries = targets.enumerated().map { index, target in
-            DirectoryEntry(
-                name: target.name,
-                target: .known(target.inode, .directory),
-                nextOffset: index + 1
-            )
+        let names: [(name: String, inode: InodeNumber, view: View)]
+        switch Control(inode) {
+        case .directory: names = controlFiles
+        case .transactions:
+            let open = transactions.values.filter { !$0.hasEnded }.sorted { $0.name < $1.name }
+            names = open.map { ($0.name, $0.id.outer(.root), .directory) }
+        default: throw .notDirectory
+        }
+        let dots = [(".", inode, View.directory), ("..", .root, .directory)]
+        let entries = (dots + names).enumerated().map { index, listed in
+            let (name, inode, view) = listed
+            return DirectoryEntry(name: name, target: .known(inode, view), nextOffset: index + 1)
         }
         return SpaceID.control.outer(directories.insert(entries))
     }
 
-    /// The names in `.xsfs`.
-    private func openControlFiles() -> HandleID {
-        let streams = [XenstorePath.introduceDomain, .releaseDomain].map { path in
-            // Its number is given when it is looked up.
-            (path.text, InodeNumber(rawValue: SpaceID.ownLimit - 2), View.file)
-        }
-        let listed: [(name: String, inode: InodeNumber, view: View)] =
-            [
-                (".", Control.directory.inode, .directory), ("..", .root, .directory),
-                ("ctl", Control.commands.inode, .file), ("status", Control.status.inode, .file),
-            ] + streams
-        let entries = listed.enumerated().map { index, target in
-            DirectoryEntry(
-                name: target.name,
-                target: .known(target.inode, target.view),
-                nextOffset: index + 1
-            )
-        }
-        return SpaceID.control.outer(directories.insert(entries))
+    /// What is in `.xsfs`.
+    private var controlFiles: [(name: String, inode: InodeNumber, view: View)] {
+        // The number of a stream is given when it is looked up.
+        let unknown = InodeNumber(rawValue: SpaceID.ownLimit - 2)
+        return [
+            ("ctl", Control.commands.inode, .file), ("status", Control.status.inode, .file),
+            (XenstorePath.introduceDomain.text, unknown, .file),
+            (XenstorePath.releaseDomain.text, unknown, .file),
+        ]
     }
 }

@@ -83,7 +83,7 @@ extension Spaces {
         defer { transactions[transaction.id] = nil }
         let name = transaction.name
         guard !transaction.isLost else {
-            throw conflict(of: transaction, "the connection to the store was lost")
+            throw conflict(of: transaction, "the store has lost it")
         }
         guard !transaction.access.isSpoilt else {
             access.post(.transactionEnd(commit: false), in: transaction.access.id)
@@ -121,12 +121,5 @@ extension Spaces {
         transactions[transaction.id] = nil
         // Nobody waits for it: it cannot fail in a way that matters.
         access.post(.transactionEnd(commit: false), in: transaction.access.id)
-    }
-
-    /// Forgets all open transactions, at the end of the mount.
-    public func endTransactions() {
-        for transaction in transactions.values {
-            abort(transaction)
-        }
     }
 }
