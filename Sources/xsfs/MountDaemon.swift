@@ -88,6 +88,7 @@ final class MountDaemon {
 
     private func startEmbedded(_ file: String?, _ socket: String?) async throws {
         let store = try EmbeddedStore(loading: file)
+        store.host.store.report = { [log] line in log.notice("\(line)") }
         if let socket { server = try listen(store, at: socket, on: loop) }
         let connection = InProcessConnection(host: store.host)
         let filesystem = makeFilesystem(

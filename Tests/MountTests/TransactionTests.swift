@@ -15,6 +15,9 @@ struct TransactionTests {
             try await mount.expect(
                 """
                 echo 0 > counter
+                for options in "-i 100" "-r 2"; do
+                    /usr/lib/xen-4.17/bin/test-xenstore $options > $T/xen 2>&1 || cat $T/xen
+                done &
                 for shell in 1 2 3 4 5 6 7 8; do
                     for turn in $(seq \(Self.turns)); do
                         "$XSFS" transaction --retries 1000 "$M" -- \
@@ -25,6 +28,38 @@ struct TransactionTests {
                 """,
                 prints: "\(8 * Self.turns)\n",
                 limit: .seconds(20 + 10 * Self.turns)
+            )
+            try await mount.expectSameAsStore()
+        }
+    }
+
+    /// rename(2) is EXDEV between a transaction and the store: mv copies, and removes.
+    @Test(arguments: StoreKind.allCases)
+    func mvCopiesIntoATransactionAndOutOfIt(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir -p t/d/e t2; echo 1 > t/d/e/a; printf '\\0\\n' > t/k; chmod 644 t/k
+                cd .txn; mkdir 'in and.out' y
+                python3 -c 'import os; os.rename("../t/d", "y/t/f")' 2>&1 | grep -o 'cross-device'
+                rmdir y; mv ../t/k 'in and.out/t/k2'; ls ../t; cat 'in and.out/.changes'
+                mkdir y; mv 'in and.out/t/k2' y/t/k3; cat 'in and.out/.changes' y/.changes
+                mv y/t/d ../t2; cat ../t2/d/e/a; ls ../t
+                mv y commit; ls ../t; stat -c %a ../t/k3; od -An -c ../t/k3; rmdir 'in and.out'
+                """,
+                prints: """
+                    cross-device
+                    d
+                    write /t/k2
+                    remove /t/k2
+                    write /t/k3
+                    1
+                    d
+                    k3
+                    644
+                      \\0  \\n
+
+                    """
             )
             try await mount.expectSameAsStore()
         }
