@@ -33,6 +33,42 @@ struct TransactionTests {
         }
     }
 
+    /// Streams of the mount and of the store tell of it when it is committed, and not before.
+    @Test(arguments: StoreKind.allCases)
+    func nobodyIsToldBeforeTheCommit(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir t; echo 1 > t/a
+                exec 5< t/.watch; cat <&5 > $T/told & cat=$!
+                xenstore-watch /t > $T/seen & watch=$!
+                until [ -s $T/seen ]; do :; done
+                mkdir .txn/x; echo 2 > .txn/x/t/a; echo 3 > .txn/x/t/b; rm .txn/x/t/a
+                cat .txn/x/.watch 2>&1 | grep -o 'not supported'
+                xenstore-write /t/marker 1
+                until grep -q marker $T/told && grep -q marker $T/seen; do :; done
+                cat $T/told; sed 1d $T/seen; rmdir .txn/x
+                mkdir .txn/y; echo 2 > .txn/y/t/a; echo 3 > .txn/y/t/b; mv .txn/y .txn/commit
+                until grep -q /t/b $T/told && grep -q /t/b $T/seen; do :; done
+                sed 1d $T/told; sed 1,2d $T/seen; cat t/a t/b
+                exec 5<&-; kill $cat $watch; wait $cat $watch || :
+                """,
+                prints: """
+                    not supported
+                    /t/marker
+                    /t/marker
+                    /t/a
+                    /t/b
+                    /t/a
+                    /t/b
+                    2
+                    3
+
+                    """
+            )
+        }
+    }
+
     /// rename(2) is EXDEV between a transaction and the store: mv copies, and removes.
     @Test(arguments: StoreKind.allCases)
     func mvCopiesIntoATransactionAndOutOfIt(kind: StoreKind) async throws {
