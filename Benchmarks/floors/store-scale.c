@@ -6,13 +6,15 @@
  *     store-scale transaction SOCKET PATH COUNT WARM-UP
  *     store-scale commit      SOCKET PATH COUNT WARM-UP
  *     store-scale fan-out     SOCKET PATH COUNT WATCHERS
+ *     store-scale idle        SOCKET PATH COUNT CONNECTIONS
  *
  * `fill` makes COUNT nodes below PATH, each with a value of eight bytes, BRANCHES at most in each,
  * with 64 requests on their way, and prints  count=... writes_per_second=...
  *
  * `write` times WRITEs of PATH, `transaction` the start of one and its end, `commit` the start and
  * the commit of an empty one, each one at a time. `fan-out` opens WATCHERS connections that watch PATH, and times from a WRITE of a
- * node below it until its reply and the events of all have come. They print, in nanoseconds,
+ * node below it until its reply and the events of all have come. `idle` opens CONNECTIONS that ask
+ * nothing, and times WRITEs of PATH beside them. They print, in nanoseconds,
  *     count=... p50_ns=... mean_ns=... p99_ns=...
  */
 #define _GNU_SOURCE
@@ -150,6 +152,17 @@ static void measure(void (*once)(int, const char *), int store, const char *what
     print_samples(samples, count);
 }
 
+static void idle(const char *socket_path, const char *path, size_t count, size_t connections)
+{
+    int store = connect_store(socket_path);
+    for (size_t i = 0; i < connections; i++) {
+        connect_store(socket_path);
+        /* Whoever connects waits in a short line: this lets the store take them out of it. */
+        write_once(store, path);
+    }
+    measure(write_once, store, path, count, count / 10);
+}
+
 /* ---- Many watchers --------------------------------------------------------------------------- */
 
 struct watcher {
@@ -218,7 +231,7 @@ static void fan_out(const char *socket_path, const char *root, size_t count, siz
 int main(int argc, char **argv)
 {
     if (argc != 6) {
-        fprintf(stderr, "usage: store-scale fill|write|transaction|commit|fan-out SOCKET PATH COUNT "
+        fprintf(stderr, "usage: store-scale fill|write|transaction|commit|fan-out|idle SOCKET PATH COUNT "
                         "N\n");
         return 2;
     }
@@ -228,6 +241,8 @@ int main(int argc, char **argv)
         fill(connect_store(argv[2]), path, count, last ? last : 1);
     else if (strcmp(mode, "write") == 0)
         measure(write_once, connect_store(argv[2]), path, count, last);
+    else if (strcmp(mode, "idle") == 0)
+        idle(argv[2], path, count, last);
     else if (strcmp(mode, "transaction") == 0)
         measure(begin_and_end, connect_store(argv[2]), "F", count, last);
     else if (strcmp(mode, "commit") == 0)

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 public import SystemPackage
 
-/// One thread that waits with poll(2) for descriptors, timers and work, and runs Swift tasks.
+/// One thread that waits with epoll(7) for descriptors, timers and work, and runs Swift tasks.
 ///
 /// Everything but ``submit(_:)``, ``stop()`` and the enqueueing of jobs belongs to the loop's
 /// thread. Tasks that prefer this executor begin, suspend and resume on that thread without a lock
@@ -15,6 +15,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     private struct Source {
         let id: SourceID
+        let descriptor: FileDescriptor
         let handler: (Readiness) -> Void
     }
 
@@ -25,10 +26,12 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         var isWoken = false
     }
 
-    private var descriptors: [pollfd] = []
+    private var poller: Poller
+    /// By the slots that the lower half of their numbers names. The upper half tells apart who had
+    /// a slot before.
     private var sources: [Source?] = []
-    private var nextSource: UInt64 = 1
-    private var hasRemovedSources = false
+    private var freeSlots: [Int] = []
+    private var generation: UInt64 = 0
 
     private var timers = TimerQueue<() -> Void>()
 
@@ -43,8 +46,9 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// Makes a loop that belongs to the calling thread until another calls ``run()``.
     ///
-    /// - Throws: the error of pipe(2).
+    /// - Throws: the error of pipe(2) or epoll_create1(2).
     public init() throws(Errno) {
+        poller = try Poller()
         let ends = try FileDescriptor.nonBlockingPipe()
         wakeReadEnd = ends.readEnd
         wakeWriteEnd = ends.writeEnd
@@ -88,14 +92,10 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         runReadyWork()
         let hasWork = !jobs.isEmpty || !laterWork.isEmpty
         let timeout = wait && !hasWork ? timers.millisecondsUntilFirst(now: .now) : 0
-        let count = poll(&descriptors, nfds_t(descriptors.count), timeout)
-        if count < 0, Errno.current != .interrupted {
-            preconditionFailure("poll failed: \(Errno.current)")
-        }
+        let count = poller.wait(milliseconds: timeout)
         // Before timers: where the process did not run for a while, what has come meanwhile counts.
-        if count > 0 { dispatch() }
+        dispatch(count)
         fireTimers()
-        if hasRemovedSources { forgetRemovedSources() }
     }
 
     private func fireTimers() {
@@ -108,12 +108,12 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         }
     }
 
-    private func dispatch() {
-        // Sources that a handler adds come behind this count, and are polled next time.
-        for index in 0..<descriptors.count where descriptors[index].revents != 0 {
-            let readiness = Readiness(rawValue: descriptors[index].revents)
-            descriptors[index].revents = 0
-            sources[index]?.handler(readiness)
+    private func dispatch(_ count: Int) {
+        for index in 0..<count {
+            let (id, readiness) = poller.event(index)
+            // A handler before may have removed it.
+            guard let source = source(id) else { continue }
+            source.handler(readiness)
             runReadyWork()
         }
     }
@@ -138,44 +138,40 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         for interest: Readiness,
         handler: @escaping (Readiness) -> Void
     ) -> SourceID {
-        let id = SourceID(rawValue: nextSource)
-        nextSource += 1
-        descriptors.append(
-            pollfd(fd: descriptor.rawValue, events: interest.rawValue, revents: 0)
-        )
-        sources.append(Source(id: id, handler: handler))
+        generation = (generation + 1) & UInt64(UInt32.max)
+        let slot = freeSlots.popLast() ?? sources.count
+        if slot == sources.count { sources.append(nil) }
+        let id = SourceID(rawValue: generation << 32 | UInt64(slot))
+        sources[slot] = Source(id: id, descriptor: descriptor, handler: handler)
+        do throws(Errno) {
+            try poller.add(descriptor, for: interest, as: id)
+        } catch {
+            // Whoever uses it finds out what is wrong with it.
+            later { [unowned self] in source(id)?.handler(.failed) }
+        }
         return id
     }
 
     /// Changes what a source waits for.
     public func update(_ id: SourceID, interest: Readiness) {
-        guard let index = index(of: id) else { return }
-        descriptors[index].events = interest.rawValue
+        guard let source = source(id) else { return }
+        poller.update(source.descriptor, interest: interest, of: id)
     }
 
-    /// Forgets a source. Its handler is not called again; the descriptor stays open.
+    /// Forgets a source, while its descriptor is open still. Its handler is not called again.
     public func remove(_ id: SourceID) {
-        guard let index = index(of: id) else { return }
-        // The arrays may be under iteration: a negative descriptor is ignored by poll.
-        sources[index] = nil
-        descriptors[index] = pollfd(fd: -1, events: 0, revents: 0)
-        hasRemovedSources = true
+        guard let source = source(id) else { return }
+        sources[Self.slot(id)] = nil
+        freeSlots.append(Self.slot(id))
+        poller.remove(source.descriptor)
     }
 
-    private func index(of id: SourceID) -> Int? {
-        sources.firstIndex { $0?.id == id }
-    }
+    private static func slot(_ id: SourceID) -> Int { Int(id.rawValue & UInt64(UInt32.max)) }
 
-    private func forgetRemovedSources() {
-        hasRemovedSources = false
-        var kept = 0
-        for index in sources.indices where sources[index] != nil {
-            sources[kept] = sources[index]
-            descriptors[kept] = descriptors[index]
-            kept += 1
-        }
-        sources.removeSubrange(kept...)
-        descriptors.removeSubrange(kept...)
+    private func source(_ id: SourceID) -> Source? {
+        let slot = Self.slot(id)
+        guard slot < sources.count, let source = sources[slot], source.id == id else { return nil }
+        return source
     }
 
     // MARK: Timers

@@ -111,6 +111,64 @@ struct EventLoopTests {
         #expect(called == [0, 2, 2])
     }
 
+    /// More than one wait can tell of, and each of them before any is told of twice.
+    @Test func manySourcesTakeTurns() throws {
+        let loop = try EventLoop()
+        var told: [Int] = []
+        var pipes: [(readEnd: FileDescriptor, writeEnd: FileDescriptor)] = []
+        for number in 0..<600 {
+            let pipe = try makePipe()
+            try pipe.writeEnd.writeAll([1])
+            _ = loop.add(pipe.readEnd, for: .readable) { _ in told.append(number) }
+            pipes.append(pipe)
+        }
+        while told.count < 600 { loop.turn(wait: true) }
+        #expect(Set(told.prefix(600)).count == 600)
+        for pipe in pipes {
+            try pipe.readEnd.close()
+            try pipe.writeEnd.close()
+        }
+    }
+
+    /// The place of a source that is gone goes to another, which hears nothing of the old one.
+    @Test func whatIsAddedLaterHearsNothingOfWhatWasBefore() throws {
+        let loop = try EventLoop()
+        let pipes = try [makePipe(), makePipe(), makePipe()]
+        for pipe in pipes.prefix(2) { try pipe.writeEnd.writeAll([1]) }
+        var sources: [SourceID] = []
+        var told: [String] = []
+        for index in 0..<2 {
+            sources.append(
+                loop.add(pipes[index].readEnd, for: .readable) { _ in
+                    told.append("old")
+                    for source in sources { loop.remove(source) }
+                    let new = loop.add(pipes[2].readEnd, for: .readable) { _ in told.append("new") }
+                    loop.update(sources[0], interest: .writable)
+                    loop.remove(sources[1])
+                    #expect(!sources.contains(new))
+                }
+            )
+        }
+        loop.turn(wait: true)
+        loop.turn(wait: false)
+        #expect(told == ["old"])
+        try pipes[2].writeEnd.writeAll([1])
+        loop.turn(wait: true)
+        #expect(told == ["old", "new"])
+    }
+
+    /// A file on a disk is always ready, and cannot be waited for.
+    @Test func whatCannotBeWaitedForIsTold() throws {
+        let loop = try EventLoop()
+        let file = try FileDescriptor.open("/proc/self/exe", .readOnly)
+        var told: [Readiness] = []
+        let source = loop.add(file, for: .readable) { told.append($0) }
+        loop.turn(wait: false)
+        #expect(told.count == 1 && told.allSatisfy { !$0.isDisjoint(with: .failed) })
+        loop.remove(source)
+        try file.close()
+    }
+
     @Test func aSourceIsToldOfTheEndOfItsPeer() throws {
         let loop = try EventLoop()
         let pipe = try makePipe()
