@@ -132,10 +132,10 @@ final class Link {
     private func scheduleFlush() {
         guard !isFlushScheduled, !isWaitingToWrite else { return }
         isFlushScheduled = true
-        loop.later { [weak self] in
-            guard let self else { return }
-            isFlushScheduled = false
-            flush()
+        // Not weakly: an object that ever had a weak reference is slower to retain for good.
+        loop.later {
+            self.isFlushScheduled = false
+            self.flush()
         }
     }
 

@@ -80,16 +80,11 @@ public struct MessageDecoder: Sendable {
     ) throws(Failure) -> Int {
         reserve(minimumCapacity)
         let free = end
-        var outcome: Result<Int, Failure> = .success(0)
-        buffer.withUnsafeMutableBytes { bytes in
-            let tail = UnsafeMutableRawBufferPointer(rebasing: bytes[free...])
-            do throws(Failure) {
-                outcome = .success(try body(tail))
-            } catch {
-                outcome = .failure(error)
-            }
+        let written = try buffer.withUnsafeMutableBufferPointer {
+            (bytes) throws(Failure) -> Int in
+            let all = UnsafeMutableRawBufferPointer(bytes)
+            return try body(UnsafeMutableRawBufferPointer(rebasing: all[free...]))
         }
-        let written = try outcome.get()
         precondition(written >= 0 && free + written <= buffer.count, "body wrote past its buffer")
         end += written
         return written
