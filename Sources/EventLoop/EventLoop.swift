@@ -12,6 +12,8 @@ public import SystemPackage
 public final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// Jobs that run before descriptors and timers are looked at again.
     private static let jobsPerDrain = 65536
+    /// Rounds of work for later, each made by the one before, until then.
+    private static let laterRounds = 64
     /// Work of one round for which memory is kept; a burst gives it back.
     private static let keptWork = 1024
 
@@ -135,7 +137,11 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     private func runReadyWork() {
         drainJobs()
-        while !state.pointee.laterWork.isEmpty, state.pointee.jobs.isEmpty {
+        var rounds = 0
+        while !state.pointee.laterWork.isEmpty, state.pointee.jobs.isEmpty,
+            rounds < Self.laterRounds
+        {
+            rounds += 1
             // An action may append, and may turn this very loop: nothing is kept in its hands.
             var work = state.pointee.spareWork
             state.pointee.spareWork = []
