@@ -177,6 +177,16 @@ struct TransactionTests {
                 prints: "3\n"
             )
             try await mount.expect("cat t/a; ls -A .txn", prints: "1\n")
+            // What was written counts; what was to be done at the closing does not.
+            try await mount.expect(
+                """
+                mkdir .txn/x; exec 3< .txn/x/t/a 4> .txn/x/t/new 5> .txn/x/t/late; echo 1 >&4
+                mv .txn/x .txn/commit
+                { cat <&3; echo 2 >&4; exec 3>&- 4>&- 5>&-; } 2>&1 | grep -c "Stale file"
+                cat t/new; ls t
+                """,
+                prints: "2\n1\na\nnew\n"
+            )
             // Nothing keeps the mount.
             try await mount.expect(
                 "mkdir .txn/left; mkdir .txn/over; ls .txn",
@@ -207,6 +217,7 @@ struct TransactionTests {
                 """,
                 prints: "4\n"
             )
+            try await mount.expect("mv .txn/x .txn/commit", fails: "No such file or directory")
         }
     }
 
