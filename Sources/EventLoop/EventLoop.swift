@@ -2,7 +2,8 @@ import Glibc
 import Synchronization
 public import SystemPackage
 
-/// One thread that waits with epoll(7) for descriptors, timers and work, and runs Swift tasks.
+/// One thread that waits with poll(2), or epoll(7), for descriptors, timers and work, and runs
+/// Swift tasks.
 ///
 /// Everything but ``submit(_:)``, ``stop()`` and the enqueueing of jobs belongs to the loop's
 /// thread. Tasks that prefer this executor begin, suspend and resume on that thread without a lock
@@ -31,7 +32,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// What is the loop's thread's alone.
     private struct State: ~Copyable {
-        var poller: Poller
+        var poller = Poller()
         /// By the slots that the lower half of their numbers names. The upper half tells apart who
         /// had a slot before.
         var sources: [Source?] = []
@@ -57,12 +58,11 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// Makes a loop that belongs to the calling thread until another calls ``run()``.
     ///
-    /// - Throws: the error of pipe(2) or epoll_create1(2).
+    /// - Throws: the error of pipe(2).
     public init() throws(Errno) {
-        let poller = try Poller()
         let ends = try FileDescriptor.nonBlockingPipe()
         state = .allocate(capacity: 1)
-        state.initialize(to: State(poller: poller))
+        state.initialize(to: State())
         wakeReadEnd = ends.readEnd
         wakeWriteEnd = ends.writeEnd
         owner = Atomic(UInt(pthread_self()))
@@ -168,11 +168,9 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         if slot == state.pointee.sources.count { state.pointee.sources.append(nil) }
         let id = SourceID(rawValue: state.pointee.generation << 32 | UInt64(slot))
         state.pointee.sources[slot] = Source(id: id, descriptor: descriptor, handler: handler)
-        do throws(Errno) {
-            try state.pointee.poller.add(descriptor, for: interest, as: id)
-        } catch {
+        for refused in state.pointee.poller.add(descriptor, for: interest, as: id) {
             // Whoever uses it finds out what is wrong with it.
-            later { [unowned self] in source(id)?.handler(.failed) }
+            later { [unowned self] in source(refused)?.handler(.failed) }
         }
         return id
     }
@@ -188,7 +186,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         guard let source = source(id) else { return }
         state.pointee.sources[Self.slot(id)] = nil
         state.pointee.freeSlots.append(Self.slot(id))
-        state.pointee.poller.remove(source.descriptor)
+        state.pointee.poller.remove(source.descriptor, id)
     }
 
     private static func slot(_ id: SourceID) -> Int { Int(id.rawValue & UInt64(UInt32.max)) }

@@ -31,7 +31,7 @@ struct TimerQueue<Action> {
         return last.action
     }
 
-    /// The timeout for epoll_wait(2): -1 where there is no timer; rounded up, so that a timer has
+    /// The timeout for poll(2): -1 where there is no timer; rounded up, so that a timer has
     /// expired when that returns.
     func millisecondsUntilFirst(now: @autoclosure () -> ContinuousClock.Instant) -> Int32 {
         guard let last = entries.last else { return -1 }

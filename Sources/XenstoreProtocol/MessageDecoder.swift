@@ -74,16 +74,14 @@ public struct MessageDecoder: Sendable {
     /// Lets `body` write up to `minimumCapacity` bytes or more straight into the buffer.
     ///
     /// - Returns: what `body` returns, the number of bytes that it wrote.
-    public mutating func fill<Failure: Error>(
+    public mutating func fill(
         minimumCapacity: Int,
-        _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
-    ) throws(Failure) -> Int {
+        _ body: (UnsafeMutableRawBufferPointer) -> Int
+    ) -> Int {
         reserve(minimumCapacity)
         let free = end
-        let written = try buffer.withUnsafeMutableBufferPointer {
-            (bytes) throws(Failure) -> Int in
-            let all = UnsafeMutableRawBufferPointer(bytes)
-            return try body(UnsafeMutableRawBufferPointer(rebasing: all[free...]))
+        let written = buffer.withUnsafeMutableBytes { bytes in
+            body(UnsafeMutableRawBufferPointer(rebasing: bytes[free...]))
         }
         precondition(written >= 0 && free + written <= buffer.count, "body wrote past its buffer")
         end += written
