@@ -145,6 +145,10 @@ final class MountDaemon {
             start: { [unowned self] work in begin(work) },
             later: { [loop] work in loop.later(work) },
             notify: { [unowned self] notification in mount?.notify(notification) },
+            afterNotices: { [unowned self] action in
+                guard let mount else { return action() }
+                mount.afterNotices(action)
+            },
             report: { [log] text in log.error("\(text)") },
             takeEvents: { [unowned self] in takeEvents() },
             poke: poker == nil ? nil : { [unowned self] pokes in mount?.poke(pokes) },
