@@ -50,7 +50,8 @@ final class MountDaemon {
         do {
             switch source {
             case .remote(let address): try await startRemote(address)
-            case .embedded(let file, let socket): try await startEmbedded(file, socket)
+            case .embedded(let file, let socket, let compatibility):
+                try await startEmbedded(file, socket, compatibility)
             }
         } catch {
             failure = error
@@ -86,8 +87,13 @@ final class MountDaemon {
         try mount(filesystem)
     }
 
-    private func startEmbedded(_ file: String?, _ socket: String?) async throws {
-        let store = try EmbeddedStore(loading: file)
+    private func startEmbedded(
+        _ file: String?,
+        _ socket: String?,
+        _ compatibility: Compatibility
+    ) async throws {
+        let store = try EmbeddedStore(loading: file, as: compatibility)
+        store.report { [log] line in log.notice("\(line)") }
         if let socket { server = try listen(store, at: socket, on: loop) }
         let connection = InProcessConnection(host: store.host)
         let filesystem = makeFilesystem(
