@@ -14,8 +14,10 @@ struct DaemonTests {
         try await Shell.use { shell in
             let store = try await TestStore.start(kind, in: shell)
             let result = await Result(catching: {
-                let client = try await XenstoreClient(to: .socket(store.socket))
-                let other = try await XenstoreClient(to: .socket(store.socket))
+                let place = store.socket
+                let address = isDevice(place) ? StoreAddress.device(place) : .socket(place)
+                let client = try await XenstoreClient(to: address)
+                let other = try await XenstoreClient(to: address)
                 try await body(client, other)
                 await client.close()
                 await other.close()
