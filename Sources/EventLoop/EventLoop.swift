@@ -12,6 +12,8 @@ public import SystemPackage
 public final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// Jobs that run before descriptors and timers are looked at again.
     private static let jobsPerDrain = 65536
+    /// Rounds of work for later, each made by the one before, until then.
+    private static let laterRounds = 64
 
     private struct Source {
         let id: SourceID
@@ -120,7 +122,9 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     private func runReadyWork() {
         drainJobs()
-        while !laterWork.isEmpty, jobs.isEmpty {
+        var rounds = 0
+        while !laterWork.isEmpty, jobs.isEmpty, rounds < Self.laterRounds {
+            rounds += 1
             let work = laterWork
             laterWork = []
             for action in work {

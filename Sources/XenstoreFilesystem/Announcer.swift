@@ -60,9 +60,12 @@ struct Announcer {
         return olderOwnChanges
     }
 
+    /// Whether it matters that a key is seen.
+    var wantsToKnow: Bool { isAsking || pokes.hasRemovals }
+
     /// A key is there. It must not be removed if it was made again.
     mutating func noteSeen(_ name: String, in directory: KeyNode) {
-        guard isAsking || pokes.hasRemovals else { return }
+        guard wantsToKnow else { return }
         let place = Place(directory: directory.id, name: name)
         if isAsking { seen.insert(place) }
         pokes.noteSeen(place)

@@ -84,6 +84,20 @@ extension Filesystem {
 
     // MARK: Own changes
 
+    /// A key has another name, or had: what was told of it goes along.
+    func takeOverMove(
+        of key: String,
+        in source: KeyNode,
+        to newKey: String,
+        in target: KeyNode,
+        exchanges: Bool
+    ) {
+        let moved = source.announced?[key]
+        let replaced = target.announced?[newKey]
+        source.announced?[key] = exchanges ? replaced ?? .unknown : nil
+        target.announced?[newKey] = moved ?? .unknown
+    }
+
     /// This mount changes keys for a program, and the kernel tells of that by itself.
     ///
     /// - Returns: to be called with whether the store has done it.
@@ -94,7 +108,8 @@ extension Filesystem {
         }
         return { [self] isDone in
             for number in numbers { announcer.own.answered(number) }
-            guard isDone else { return }
+            // What moves takes along what is known of it.
+            guard isDone, !requests.isMove else { return }
             for request in requests { takeOver(request) }
         }
     }
@@ -107,13 +122,16 @@ extension Filesystem {
             if case .write(_, let value) = request { announcer.rootRecord?.set(value: value) }
             return
         }
+        let isRemoval = request.isRemoval
         var directory = keys.root
         for name in names.dropLast() {
+            if !isRemoval { announcer.noteSeen(String(name), in: directory) }
             guard let child = keys.child(String(name), of: directory) else { return }
             directory = child
         }
+        if !isRemoval { announcer.noteSeen(last, in: directory) }
         guard directory.announced != nil else { return }
-        if case .remove = request {
+        if isRemoval {
             directory.announced?[last] = nil
             return
         }
@@ -125,6 +143,13 @@ extension Filesystem {
         default: break
         }
         directory.announced?[last] = record
+    }
+}
+
+extension [Request] {
+    /// Whether keys go from one place to another. What else removes a key makes none.
+    fileprivate var isMove: Bool {
+        count > 1 && contains(where: \.isRemoval) && !allSatisfy(\.isRemoval)
     }
 }
 

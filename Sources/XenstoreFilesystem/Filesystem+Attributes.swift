@@ -32,6 +32,9 @@ extension Filesystem {
             facts = try await ask()
         } catch .noEntry where node.creatorCount > 0 && view == .file {
             return try await attributesBeforeCreation(of: node)
+        } catch .noEntry where !isOpen(node) {
+            // The kernel forgets the name before the program gets its answer.
+            throw staleOrGone(node)
         } catch .accessDenied where view == .directory {
             return attributesOfUnreadable(node)
         }

@@ -73,7 +73,13 @@ extension Filesystem {
         guard rest.isEmpty else { return passChange(below: node, isDirectlyBelow: rest.count == 1) }
         node.modified = environment.now()
         forgetFactsBelow(node)
-        if node.shownView == .directory { verify(node) }
+        if node.shownView == .directory {
+            verify(node)
+        } else if node.fileLookups > 0, !isAnnouncing {
+            // It may be gone, and the kernel would refuse to walk on through a file. Where changes
+            // are announced, that is found out anyway.
+            forgetName(of: node)
+        }
     }
 
     /// Something changed below a key: it has children now, or has lost its last one.

@@ -95,27 +95,29 @@ extension Filesystem {
         // before the next batch.
         let ownChanges = announcer.takeAnsweredOwnChanges()
         var requests: [Request] = []
-        var counts: [Int] = []
+        var asked: [(path: XenstorePath, count: Int)?] = []
         for doubt in doubts {
-            let questions = questions(about: doubt)
+            guard let path = try? path(of: doubt) else {
+                asked.append(nil)
+                continue
+            }
+            let questions = questions(about: doubt, at: path)
             requests += questions
-            counts.append(questions.count)
+            asked.append((path, questions.count))
         }
         let answers = await access.base.send(requests, in: .none)
         announcer.batchIsDone()
         announcer.own.remove(ownChanges)
         guard isAnnouncing else { return }
         var start = 0
-        for (doubt, count) in zip(doubts, counts) {
+        for case (let doubt, (let path, let count)?) in zip(doubts, asked) {
             defer { start += count }
-            guard count > 0 else { continue }
-            settle(doubt, answers[start..<(start + count)])
+            settle(doubt, at: path, answers[start..<(start + count)])
         }
         sendPokes()
     }
 
-    private func questions(about doubt: Announcer.Doubt) -> [Request] {
-        guard let path = try? path(of: doubt) else { return [] }
+    private func questions(about doubt: Announcer.Doubt, at path: XenstorePath) -> [Request] {
         let record = doubt.directory.announced?[doubt.name]
         if let record, record.isDirectory == false, !doubt.isAboutShape {
             return [.read(path), .getPermissions(path)]
@@ -130,10 +132,12 @@ extension Filesystem {
 
     private func settle(
         _ doubt: Announcer.Doubt,
+        at path: XenstorePath,
         _ answers: ArraySlice<Result<[UInt8], XenstoreError>>
     ) {
-        // It may have been moved meanwhile, and what was asked is another's.
-        guard !doubt.directory.isDetached, let path = try? path(of: doubt) else { return }
+        guard let place = try? self.path(of: doubt) else { return }
+        // It was moved meanwhile, and what was asked is another's.
+        guard place == path else { return announcer.add(doubt) }
         let facts: KeyFacts?
         do throws(XenstoreError) {
             facts =
@@ -193,7 +197,7 @@ extension Filesystem {
             return
         }
         guard old.isDirectory == nil || old.isDirectory == record.isDirectory else {
-            announceRemoval(of: name, in: directory, isDirectory: old.isDirectory)
+            announceRemoval(of: name, in: directory, reshaping: old.isDirectory)
             directory.announced?[name] = record
             return announceCreation(of: name, in: directory, view, facts)
         }
@@ -263,21 +267,25 @@ extension Filesystem {
     }
 
     /// Tells of a removal, of what was below first.
+    ///
+    /// - Parameter wasDirectory: as what it is gone, where the key is there and shows otherwise.
     private func announceRemoval(
         of name: String,
         in directory: KeyNode,
-        isDirectory: Bool? = nil
+        reshaping wasDirectory: Bool? = nil
     ) {
         let record = directory.announced?[name]
         directory.announced?[name] = nil
         let child = keys.child(name, of: directory)
         let wasShown = child.map { $0.shownView == .directory } ?? false
-        let isDirectory = isDirectory ?? record?.isDirectory ?? wasShown
+        let isDirectory = wasDirectory ?? record?.isDirectory ?? wasShown
         if isDirectory, let child {
             for name in child.announced?.childNames ?? [] {
                 announceRemoval(of: name, in: child)
             }
         }
+        let isSeen = announcer.hasSeen(name, in: directory)
+        if wasDirectory == nil, !isSeen { forgetMemory(of: name, in: directory) }
         let gone = KeyFacts(
             value: [],
             hasChildren: false,
@@ -288,13 +296,21 @@ extension Filesystem {
             name,
             in: directory,
             isDirectory ? .directory : .file,
-            gone
+            gone,
+            isReshaping: wasDirectory != nil
         )
-        if announcer.hasSeen(name, in: directory) { directory.announced?[name] = .unknown }
+        if isSeen { directory.announced?[name] = .unknown }
         // What has lost its last child may be a file from now on.
         if let parent = directory.parent {
             doubt(directory.name, in: parent, isCertain: false, isAboutShape: true)
         }
+    }
+
+    /// What a key was made as ends with it.
+    private func forgetMemory(of name: String, in directory: KeyNode) {
+        guard let path = try? directory.path(ofChild: name) else { return }
+        keys.forgetView(at: path)
+        if let node = keys.child(name, of: directory) { noteMissing(node) }
     }
 
     private func view(
@@ -323,13 +339,14 @@ extension Filesystem {
         _ name: String,
         in directory: KeyNode,
         _ view: View,
-        _ facts: KeyFacts
+        _ facts: KeyFacts,
+        isReshaping: Bool = false
     ) {
         guard isRemembered(directory) || keys.child(name, of: directory)?.isInUse == true else {
             return
         }
         let isRemoval = kind == .remove || kind == .removeDirectory
-        // It was made again already: see refuseIfMadeAgain.
+        // It was made again already: see refuseIfInUse.
         if isRemoval, announcer.hasSeen(name, in: directory) { return }
         let poke = PendingPoke(
             kind,
@@ -339,6 +356,7 @@ extension Filesystem {
             facts.permissions,
             size: view == .file ? options.valueForm.size(of: facts.value) : 0
         )
+        poke.isReshaping = isReshaping
         if kind == .makeDirectory { poke.childNames = facts.names }
         guard !announcer.pokes.add(poke), !announcer.hasLostPokes else { return }
         announcer.hasLostPokes = true

@@ -82,6 +82,15 @@ extension Filesystem {
         return files.insert(.key(file))
     }
 
+    /// Whether a program has the file of a key open.
+    func isOpen(_ node: KeyNode) -> Bool {
+        node.handleCount > 0
+            && files.contains { handle in
+                guard case .key(let file) = handle else { return false }
+                return file.node === node
+            }
+    }
+
     /// The open file of a key.
     func openFile(_ handle: HandleID) throws(FilesystemError) -> OpenFile {
         guard case .key(let file) = try files.find(handle) else { throw .badHandle }

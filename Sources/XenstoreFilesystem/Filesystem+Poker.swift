@@ -46,12 +46,14 @@ extension Filesystem {
     public func removeForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) {
         let parent = try findDirectory(directory)
         guard let poke = announcer.pokes.find(name, in: parent) else { throw .noEntry }
-        try refuseIfMadeAgain(poke)
+        try refuseIfInUse(poke)
         poke.isDone = true
         guard !poke.isOwnValue, let node = keys.child(name, of: parent) else { return }
-        if let path = try? node.path() { keys.forgetView(at: path) }
-        forgetRemoved(node)
-        keys.detach(node)
+        // Who has a file open writes to the key of that name, as without a poke. The kernel lets
+        // nothing be done again in the directory that it knew.
+        let isNeeded = poke.isReshaping || node.childCount > 0 || isOpen(node)
+        guard isNeeded else { return keys.detach(node) }
+        if poke.view == .directory { renew(node) }
     }
 
     /// The entry of a key that is to be told as made, and that shows otherwise by now. It may be in
@@ -69,19 +71,36 @@ extension Filesystem {
     }
 
     /// A key that was made again since its removal was found may be in use: a program's working
-    /// directory, a file that is being created. Its removal is not told.
-    private func refuseIfMadeAgain(_ poke: PendingPoke) throws(FilesystemError) {
+    /// directory. Its removal is not told.
+    private func refuseIfInUse(_ poke: PendingPoke) throws(FilesystemError) {
         // For ENOENT the kernel would drop the name from under whoever uses it.
         if isRefused(poke) { throw .busy }
     }
 
     private func isRefused(_ poke: PendingPoke) -> Bool {
-        guard poke.isMadeAgain else { return false }
+        guard poke.isRemoval, !poke.isOwnValue else { return false }
+        guard poke.isMadeAgain || isBeingMade(poke) else { return false }
         poke.isDone = true
         if poke.directory.announced?[poke.name] == nil {
             poke.directory.announced?[poke.name] = .unknown
         }
         return true
+    }
+
+    /// Gives the key of a name another node, and with it what programs have open.
+    private func renew(_ node: KeyNode) {
+        let new = keys.renew(node)
+        files.forEach { handle in
+            guard case .key(let file) = handle, file.node === node else { return }
+            file.move(to: new)
+        }
+        keys.dropUnused(node)
+    }
+
+    /// Whether this mount makes the key, or one below it, at this moment.
+    private func isBeingMade(_ poke: PendingPoke) -> Bool {
+        guard let path = try? poke.directory.path(ofChild: poke.name) else { return false }
+        return announcer.own.isMaking(path)
     }
 
     public func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {

@@ -135,6 +135,7 @@ extension Filesystem {
         to newKey: String,
         of target: KeyNode
     ) {
+        takeOverMove(of: key, in: source, to: newKey, in: target, exchanges: false)
         if let replaced = keys.child(newKey, of: target) { keys.detach(replaced) }
         guard let node = keys.child(key, of: source) else { return }
         keys.move(node, to: target, name: newKey)
@@ -147,6 +148,13 @@ extension Filesystem {
         _ secondKey: String,
         of secondParent: KeyNode
     ) {
+        takeOverMove(
+            of: firstKey,
+            in: firstParent,
+            to: secondKey,
+            in: secondParent,
+            exchanges: true
+        )
         let first = keys.child(firstKey, of: firstParent)
         let second = keys.child(secondKey, of: secondParent)
         if let first { keys.displace(first) }
@@ -163,6 +171,7 @@ extension Filesystem {
     /// A key has another name.
     private func noteMoved(_ node: KeyNode) {
         forgetFactsBelow(node)
+        noteSeen(node)
         // The events of the renaming come before its answer. They may have had the kernel forget
         // the name that the key had then.
         if node.shownView == nil, node.fileLookups > 0 { forgetName(of: node) }

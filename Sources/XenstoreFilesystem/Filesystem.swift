@@ -57,10 +57,21 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     // MARK: Numbers
 
     func find(_ inode: InodeNumber) throws(FilesystemError) -> (node: KeyNode, view: View) {
-        guard let found = keys.find(inode) else {
+        guard let (node, view) = keys.find(inode) else {
             throw streams.find(inode) == nil ? .stale : .notPermitted
         }
-        return found
+        guard node.isDetached, let heir = openHeir(of: node) else { return (node, view) }
+        return (heir, view)
+    }
+
+    /// The node that has taken the place of one, where a program has a file open that was made
+    /// with the old one.
+    private func openHeir(of node: KeyNode) -> KeyNode? {
+        var heir: KeyNode?
+        files.forEach { handle in
+            if case .key(let file) = handle, file.formerNode === node { heir = file.node }
+        }
+        return heir
     }
 
     /// The directory that an operation on a name is about.
@@ -79,7 +90,13 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
 
     /// The key is there, says the store, or this mount has just made it.
     func noteSeen(_ node: KeyNode) {
-        if let parent = node.parent { announcer.noteSeen(node.name, in: parent) }
+        guard announcer.wantsToKnow else { return }
+        var node = node
+        // And so is all that is above it.
+        while let parent = node.parent {
+            announcer.noteSeen(node.name, in: parent)
+            node = parent
+        }
     }
 
     // MARK: Errors

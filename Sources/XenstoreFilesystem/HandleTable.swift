@@ -5,6 +5,14 @@ struct HandleTable<Handle> {
 
     var count: Int { handles.count }
 
+    func contains(_ isWanted: (Handle) -> Bool) -> Bool {
+        handles.values.contains(where: isWanted)
+    }
+
+    func forEach(_ body: (Handle) -> Void) {
+        handles.values.forEach(body)
+    }
+
     mutating func insert(_ handle: Handle) -> HandleID {
         let id = HandleID(rawValue: next)
         next += 1

@@ -118,7 +118,7 @@ extension Filesystem {
     }
 
     /// The key is gone: nothing that was known of it holds, and the kernel need not keep it.
-    private func noteMissing(_ node: KeyNode) {
+    func noteMissing(_ node: KeyNode) {
         forgetRemoved(node)
         if node.creatorCount == 0, !node.isRoot { forgetName(of: node) }
     }

@@ -73,6 +73,16 @@ final class KeyNode {
         return InodeNumber(rawValue: id << 1 | (view == .directory ? 1 : 0))
     }
 
+    /// Takes over what is remembered of a key, but for what the kernel knows of it.
+    func takeMemory(of other: KeyNode) {
+        viewWhenEmpty = other.viewWhenEmpty
+        isKeptDirectory = other.isKeptDirectory
+        maker = other.maker
+        awaitsPermissions = other.awaitsPermissions
+        hasValue = other.hasValue
+        modified = other.modified
+    }
+
     /// Forgets what a change may have made untrue.
     func forgetFacts() {
         permissions = nil

@@ -87,6 +87,22 @@ struct KeyTable {
         if let parent { dropUnused(parent) }
     }
 
+    /// Puts another key in the place of one, with the known keys below it: the kernel has no more
+    /// use for the number of the old one.
+    mutating func renew(_ node: KeyNode) -> KeyNode {
+        guard let parent = node.parent else { return node }
+        let children = (childrenOf[node.id] ?? []).compactMap { byID[$0] }
+        displace(node)
+        let new = insertChild(node.name, of: parent)
+        new.takeMemory(of: node)
+        for child in children {
+            displace(child)
+            child.move(to: new, name: child.name)
+            place(child, under: new)
+        }
+        return new
+    }
+
     /// Gives a key another place, which must be free.
     mutating func move(_ node: KeyNode, to parent: KeyNode, name: String) {
         let old = node.parent

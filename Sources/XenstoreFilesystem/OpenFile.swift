@@ -9,7 +9,9 @@ final class OpenFile {
         case untilFlush
     }
 
-    let node: KeyNode
+    private(set) var node: KeyNode
+    /// The one before, which the kernel knows the file by.
+    private(set) var formerNode: KeyNode?
     let flags: OpenFlags
     /// The file as this handle sees it.
     var content: [UInt8]
@@ -21,6 +23,18 @@ final class OpenFile {
         self.node = node
         self.flags = flags
         self.content = content
+    }
+
+    /// The key has another node now.
+    func move(to node: KeyNode) {
+        let old = self.node
+        self.node = node
+        formerNode = formerNode ?? old
+        old.handleCount -= 1
+        node.handleCount += 1
+        guard isCreator else { return }
+        old.creatorCount -= 1
+        node.creatorCount += 1
     }
 }
 

@@ -47,6 +47,13 @@ struct OwnChanges {
         }
     }
 
+    /// Whether a change of our own that waits for the store's answer may make the key at this path.
+    func isMaking(_ path: XenstorePath) -> Bool {
+        changes.values.contains { change in
+            !change.isAnswered && !change.coversBelow && path.contains(change.path)
+        }
+    }
+
     /// Those that are answered.
     var answered: [Int] { changes.filter { $0.value.isAnswered }.map(\.key) }
 

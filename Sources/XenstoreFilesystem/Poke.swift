@@ -28,6 +28,8 @@ final class PendingPoke {
     let view: View
     let permissions: Permissions
     let size: Int
+    /// Whether a file goes where a directory comes, or the other way round: the key is there.
+    var isReshaping = false
     /// The names of the children that a directory is made with, each followed by a zero.
     var childNames: [UInt8]?
     /// Whether the key was seen since it was found to be gone: it was made again, and must not be

@@ -5,7 +5,7 @@ import XenstoreFilesystem
 struct MountOptions {
     var filesystem = FilesystemOptions()
     /// Whether changes by others raise events of inotify.
-    var usesInotify = false
+    var usesInotify = true
     /// What libfuse and the kernel are to know.
     var kernel: [String] = []
     /// The key that is the root of the mount; relative to the own domain without a slash.
@@ -28,7 +28,7 @@ struct MountOptions {
         allow_other: let other users in, with nothing to read unless a mode says so
         uid=, gid=, umask=, owner=domid: whose files they are, and for whom
         cache=strict: ask the store at each open, stat and listing (the default)
-        inotify: raise inotify events for what others change (new; see docs/SEMANTICS.md)
+        noinotify: raise no inotify events for what others change
         subtree=PATH: mount this key as the root; relative to the own domain, '.' itself
         socket=PATH, device=PATH, embedded, load=FILE, listen=PATH: as above
         fsname=NAME: what /proc/mounts shows as the source

@@ -65,6 +65,23 @@ struct EventLoopTests {
         #expect(count > 0)
     }
 
+    @Test func workThatPutsItselfOffForEverLetsOthersWork() throws {
+        let loop = try EventLoop()
+        let pipe = try makePipe()
+        var count = 0
+        func again() {
+            count += 1
+            precondition(count < 1_000_000, "the descriptor is never looked at")
+            loop.later { again() }
+        }
+        again()
+        var isRead = false
+        _ = loop.add(pipe.readEnd, for: .readable) { _ in isRead = true }
+        try pipe.writeEnd.writeAll([1])
+        while !isRead { loop.turn(wait: true) }
+        #expect(count > 0)
+    }
+
     @Test func whatHasComeIsTakenBeforeATimerOfTheSameTurn() throws {
         let loop = try EventLoop()
         let pipe = try makePipe()

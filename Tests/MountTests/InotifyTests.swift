@@ -8,7 +8,7 @@ struct InotifyTests {
 
     @Test(arguments: StoreKind.allCases)
     func everyChangeOfAnotherClientIsTold(kind: StoreKind) async throws {
-        try await withMount(kind, MountSettings(options: "inotify")) { mount in
+        try await withMount(kind) { mount in
             try await mount.expect(
                 Self.tools + """
                     xenstore-write /t/key v /t/d/x 1 /t/e ''
@@ -22,15 +22,14 @@ struct InotifyTests {
                     xenstore-chmod /t/d r0; told 'ATTRIB,ISDIR t/d' 'ATTRIB,ISDIR t/d/'
                     # One event of the store makes a directory and the key in it.
                     xenstore-write /t/d/y/z 1; told 'CREATE,ISDIR t/d/y'
-                    # When inotifywait has seen that, it watches the new directory, too.
-                    sleep 0.2
+                    watched t/d/y
                     xenstore-write /t/d/y/z 2; told 'MODIFY t/d/y/z' 'CLOSE_WRITE,CLOSE t/d/y/z'
                     xenstore-rm /t/d/y/z; told 'DELETE t/d/y/z'
                     xenstore-rm /t/new; told 'DELETE t/new'
                     xenstore-rm /t/d; told 'DELETE t/d/x' 'DELETE,ISDIR t/d/y' 'DELETE,ISDIR t/d'
                     # A file gets a child, and is a directory.
                     xenstore-write /t/e/child 1; told 'DELETE t/e' 'CREATE,ISDIR t/e'
-                    sleep 0.2
+                    watched t/e
                     xenstore-write /t/e own
                     told 'CREATE t/e/.value' 'MODIFY t/e/.value' 'CLOSE_WRITE,CLOSE t/e/.value'
                     nothing_else t/end
@@ -42,7 +41,7 @@ struct InotifyTests {
     /// The kernel knows the directory, and nothing of what is in it.
     @Test(arguments: StoreKind.allCases)
     func theFirstChangeIsToldForWhatItIs(kind: StoreKind) async throws {
-        try await withMount(kind, MountSettings(options: "inotify")) { mount in
+        try await withMount(kind) { mount in
             try await mount.expect(
                 Self.tools + """
                     xenstore-write /t/a 1 /t/b 2 /t/c 3 /t/d/x 4
@@ -69,7 +68,7 @@ struct InotifyTests {
 
     @Test(arguments: StoreKind.allCases)
     func aChangeThroughTheMountIsToldOnce(kind: StoreKind) async throws {
-        try await withMount(kind, MountSettings(options: "inotify")) { mount in
+        try await withMount(kind) { mount in
             try await mount.expect(
                 Self.tools + """
                     xenstore-write /t/d/x 1
@@ -97,7 +96,7 @@ struct InotifyTests {
 
     @Test(arguments: StoreKind.remote)
     func transactionsAndOtherMountsAreTold(kind: StoreKind) async throws {
-        try await withMount(kind, MountSettings(options: "inotify")) { mount in
+        try await withMount(kind) { mount in
             try await mount.expect(
                 Self.tools + """
                     mkdir $T/second && "$XSFS" --socket "$S" $T/second || exit
@@ -108,8 +107,10 @@ struct InotifyTests {
                     sys.path.insert(0, os.environ["TOOLS"])
                     from xenstore import Store
                     Store(os.environ["S"]).transaction({"/t/a": 2, "/t/b": None, "/t/c": 3})'
-                    for i in 1 2 3 4 5 6; do tail -n +$((seen + 1)) $T/told; sleep 0.1; done |
-                        sed "s| $M/| |" | sort -u
+                    # What came before is told before.
+                    xenstore-write /t/marker ''
+                    until grep -q "CREATE $M/t/marker" $T/told; do sleep 0.01; done
+                    tail -n +$((seen + 1)) $T/told | sed "s| $M/| |" | sort
                     seen=$(grep -c '' $T/told)
                     echo 1 > $T/second/t/d; told 'CREATE t/d' 'MODIFY t/d' 'CLOSE_WRITE,CLOSE t/d'
                     # Another client's empty key shows as a file.
@@ -122,6 +123,7 @@ struct InotifyTests {
                     CLOSE_WRITE,CLOSE t/a
                     CLOSE_WRITE,CLOSE t/c
                     CREATE t/c
+                    CREATE t/marker
                     DELETE t/b
                     MODIFY t/a
                     MODIFY t/c
@@ -131,13 +133,13 @@ struct InotifyTests {
         }
     }
 
-    @Test func withoutTheOptionNobodyIsTold() async throws {
-        try await withMount(.served) { mount in
+    @Test func nobodyIsToldWhoDoesNotWantIt() async throws {
+        try await withMount(.served, MountSettings(options: "noinotify")) { mount in
             try await mount.expect(
                 Self.tools + """
                     xenstore-write /t/key v
                     watch $M/t
-                    xenstore-write /t/key w /t/new x; xenstore-rm /t/new; cat t/key
+                    xenstore-write /t/new x /t/key w; xenstore-rm /t/new; cat t/key
                     echo own >> t/key; told 'MODIFY t/key' 'CLOSE_WRITE,CLOSE t/key'
                     """,
                 prints: "w\n"
@@ -147,7 +149,6 @@ struct InotifyTests {
 
     @Test func whatChangedWithoutAConnectionIsTold() async throws {
         let settings = MountSettings(
-            options: "inotify",
             tolerated: ["lost the socket"],
             usesProxy: true
         )
@@ -180,7 +181,7 @@ struct InotifyTests {
     /// What the kernel is told late must not take what a program has made since.
     @Test(arguments: StoreKind.allCases)
     func aDirectoryThatIsMadeAgainStays(kind: StoreKind) async throws {
-        try await withMount(kind, MountSettings(options: "inotify")) { mount in
+        try await withMount(kind) { mount in
             try await mount.expect("\"$TOOLS/remake\" \"$S\" 500", limit: .seconds(60))
         }
     }
@@ -188,7 +189,7 @@ struct InotifyTests {
     /// The process that makes the kernel tell is killed again and again.
     @Test(arguments: [StoreKind.embedded, .xenstored])
     func thePokerIsReplaced(kind: StoreKind) async throws {
-        try await withMount(kind, MountSettings(options: "inotify")) { mount in
+        try await withMount(kind) { mount in
             try await mount.expect(
                 Self.tools + """
                     pokers() { pgrep -x -P "$(pgrep -x -P \(mount.daemon.id) xsfs-guard)" xsfs-poker; }
@@ -211,7 +212,7 @@ struct InotifyTests {
 
     @Test(arguments: [StoreKind.embedded, .xenstored])
     func unmountingWorksWhileThereAreChanges(kind: StoreKind) async throws {
-        try await withMount(kind, MountSettings(options: "inotify", mayBeKilled: true)) { mount in
+        try await withMount(kind, MountSettings(mayBeKilled: true)) { mount in
             let storm = try await mount.shell.start(
                 "cd /; while xenstore-write /t/a 1 /t/b/c 1; do xenstore-rm /t/b; done"
             )
@@ -233,7 +234,7 @@ struct InotifyTests {
     /// A thousand keys come and go while others look at their names all the time.
     @Test(arguments: StoreKind.allCases)
     func noneIsMissingAndNoneInvented(kind: StoreKind) async throws {
-        try await withMount(kind, MountSettings(options: "inotify")) { mount in
+        try await withMount(kind) { mount in
             try await mount.expect(
                 Self.tools + """
                     xenstore-write /t/first 1

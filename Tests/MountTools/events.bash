@@ -15,6 +15,16 @@ watch() {
     done
 }
 
+# watched DIRECTORY: waits until inotifywait, which was told of a new directory, watches it too.
+watched() {
+    local inode deadline=$((SECONDS + 10))
+    inode=$(printf '%x' "$(stat -c %i "$1")")
+    until grep -qs "^inotify.* ino:$inode " "/proc/$watcher/fdinfo/"*; do
+        [ "$SECONDS" -lt "$deadline" ] || { echo "nobody watches $1"; break; }
+        sleep 0.01
+    done
+}
+
 # told LINE...: waits for these lines after those that were seen already. Paths are relative to the
 # mount. Prints what came instead.
 told() {
