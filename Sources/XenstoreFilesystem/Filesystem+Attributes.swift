@@ -27,6 +27,7 @@ extension Filesystem {
         _ view: View,
         _ ask: () async throws(FilesystemError) -> KeyFacts
     ) async throws(FilesystemError) -> Attributes {
+        guard view == .file || !node.isDetached else { throw staleOrGone(node) }
         let facts: KeyFacts
         do throws(FilesystemError) {
             facts = try await ask()
