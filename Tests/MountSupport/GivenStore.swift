@@ -11,6 +11,9 @@ public struct GivenStore: Sendable {
 
     public static var isThere: Bool { current != nil }
 
+    /// Whether it is reached by the kernel's device.
+    public static var isDevice: Bool { current.map { MountSupport.isDevice($0.path) } ?? false }
+
     static let current: GivenStore? = {
         guard let value = getenv("XSFS_TEST_STORE") else { return nil }
         let parts = String(cString: value).split(separator: ":", maxSplits: 1).map(String.init)

@@ -61,6 +61,14 @@ struct DaemonTests {
         try await withClients(kind) { client, _ in
             let names = (0..<1500).map { "child-with-a-long-name-\($0)" }
             try await client.writeMany(names.map { (path: "/t/\($0)", value: "") })
+            guard kind != .oxenstored || !GivenStore.isDevice else {
+                // That of Xen 4.17 sends no parts, and the ring takes no more than a message.
+                let error = await #expect(throws: ClientError.self) {
+                    try await client.directory("/t")
+                }
+                #expect(error?.isUnsupported == true)
+                return
+            }
             #expect(try await Set(client.directory("/t")) == Set(names))
             let tree = try await client.tree(at: "/t")
             #expect(tree.nodes.count == 1501)
