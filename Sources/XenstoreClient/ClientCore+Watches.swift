@@ -10,7 +10,7 @@ extension ClientCore {
             do throws(XenstoreError) {
                 _ = try await perform(watches.request(for: entry), until: deadline)
             } catch .refused(.invalid) where entry.depth != nil && !entry.path.isSpecial {
-                entry.filtersDepth = true
+                entry.omitsDepth = true
                 _ = try await perform(watches.request(for: entry), until: deadline)
             }
             entry.isArmed = true

@@ -41,7 +41,7 @@ final class WatchRegistry {
 
     /// The request that sets a watch.
     func request(for entry: WatchEntry) -> Request {
-        .watch(entry.path, token: entry.token, depth: entry.filtersDepth ? nil : entry.depth)
+        .watch(entry.path, token: entry.token, depth: entry.omitsDepth ? nil : entry.depth)
     }
 
     /// - Returns: false if it has ended before.
@@ -110,8 +110,8 @@ final class WatchEntry {
 
     /// Whether the store has acknowledged it, so that a new connection sets it again.
     var isArmed = false
-    /// Whether the store does not know depths, so that they are seen to here.
-    var filtersDepth = false
+    /// Whether the store is asked without the depth, as it knows none.
+    var omitsDepth = false
 
     private var pending: [XenstorePath] = []
     /// Paths at the beginning of `pending` that are gone.
@@ -142,7 +142,7 @@ final class WatchEntry {
     }
 
     func deliver(_ changed: XenstorePath) {
-        guard !filtersDepth || isWithinDepth(changed) else { return }
+        guard isWithinDepth(changed) else { return }
         if known.count >= pendingLimit {
             // Whoever is told of the watched path itself looks at everything.
             discardPending()
@@ -154,8 +154,10 @@ final class WatchEntry {
         signal.set()
     }
 
+    /// Looked at even where the store has taken the depth: Linux' device takes it, and sets the
+    /// watch without it. Below a special path stands what the store means by it.
     private func isWithinDepth(_ changed: XenstorePath) -> Bool {
-        guard let depth else { return true }
+        guard let depth, !path.isSpecial else { return true }
         return changed.components.count <= path.components.count + Int(depth)
     }
 

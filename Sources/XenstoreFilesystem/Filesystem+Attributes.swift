@@ -29,6 +29,7 @@ extension Filesystem {
         _ view: View,
         _ ask: () async throws(FilesystemError) -> KeyFacts
     ) async throws(FilesystemError) -> (told: Attributes, serial: Int?) {
+        guard view == .file || !node.isDetached else { throw staleOrGone(node) }
         let facts: KeyFacts
         do throws(FilesystemError) {
             facts = try await ask()

@@ -60,6 +60,7 @@ extension Filesystem {
 
     /// Asks for the names in a directory, and for the shapes of those that can be foretold.
     private func listing(of node: KeyNode) async throws(FilesystemError) -> Listing {
+        guard !node.isDetached else { throw staleOrGone(node) }
         let path = try node.path()
         let serial = changes.serial
         let query = FactsQuery(path, known: isWatching ? node : nil, asksNames: true)

@@ -9,14 +9,18 @@ public struct Scenario: Sendable, CustomStringConvertible {
     /// Whether the mount shows values raw.
     public let options: FilesystemOptions
     public let run: @Sendable (any Surface) async throws -> Void
+    /// Whether it takes thousands of system calls, so that a slow machine leaves it out.
+    public let isLong: Bool
 
     init(
         _ claim: String,
         options: FilesystemOptions = FilesystemOptions(),
+        isLong: Bool = false,
         _ run: @escaping @Sendable (any Surface) async throws -> Void
     ) {
         self.claim = claim
         self.options = options
+        self.isLong = isLong
         self.run = run
     }
 

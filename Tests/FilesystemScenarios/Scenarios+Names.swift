@@ -45,7 +45,7 @@ extension Scenario {
             try expect(try await fs.names("/t/d"), ["child"])
             try await expectError(.noEntry) { try await fs.unlink("/t/d/.value") }
         },
-        Scenario("Listings of any size are complete, with true types") { fs in
+        Scenario("Listings of any size are complete, with true types", isLong: true) { fs in
             let count = 1500
             for number in 0..<count {
                 try await fs.put("\(number)", at: "/t/d/key-with-a-long-name-\(number)")

@@ -12,13 +12,17 @@ public enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertib
 
     public var testDescription: String { rawValue }
 
+    public static let allCases: [StoreKind] =
+        GivenStore.current.map { [$0.kind] } ?? [.embedded, .served, .xenstored, .oxenstored]
+
     /// The stores behind a socket, in a process of their own.
-    public static let remote: [StoreKind] = [.served, .xenstored, .oxenstored]
+    public static let remote = allCases.filter { $0 != .embedded }
 }
 
 /// A store in a process of its own, in a directory of its own.
 public final class TestStore: Sendable {
     public let kind: StoreKind
+    /// Where it listens: a socket, or the kernel's device.
     public let socket: String
     public let process: ChildProcess
 
@@ -33,6 +37,13 @@ public final class TestStore: Sendable {
     ) async throws -> TestStore {
         let directory = shell.directory + "/store"
         mkdir(directory, 0o700)
+        if let given = GivenStore.current, kind == given.kind {
+            try await given.clear(in: shell)
+            // Stands for the process that is not ours to end.
+            let standIn = ["sleep", "infinity"]
+            let process = try await shell.startDaemon(standIn, log: directory + "/log")
+            return TestStore(kind: kind, socket: given.path, process: process)
+        }
         let socket = directory + "/socket"
         let arguments: [String]
         switch kind {

@@ -24,6 +24,8 @@ public enum Tool {
     /// Fails when something is missing that the tests run.
     static func requireAll() throws(TestFailure) {
         for (program, package) in packages {
+            // Where the machine of `Tests/Machine` has no python3, no test that needs it is run.
+            if GivenStore.current != nil, program == "python3" { continue }
             let places = path.split(separator: ":").map { "\($0)/\(program)" }
             guard places.contains(where: { access($0, X_OK) == 0 }) else {
                 throw TestFailure("no \(program) found: install the Debian package \(package)")

@@ -46,7 +46,7 @@ extension Shell {
             try writeFile(listing, TestStore.initialListing)
             arguments += ["--embedded", "--load", listing, "--listen", socket]
         case .served, .xenstored, .oxenstored:
-            arguments += ["--socket", socket]
+            arguments += [isDevice(socket) ? "--device" : "--socket", socket]
         }
         if let options { arguments += ["-o", options] }
         return try await startDaemon(arguments + [point], log: directory + "/mount.log")

@@ -84,6 +84,17 @@ struct FreshnessTests {
                 "cd t/d/e && xenstore-rm /t/d; cat x || ls",
                 fails: "No such file or directory"
             )
+            // Also when the mount has been told.
+            for command in ["ls", "ls .", "stat ."] {
+                try await mount.expect(
+                    """
+                    xenstore-write /t/d/e/x 1; cd t/d/e && xenstore-rm /t/d
+                    while [ -e "$M/t/d" ]; do :; done; ls 2>$T/first
+                    \(command)
+                    """,
+                    fails: "No such file or directory"
+                )
+            }
         }
     }
 

@@ -14,8 +14,10 @@ struct DaemonTests {
         try await Shell.use { shell in
             let store = try await TestStore.start(kind, in: shell)
             let result = await Result(catching: {
-                let client = try await XenstoreClient(to: .socket(store.socket))
-                let other = try await XenstoreClient(to: .socket(store.socket))
+                let place = store.socket
+                let address = isDevice(place) ? StoreAddress.device(place) : .socket(place)
+                let client = try await XenstoreClient(to: address)
+                let other = try await XenstoreClient(to: address)
                 try await body(client, other)
                 await client.close()
                 await other.close()
@@ -59,6 +61,14 @@ struct DaemonTests {
         try await withClients(kind) { client, _ in
             let names = (0..<1500).map { "child-with-a-long-name-\($0)" }
             try await client.writeMany(names.map { (path: "/t/\($0)", value: "") })
+            guard kind != .oxenstored || !GivenStore.isDevice else {
+                // That of Xen 4.17 sends no parts, and the ring takes no more than a message.
+                let error = await #expect(throws: ClientError.self) {
+                    try await client.directory("/t")
+                }
+                #expect(error?.isUnsupported == true)
+                return
+            }
             #expect(try await Set(client.directory("/t")) == Set(names))
             let tree = try await client.tree(at: "/t")
             #expect(tree.nodes.count == 1501)

@@ -87,6 +87,23 @@ struct DeviceTests {
         }
     }
 
+    /// Linux takes a watch with a depth, and sets it without.
+    @Test func theKernelDropsTheDepthOfAWatch() async throws {
+        try await withDevice({ kernel in
+            let request = try kernel.next()
+            try kernel.reply("OK\0", to: request)
+            for path in ["/w", "/w/a/deep", "/w/a", "/w/a/deeper", "/w/b"] {
+                try kernel.event(path, of: request)
+            }
+            while true { try kernel.reply("OK\0", to: try kernel.next()) }
+        }) { client in
+            var events = try await client.watch("/w", depth: 1).makeAsyncIterator()
+            for path in ["/w", "/w/a", "/w/b"] {
+                #expect(try await events.next()?.text == path)
+            }
+        }
+    }
+
     /// As kernels before 4.11 answer.
     private static func unnumbered(_ request: Message) -> Message {
         Message(rawType: request.rawType, requestID: RequestID(0), payload: [])
