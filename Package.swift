@@ -40,7 +40,8 @@ let package = Package(
         .target(name: "XenstoreFilesystem", dependencies: ["XenstoreProtocol"]),
 
         // Descriptors and threads.
-        .target(name: "EventLoop", dependencies: [system]),
+        .systemLibrary(name: "CEpoll"),
+        .target(name: "EventLoop", dependencies: ["CEpoll", system]),
         .target(
             name: "XenstoreClient",
             dependencies: ["EventLoop", "XenstoreProtocol", "XenstoreStore", system]
@@ -151,6 +152,6 @@ let package = Package(
     ]
 )
 
-for target in package.targets where !["CFuse", "MountCalls"].contains(target.name) {
+for target in package.targets where !["CEpoll", "CFuse", "MountCalls"].contains(target.name) {
     target.swiftSettings = settings
 }

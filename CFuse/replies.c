@@ -4,9 +4,6 @@
 
 #include "internal.h"
 
-/* Attributes are asked for at each call: nothing but the store knows them. */
-static const double attribute_lifetime = 0;
-
 static struct stat make_stat(const struct xsfs_attributes *attributes)
 {
     const struct timespec modified = {
@@ -33,14 +30,20 @@ static struct fuse_entry_param make_entry(const struct xsfs_entry *entry)
     return (struct fuse_entry_param){
         .ino = entry->attributes.inode,
         .attr = make_stat(&entry->attributes),
-        .attr_timeout = attribute_lifetime,
+        .attr_timeout = entry->attributes.lifetime,
         .entry_timeout = entry->name_lifetime,
     };
 }
 
-static struct fuse_file_info make_file(uint64_t handle, bool needs_flush)
+static struct fuse_file_info make_file(uint64_t handle, bool needs_flush,
+                                       enum xsfs_caching caching)
 {
-    return (struct fuse_file_info){.fh = handle, .direct_io = 1, .noflush = !needs_flush};
+    return (struct fuse_file_info){
+        .fh = handle,
+        .direct_io = caching == XSFS_CACHE_NONE,
+        .keep_cache = caching == XSFS_CACHE_KEPT,
+        .noflush = !needs_flush,
+    };
 }
 
 void *xsfs_request_context(xsfs_request *request) { return fuse_req_userdata(unwrap(request)); }
@@ -71,18 +74,19 @@ void xsfs_reply_entry(xsfs_request *request, const struct xsfs_entry *entry)
 void xsfs_reply_attributes(xsfs_request *request, const struct xsfs_attributes *attributes)
 {
     const struct stat status = make_stat(attributes);
-    fuse_reply_attr(unwrap(request), &status, attribute_lifetime);
+    fuse_reply_attr(unwrap(request), &status, attributes->lifetime);
 }
 
-void xsfs_reply_open(xsfs_request *request, uint64_t handle, bool needs_flush)
+void xsfs_reply_open(xsfs_request *request, uint64_t handle, bool needs_flush,
+                     enum xsfs_caching caching)
 {
-    const struct fuse_file_info info = make_file(handle, needs_flush);
+    const struct fuse_file_info info = make_file(handle, needs_flush, caching);
     fuse_reply_open(unwrap(request), &info);
 }
 
 void xsfs_reply_open_stream(xsfs_request *request, uint64_t handle)
 {
-    struct fuse_file_info info = make_file(handle, false);
+    struct fuse_file_info info = make_file(handle, false, XSFS_CACHE_NONE);
     info.nonseekable = 1;
     fuse_reply_open(unwrap(request), &info);
 }
@@ -100,16 +104,20 @@ void xsfs_poll_end(xsfs_poll *poll, bool notifies)
     fuse_pollhandle_destroy((struct fuse_pollhandle *)poll);
 }
 
-void xsfs_reply_opendir(xsfs_request *request, uint64_t handle)
+void xsfs_reply_opendir(xsfs_request *request, uint64_t handle, enum xsfs_caching caching)
 {
-    const struct fuse_file_info info = {.fh = handle};
+    const struct fuse_file_info info = {
+        .fh = handle,
+        .cache_readdir = caching != XSFS_CACHE_NONE,
+        .keep_cache = caching == XSFS_CACHE_KEPT,
+    };
     fuse_reply_open(unwrap(request), &info);
 }
 
 void xsfs_reply_create(xsfs_request *request, const struct xsfs_entry *entry, uint64_t handle)
 {
     const struct fuse_entry_param parameters = make_entry(entry);
-    const struct fuse_file_info info = make_file(handle, true);
+    const struct fuse_file_info info = make_file(handle, true, XSFS_CACHE_NONE);
     fuse_reply_create(unwrap(request), &parameters, &info);
 }
 

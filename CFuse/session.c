@@ -71,3 +71,8 @@ int xsfs_session_forget_name(xsfs_session *session, uint64_t directory, const ch
 {
     return fuse_lowlevel_notify_inval_entry(session->fuse, directory, name, strlen(name));
 }
+
+int xsfs_session_forget_content(xsfs_session *session, uint64_t inode)
+{
+    return fuse_lowlevel_notify_inval_inode(session->fuse, inode, 0, 0);
+}

@@ -11,7 +11,7 @@
  * cache is what xsfs allows it in `cache=strict`, so that the kernel sends both the same
  * requests: names for long, attributes never, contents never, no FLUSH of what was only read. A
  * stat is then one GETATTR; open, read and close are OPEN, READ, and a RELEASE for which nobody
- * waits.
+ * waits. A directory that is made and renamed is LOOKUP, MKDIR, LOOKUP, RENAME.
  */
 #define _GNU_SOURCE
 #define FUSE_USE_VERSION 314
@@ -96,10 +96,33 @@ static void null_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t of
     fuse_reply_buf(request, value + start, left < size ? left : size);
 }
 
+/* Takes any new directory, and any new name for one, and knows nothing of it afterwards. */
+static void null_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
+{
+    static fuse_ino_t last = MAX_NODES;
+    (void)parent, (void)name, (void)mode;
+    struct fuse_entry_param entry = {
+        .ino = ++last,
+        .entry_timeout = ENTRY_TIMEOUT,
+        .attr = attributes_of(last),
+        .attr_timeout = ATTRIBUTE_TIMEOUT,
+    };
+    fuse_reply_entry(request, &entry);
+}
+
+static void null_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
+                        fuse_ino_t new_parent, const char *new_name, unsigned int flags)
+{
+    (void)parent, (void)name, (void)new_parent, (void)new_name, (void)flags;
+    fuse_reply_err(request, 0);
+}
+
 /* What is missing here, libfuse answers: FORGET and RELEASE are taken, the rest is ENOSYS. */
 static const struct fuse_lowlevel_ops operations = {
     .lookup = null_lookup,
     .getattr = null_getattr,
+    .mkdir = null_mkdir,
+    .rename = null_rename,
     .open = null_open,
     .read = null_read,
 };

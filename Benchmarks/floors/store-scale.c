@@ -4,14 +4,17 @@
  *     store-scale fill        SOCKET PATH COUNT BRANCHES
  *     store-scale write       SOCKET PATH COUNT WARM-UP
  *     store-scale transaction SOCKET PATH COUNT WARM-UP
+ *     store-scale commit      SOCKET PATH COUNT WARM-UP
  *     store-scale fan-out     SOCKET PATH COUNT WATCHERS
+ *     store-scale idle        SOCKET PATH COUNT CONNECTIONS
  *
  * `fill` makes COUNT nodes below PATH, each with a value of eight bytes, BRANCHES at most in each,
  * with 64 requests on their way, and prints  count=... writes_per_second=...
  *
- * `write` times WRITEs of PATH, `transaction` the start of one and its end without a change, both
- * one at a time. `fan-out` opens WATCHERS connections that watch PATH, and times from a WRITE of a
- * node below it until its reply and the events of all have come. They print, in nanoseconds,
+ * `write` times WRITEs of PATH, `transaction` the start of one and its end, `commit` the start and
+ * the commit of an empty one, each one at a time. `fan-out` opens WATCHERS connections that watch PATH, and times from a WRITE of a
+ * node below it until its reply and the events of all have come. `idle` opens CONNECTIONS that ask
+ * nothing, and times WRITEs of PATH beside them. They print, in nanoseconds,
  *     count=... p50_ns=... mean_ns=... p99_ns=...
  */
 #define _GNU_SOURCE
@@ -125,29 +128,39 @@ static void write_once(int store, const char *path)
     receive(store, XS_WRITE, &reply);
 }
 
-static void begin_and_end(int store, const char *path)
+static void begin_and_end(int store, const char *how)
 {
     struct message reply;
-    (void)path;
     send_request(store, XS_TRANSACTION_START, 0, "", 1);
     receive(store, XS_TRANSACTION_START, &reply);
     uint32_t number = (uint32_t)strtoul(reply.payload, NULL, 10);
-    send_request(store, XS_TRANSACTION_END, number, "F", 2);
+    send_request(store, XS_TRANSACTION_END, number, how, 2);
     receive(store, XS_TRANSACTION_END, &reply);
 }
 
-static void measure(void (*once)(int, const char *), int store, const char *path, size_t count,
+static void measure(void (*once)(int, const char *), int store, const char *what, size_t count,
                     size_t warm_up)
 {
     int64_t *samples = allocate(count, sizeof *samples);
     for (size_t i = 0; i < warm_up; i++)
-        once(store, path);
+        once(store, what);
     for (size_t i = 0; i < count; i++) {
         int64_t begin = now();
-        once(store, path);
+        once(store, what);
         samples[i] = now() - begin;
     }
     print_samples(samples, count);
+}
+
+static void idle(const char *socket_path, const char *path, size_t count, size_t connections)
+{
+    int store = connect_store(socket_path);
+    for (size_t i = 0; i < connections; i++) {
+        connect_store(socket_path);
+        /* Whoever connects waits in a short line: this lets the store take them out of it. */
+        write_once(store, path);
+    }
+    measure(write_once, store, path, count, count / 10);
 }
 
 /* ---- Many watchers --------------------------------------------------------------------------- */
@@ -218,7 +231,8 @@ static void fan_out(const char *socket_path, const char *root, size_t count, siz
 int main(int argc, char **argv)
 {
     if (argc != 6) {
-        fprintf(stderr, "usage: store-scale fill|write|transaction|fan-out SOCKET PATH COUNT N\n");
+        fprintf(stderr, "usage: store-scale fill|write|transaction|commit|fan-out|idle SOCKET PATH COUNT "
+                        "N\n");
         return 2;
     }
     const char *mode = argv[1], *path = argv[3];
@@ -227,8 +241,12 @@ int main(int argc, char **argv)
         fill(connect_store(argv[2]), path, count, last ? last : 1);
     else if (strcmp(mode, "write") == 0)
         measure(write_once, connect_store(argv[2]), path, count, last);
+    else if (strcmp(mode, "idle") == 0)
+        idle(argv[2], path, count, last);
     else if (strcmp(mode, "transaction") == 0)
-        measure(begin_and_end, connect_store(argv[2]), path, count, last);
+        measure(begin_and_end, connect_store(argv[2]), "F", count, last);
+    else if (strcmp(mode, "commit") == 0)
+        measure(begin_and_end, connect_store(argv[2]), "T", count, last);
     else if (strcmp(mode, "fan-out") == 0)
         fan_out(argv[2], path, count, last);
     else {

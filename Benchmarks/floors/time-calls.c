@@ -1,7 +1,10 @@
 /*
  * Times the system calls of one file, from outside, as a program that uses the mount sees them.
  *
- *     time-calls stat|open-read-close PATH COUNT WARM-UP [PAUSE]
+ *     time-calls stat|open-read-close|make-rename PATH COUNT WARM-UP [PAUSE]
+ *
+ * `make-rename` makes the directory `t` in the directory PATH and renames it to `commit`, from
+ * within PATH: on xsfs, an empty transaction.
  *
  * Makes the call WARM-UP times unmeasured, then COUNT times, and prints in nanoseconds
  *
@@ -12,6 +15,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +40,16 @@ static void call_open_read_close(const char *path)
     close(file);
 }
 
+static void call_make_rename(const char *path)
+{
+    /* Names without a way: what leads there is looked up once and not each time. */
+    (void)path;
+    if (mkdir("t", 0700) != 0)
+        fail("mkdir");
+    if (rename("t", "commit") != 0)
+        fail("rename");
+}
+
 int main(int argc, char **argv)
 {
     void (*call)(const char *) = NULL;
@@ -44,11 +58,16 @@ int main(int argc, char **argv)
         call = call_stat;
     else if (has_arguments && strcmp(argv[1], "open-read-close") == 0)
         call = call_open_read_close;
+    else if (has_arguments && strcmp(argv[1], "make-rename") == 0)
+        call = call_make_rename;
     if (!call) {
-        fprintf(stderr, "usage: time-calls stat|open-read-close PATH COUNT WARM-UP [PAUSE]\n");
+        fprintf(stderr, "usage: time-calls stat|open-read-close|make-rename PATH COUNT WARM-UP "
+                        "[PAUSE]\n");
         return 2;
     }
     const char *path = argv[2];
+    if (call == call_make_rename && chdir(path) != 0)
+        fail(path);
     size_t count = number(argv[3], 1), warm_up = number(argv[4], 0);
     useconds_t pause = argc == 6 ? (useconds_t)number(argv[5], 0) : 0;
     int64_t *samples = allocate(count, sizeof *samples);

@@ -24,6 +24,14 @@ struct xsfs_attributes {
     uint32_t gid;
     int64_t modified_seconds;
     uint32_t modified_nanoseconds;
+    double lifetime; /* seconds */
+};
+
+/* What the kernel may do with its own cache of a file or directory that is opened. */
+enum xsfs_caching {
+    XSFS_CACHE_NONE, /* each read asks */
+    XSFS_CACHE_ANEW, /* it drops what it has, and keeps what it reads */
+    XSFS_CACHE_KEPT, /* what it has is true */
 };
 
 struct xsfs_entry {
@@ -57,6 +65,9 @@ void xsfs_session_free(xsfs_session *session);
 /* Makes the kernel forget a name. Blocks while the kernel works in that directory: never to be
  * called on the thread that serves requests. */
 int xsfs_session_forget_name(xsfs_session *session, uint64_t directory, const char *name);
+/* Makes the kernel forget attributes and content, or the names of a directory. Blocks while it waits
+ * for a part of them. */
+int xsfs_session_forget_content(xsfs_session *session, uint64_t inode);
 
 /* --- Requests, as they come: implemented in Swift ---------------------------------------- */
 
@@ -104,13 +115,14 @@ void xsfs_reply_error(xsfs_request *request, int32_t error); /* 0 for success */
 void xsfs_reply_entry(xsfs_request *request, const struct xsfs_entry *entry);
 void xsfs_reply_attributes(xsfs_request *request, const struct xsfs_attributes *attributes);
 /* A file: its reads and writes come here, not to the page cache. */
-void xsfs_reply_open(xsfs_request *request, uint64_t handle, bool needs_flush);
+void xsfs_reply_open(xsfs_request *request, uint64_t handle, bool needs_flush,
+                     enum xsfs_caching caching);
 /* A file that cannot be sought in, and whose reads may wait. */
 void xsfs_reply_open_stream(xsfs_request *request, uint64_t handle);
 void xsfs_reply_poll(xsfs_request *request, bool is_readable);
 /* Lets go of who waits for a file, after waking it if asked to. */
 void xsfs_poll_end(xsfs_poll *poll, bool notifies);
-void xsfs_reply_opendir(xsfs_request *request, uint64_t handle);
+void xsfs_reply_opendir(xsfs_request *request, uint64_t handle, enum xsfs_caching caching);
 void xsfs_reply_create(xsfs_request *request, const struct xsfs_entry *entry, uint64_t handle);
 void xsfs_reply_bytes(xsfs_request *request, const uint8_t *_Nullable bytes, size_t size);
 void xsfs_reply_written(xsfs_request *request, size_t size);

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What a descriptor is waited for, or is ready for: the `events` of poll(2).
+/// What a descriptor is waited for, or is ready for: the `events` of poll(2), and of epoll(7).
 public struct Readiness: OptionSet, Sendable {
     public let rawValue: Int16
 

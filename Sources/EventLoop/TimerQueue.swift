@@ -32,7 +32,7 @@ struct TimerQueue<Action> {
     }
 
     /// The timeout for poll(2): -1 where there is no timer; rounded up, so that a timer has
-    /// expired when poll returns.
+    /// expired when that returns.
     func millisecondsUntilFirst(now: @autoclosure () -> ContinuousClock.Instant) -> Int32 {
         guard let last = entries.last else { return -1 }
         let (seconds, attoseconds) = (last.deadline - now()).components

@@ -5,9 +5,9 @@ enum Answer {
     case done
     case entry(Entry)
     case attributes(Attributes)
-    case opened(HandleID, OpenFlags)
+    case opened(HandleID, OpenFlags, Caching)
     case openedStream(HandleID)
-    case openedDirectory(HandleID)
+    case openedDirectory(HandleID, Caching)
     case created(Entry, HandleID)
     case bytes(ArraySlice<UInt8>)
     case written(Int)

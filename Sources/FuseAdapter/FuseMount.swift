@@ -23,6 +23,10 @@ public final class FuseMount {
     private let mountpoint: String
     private let context: UnsafeMutablePointer<UnsafeRawPointer?>
     private let notifier: KernelNotifier
+    /// Apart from names, which wait for whoever works in a directory: a program's own change waits
+    /// for these.
+    private lazy var contentNotifier = KernelNotifier(session)
+    private var hasContentNotifier = false
     private let poker: Poker?
     var polls = PollTable()
     private var source: SourceID?
@@ -30,6 +34,9 @@ public final class FuseMount {
     /// Whether the kernel has ended the mount.
     private var hasEnded = false
     private var gate = NotificationGate()
+    /// Of contents, which only those who read them hold.
+    private var contentGate = NotificationGate()
+    private var afterHeld: [() -> Void] = []
     private var unanswered: [UInt64: Task<Void, Never>?] = [:]
     private var nextRequest: UInt64 = 1
     private var onIdle: (() -> Void)?
@@ -90,6 +97,7 @@ public final class FuseMount {
         xsfs_session_unmount(session, mountpoint)
         poker?.close()
         notifier.close()
+        if hasContentNotifier { contentNotifier.close() }
         xsfs_session_free(session)
     }
 
@@ -111,7 +119,23 @@ public final class FuseMount {
 
     /// Tells the kernel to forget something, when it can be done without harm. On the loop.
     public func notify(_ notification: KernelNotification) {
-        if let notification = gate.pass(notification) { notifier.notify(notification) }
+        switch notification {
+        case .name:
+            if let notification = gate.pass(notification) { notifier.notify(notification) }
+        case .content:
+            hasContentNotifier = true
+            guard let notification = contentGate.pass(notification) else { return }
+            contentNotifier.notify(notification)
+        }
+    }
+
+    /// Calls back on the loop when the kernel has forgotten the contents that it was told to forget
+    /// so far. On the loop.
+    public func afterNotices(_ action: @escaping () -> Void) {
+        guard hasContentNotifier else { return action() }
+        guard !contentGate.holdsAny else { return afterHeld.append(action) }
+        let action = LoopBound(action, to: loop)
+        contentNotifier.afterAll { [loop] in loop.submit { action.value() } }
     }
 
     /// Wakes those who wait for a handle to become readable. On the loop.
@@ -163,10 +187,15 @@ public final class FuseMount {
 
     /// Has a request answered: at once if `body` does not await the store, or when it is done.
     ///
-    /// - Parameter directories: those that the kernel keeps locked until the answer.
+    /// - Parameters:
+    ///   - directories: those that the kernel keeps locked until the answer.
+    ///   - file: one of which the kernel keeps the content locked until the answer.
+    ///   - changes: whether it may change something that the kernel keeps.
     func answer(
         _ raw: OpaquePointer,
         locking directories: [InodeNumber] = [],
+        reading file: InodeNumber? = nil,
+        changes: Bool = false,
         _ body: @escaping (any FilesystemOperations) async throws(FilesystemError) -> Answer
     ) {
         let id = nextRequest
@@ -175,6 +204,7 @@ public final class FuseMount {
         for directory in directories {
             gate.enter(directory)
         }
+        if let file { contentGate.enter(file) }
         let work = LoopBound((self, raw, body), to: loop)
         let task = Task.immediate(executorPreference: loop) {
             let (mount, raw, body) = work.value
@@ -185,9 +215,11 @@ public final class FuseMount {
             } catch {
                 outcome = .failure(error)
             }
+            if changes { await mount.filesystem.waitForRevoked() }
             mount.unanswered[id] = nil
             request.reply(outcome)
             mount.release(directories)
+            if let file { mount.releaseContent(of: file) }
             if mount.onIdle != nil { mount.loop.later { mount.checkIdle() } }
         }
         guard unanswered[id] != nil else { return }
@@ -220,6 +252,16 @@ public final class FuseMount {
                 notify(notification)
             }
         }
+    }
+
+    private func releaseContent(of file: InodeNumber) {
+        for notification in contentGate.leave(file) {
+            notify(notification)
+        }
+        guard !contentGate.holdsAny else { return }
+        let actions = afterHeld
+        afterHeld = []
+        for action in actions { afterNotices(action) }
     }
 
     /// A signal came to the program that waits for a request.

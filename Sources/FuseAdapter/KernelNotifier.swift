@@ -11,6 +11,7 @@ final class KernelNotifier: @unchecked Sendable {
     private struct Queue {
         var notifications: [KernelNotification] = []
         var queued: Set<KernelNotification> = []
+        var waiters: [@Sendable () -> Void] = []
         var isClosed = false
     }
 
@@ -52,6 +53,12 @@ final class KernelNotifier: @unchecked Sendable {
         if isNew { sem_post(wakeUp) }
     }
 
+    /// Calls back, on the notifier's thread, when all that was passed so far is done. On the loop.
+    func afterAll(_ action: @escaping @Sendable () -> Void) {
+        queue.withLock { $0.waiters.append(action) }
+        sem_post(wakeUp)
+    }
+
     /// Ends the thread, after what it is doing. The mount must have ended, so that nothing in the
     /// kernel keeps it.
     func close() {
@@ -63,17 +70,19 @@ final class KernelNotifier: @unchecked Sendable {
     private func run() {
         while true {
             while sem_wait(wakeUp) != 0 {}
-            let (taken, isClosed) = queue.withLock { queue in
+            let (taken, waiters, isClosed) = queue.withLock { queue in
                 defer {
                     queue.notifications = []
                     queue.queued = []
+                    queue.waiters = []
                 }
-                return (queue.notifications, queue.isClosed)
+                return (queue.notifications, queue.waiters, queue.isClosed)
             }
             guard !isClosed else { return }
             for notification in taken {
                 pass(notification)
             }
+            for waiter in waiters { waiter() }
         }
     }
 
@@ -83,6 +92,8 @@ final class KernelNotifier: @unchecked Sendable {
             // ENOENT says that the kernel does not know the name: then there is nothing to forget.
             // Any other error means that the mount is ending.
             _ = xsfs_session_forget_name(session, directory.rawValue, name)
+        case .content(let inode):
+            _ = xsfs_session_forget_content(session, inode.rawValue)
         }
     }
 }

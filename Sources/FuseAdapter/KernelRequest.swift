@@ -33,11 +33,12 @@ struct KernelRequest: ~Copyable {
         case .attributes(let attributes):
             var attributes = xsfs_attributes(attributes)
             xsfs_reply_attributes(raw, &attributes)
-        case .opened(let handle, let flags):
+        case .opened(let handle, let flags, let caching):
             // The kernel need not ask at the close of what was only read.
-            xsfs_reply_open(raw, handle.rawValue, flags.contains(.write))
+            xsfs_reply_open(raw, handle.rawValue, flags.contains(.write), caching.code)
         case .openedStream(let handle): xsfs_reply_open_stream(raw, handle.rawValue)
-        case .openedDirectory(let handle): xsfs_reply_opendir(raw, handle.rawValue)
+        case .openedDirectory(let handle, let caching):
+            xsfs_reply_opendir(raw, handle.rawValue, caching.code)
         case .created(let entry, let handle):
             var entry = xsfs_entry(entry)
             xsfs_reply_create(raw, &entry, handle.rawValue)
@@ -94,6 +95,16 @@ struct KernelRequest: ~Copyable {
     }
 }
 
+extension Caching {
+    fileprivate var code: xsfs_caching {
+        switch self {
+        case .none: XSFS_CACHE_NONE
+        case .anew: XSFS_CACHE_ANEW
+        case .kept: XSFS_CACHE_KEPT
+        }
+    }
+}
+
 extension xsfs_attributes {
     init(_ attributes: Attributes) {
         let type = attributes.view == .directory ? S_IFDIR : S_IFREG
@@ -106,7 +117,8 @@ extension xsfs_attributes {
             uid: attributes.userID,
             gid: attributes.groupID,
             modified_seconds: attributes.modified.seconds,
-            modified_nanoseconds: attributes.modified.nanoseconds
+            modified_nanoseconds: attributes.modified.nanoseconds,
+            lifetime: attributes.lifetime
         )
     }
 }

@@ -7,6 +7,9 @@ struct NotificationGate {
     private var busy: [InodeNumber: Int] = [:]
     private var held: [InodeNumber: [KernelNotification]] = [:]
 
+    /// Whether anything is held back.
+    var holdsAny: Bool { !held.isEmpty }
+
     /// A request that locks the directory has come.
     mutating func enter(_ directory: InodeNumber) {
         busy[directory, default: 0] += 1
@@ -29,10 +32,13 @@ struct NotificationGate {
 
     /// - Returns: the notification if it may go at once.
     mutating func pass(_ notification: KernelNotification) -> KernelNotification? {
-        guard case .name(let directory, _) = notification, busy[directory] != nil else {
-            return notification
-        }
-        held[directory, default: []].append(notification)
+        let inode =
+            switch notification {
+            case .name(let directory, _): directory
+            case .content(let inode): inode
+            }
+        guard busy[inode] != nil else { return notification }
+        held[inode, default: []].append(notification)
         return nil
     }
 }

@@ -17,7 +17,8 @@ func xsfs_on_create(
 ) {
     let (directory, name) = (InodeNumber(rawValue: directory), String(cString: name))
     let caller = CallerID(request)
-    mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, locking: [directory], changes: true) {
+        filesystem throws(FilesystemError) in
         let flags = OpenFlags(system: flags)
         let (entry, handle) = try await filesystem.create(
             name,
@@ -34,14 +35,15 @@ func xsfs_on_create(
 func xsfs_on_open(_ request: OpaquePointer, _ inode: UInt64, _ flags: Int32) {
     let inode = InodeNumber(rawValue: inode)
     let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
-        .opened(try filesystem.openForPoker(inode), .read)
+        .opened(try filesystem.openForPoker(inode), .read, .none)
     }
     guard !isDone else { return }
     let caller = CallerID(request)
     mount(request).answer(request) { filesystem throws(FilesystemError) in
         let flags = OpenFlags(system: flags)
         let handle = try await filesystem.open(inode, flags, by: caller)
-        return filesystem.isStream(handle) ? .openedStream(handle) : .opened(handle, flags)
+        guard !filesystem.isStream(handle) else { return .openedStream(handle) }
+        return .opened(handle, flags, filesystem.caching(of: handle))
     }
 }
 
@@ -58,6 +60,21 @@ func xsfs_on_read(
     guard !filesystem.isStream(handle) else {
         return mount(request).answer(request) { filesystem throws(FilesystemError) in
             .bytes(try await filesystem.readStream(handle, count: size, waits: waits))
+        }
+    }
+    if let file = filesystem.leasedFile(handle) {
+        let caller = CallerID(request)
+        // The kernel keeps the page locked until the answer.
+        return mount(request).answer(request, reading: file) {
+            filesystem throws(FilesystemError) in
+            .bytes(
+                try await filesystem.readLeased(
+                    handle,
+                    offset: Int(offset),
+                    count: size,
+                    by: caller
+                )
+            )
         }
     }
     // Memory knows: no task is made.
@@ -85,7 +102,7 @@ func xsfs_on_write(
 ) {
     let handle = HandleID(rawValue: handle)
     let bytes = Array(UnsafeBufferPointer(start: bytes, count: size))
-    mount(request).answer(request) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
         try await filesystem.write(bytes, to: handle, offset: Int(offset))
         return .written(size)
     }
@@ -97,7 +114,7 @@ func xsfs_on_flush(_ request: OpaquePointer, _ handle: UInt64) {
     guard !mount(request).filesystem.isClean(handle) else {
         return KernelRequest(request).reply(.success(.done))
     }
-    mount(request).answer(request) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
         try await filesystem.flush(handle)
         return .done
     }
@@ -107,7 +124,7 @@ func xsfs_on_flush(_ request: OpaquePointer, _ handle: UInt64) {
 func xsfs_on_release(_ request: OpaquePointer, _ handle: UInt64) {
     let handle = HandleID(rawValue: handle)
     mount(request).polls.forget(handle)
-    mount(request).answer(request) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
         await filesystem.release(handle)
         return .done
     }
@@ -118,7 +135,8 @@ func xsfs_on_opendir(_ request: OpaquePointer, _ inode: UInt64) {
     let inode = InodeNumber(rawValue: inode)
     let caller = CallerID(request)
     mount(request).answer(request) { filesystem throws(FilesystemError) in
-        .openedDirectory(try await filesystem.openDirectory(inode, by: caller))
+        let handle = try await filesystem.openDirectory(inode, by: caller)
+        return .openedDirectory(handle, filesystem.listingCaching(of: handle))
     }
 }
 

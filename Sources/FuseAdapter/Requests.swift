@@ -76,7 +76,8 @@ func xsfs_on_mkdir(
         .entry(try filesystem.createForPoker(name, in: directory))
     }
     guard !isDone else { return }
-    mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, locking: [directory], changes: true) {
+        filesystem throws(FilesystemError) in
         .entry(try await filesystem.makeDirectory(name, in: directory, by: caller))
     }
 }
@@ -95,7 +96,8 @@ func xsfs_on_mknod(
         .entry(try filesystem.createForPoker(name, in: directory))
     }
     guard !isDone else { return }
-    mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, locking: [directory], changes: true) {
+        filesystem throws(FilesystemError) in
         guard isRegular else { throw .notPermitted }
         let flags: OpenFlags = [.write, .exclusive]
         let (entry, handle) = try await filesystem.create(
@@ -122,7 +124,8 @@ func xsfs_on_unlink(
         return .done
     }
     guard !isDone else { return }
-    mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, locking: [directory], changes: true) {
+        filesystem throws(FilesystemError) in
         try await filesystem.unlink(name, in: directory)
         return .done
     }
@@ -140,7 +143,8 @@ func xsfs_on_rmdir(
         return .done
     }
     guard !isDone else { return }
-    mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, locking: [directory], changes: true) {
+        filesystem throws(FilesystemError) in
         try await filesystem.removeDirectory(name, in: directory)
         return .done
     }
@@ -159,7 +163,7 @@ func xsfs_on_rename(
     let (target, newName) = (InodeNumber(newDirectory), String(cString: newName))
     let modes: [UInt32: RenameMode] = [0: .replace, 1: .keep, 2: .exchange]
     let mode = modes[flags]
-    mount(request).answer(request, locking: [source, target]) {
+    mount(request).answer(request, locking: [source, target], changes: true) {
         filesystem throws(FilesystemError) in
         guard let mode else { throw .invalid }
         try await filesystem.rename(name, in: source, to: newName, in: target, mode)
@@ -191,7 +195,7 @@ func xsfs_on_setattr(
         .attributes(try filesystem.touchForPoker(inode))
     }
     guard !isDone else { return }
-    mount(request).answer(request) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
         .attributes(try await filesystem.setAttributes(changes, of: inode, handle: handle))
     }
 }
@@ -240,7 +244,7 @@ func xsfs_on_setxattr(
     let value = Array(UnsafeBufferPointer(start: bytes, count: size))
     let modes: [Int32: ExtendedAttributeMode] = [0: .any, 1: .create, 2: .replace]
     let mode = modes[flags]
-    mount(request).answer(request) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
         guard let mode else { throw .invalid }
         try await filesystem.setExtendedAttribute(name, to: value, of: inode, mode)
         return .done
@@ -263,7 +267,7 @@ func xsfs_on_removexattr(
     _ name: UnsafePointer<CChar>
 ) {
     let (inode, name) = (InodeNumber(inode), String(cString: name))
-    mount(request).answer(request) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
         try await filesystem.removeExtendedAttribute(name, of: inode)
         return .done
     }

@@ -44,7 +44,7 @@ final class ClientCore {
     ) async throws(XenstoreError) -> [UInt8] {
         var patience: ContinuousClock.Instant?
         while true {
-            try await waitUntilReady(until: deadline, &patience)
+            if !isReady { try await waitUntilReady(until: deadline, &patience) }
             let id = try number(of: transaction)
             outstanding += 1
             defer { finished() }
@@ -69,7 +69,7 @@ final class ClientCore {
         while answers.count < requests.count {
             let rest = requests[answers.count...]
             do throws(XenstoreError) {
-                try await waitUntilReady(until: deadline, &patience)
+                if !isReady { try await waitUntilReady(until: deadline, &patience) }
                 let id = try number(of: transaction)
                 let part = Array(rest.prefix(Self.largestBatch))
                 outstanding += 1
@@ -101,13 +101,17 @@ final class ClientCore {
         channel.post(request, in: transaction)
     }
 
+    /// Whether a request may go out now. Asked before ``waitUntilReady(until:_:)``: the frames of
+    /// an asynchronous call cost more than all else that is done here for a request.
+    private var isReady: Bool { state == .running && channel.isConnected }
+
     /// Waits while the client is suspended, and for a connection that is lost, the latter for so
     /// long as the configuration says in all.
     private func waitUntilReady(
         until deadline: ContinuousClock.Instant?,
         _ patience: inout ContinuousClock.Instant?
     ) async throws(XenstoreError) {
-        while state != .running || !channel.isConnected {
+        while !isReady {
             guard state != .closed else { throw .disconnected }
             if state == .suspended {
                 try await ready.wait(until: deadline)

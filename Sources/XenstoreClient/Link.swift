@@ -17,11 +17,18 @@ final class Link {
     private let onEvent: (WatchEvent) -> Void
     private let onClose: (DisconnectReason) -> Void
 
-    private var machine: ClientStateMachine<Waiter>
+    /// What each request and each reply goes through.
+    private struct State {
+        var machine: ClientStateMachine<Waiter>
+        var decoder = MessageDecoder(directoryLimit: ProtocolLimits.oversizedListing)
+        var output: OutputQueue
+    }
+
+    /// Behind a pointer, as the loop's own state is: for properties of a class each access is
+    /// checked for others that it might overlap.
+    private let state: UnsafeMutablePointer<State>
     /// The store's own number of each transaction that is open.
     private var transactions: [TransactionID: TransactionID] = [:]
-    private var decoder = MessageDecoder(directoryLimit: ProtocolLimits.oversizedListing)
-    private var output: OutputQueue
     private var source: SourceID?
     private var isOpen = true
     private var isFlushScheduled = false
@@ -46,12 +53,17 @@ final class Link {
         self.configuration = configuration
         self.payloadLimit = payloadLimit
         self.numbers = numbers
-        machine = ClientStateMachine(watchRepliesMayBeUnnumbered: transport.writesSingleMessages)
         self.onEvent = onEvent
         self.onClose = onClose
-        output = OutputQueue(
-            outstandingLimit: transport.writesSingleMessages
-                ? configuration.deviceOutstandingLimit : configuration.outstandingLimit
+        let isDevice = transport.writesSingleMessages
+        let limit =
+            isDevice ? configuration.deviceOutstandingLimit : configuration.outstandingLimit
+        state = .allocate(capacity: 1)
+        state.initialize(
+            to: State(
+                machine: ClientStateMachine(watchRepliesMayBeUnnumbered: isDevice),
+                output: OutputQueue(outstandingLimit: limit)
+            )
         )
         source = loop.add(transport.descriptor, for: .readable) { [unowned self] readiness in
             ready(readiness)
@@ -61,6 +73,8 @@ final class Link {
     deinit {
         // Only where the loop has ended before it could close this: it calls no handler any more.
         if isOpen { transport.descriptor.closeIgnoringErrors() }
+        state.deinitialize(count: 1)
+        state.deallocate()
     }
 
     // MARK: Requests
@@ -72,15 +86,17 @@ final class Link {
     ) throws(XenstoreError) -> RequestID {
         guard isOpen else { throw .disconnected }
         let transactionID = try storeNumber(of: transaction, for: request)
-        guard let id = machine.sent(request.type, waiter: .nobody) else { throw .tooMany }
-        let fits = output.append(
+        guard let id = state.pointee.machine.sent(request.type, waiter: .nobody) else {
+            throw .tooMany
+        }
+        let fits = state.pointee.output.append(
             request,
             requestID: id,
             transactionID: transactionID,
             payloadLimit: payloadLimit
         )
         guard fits else {
-            _ = machine.cancelled(id, wasWritten: false)
+            _ = state.pointee.machine.cancelled(id, wasWritten: false)
             throw .tooLarge
         }
         if case .transactionEnd = request { transactions[transaction] = nil }
@@ -91,12 +107,14 @@ final class Link {
 
     /// Names who waits for a request that was just written.
     func wait(for id: RequestID, _ waiter: Waiter) {
-        if !machine.setWaiter(waiter, for: id) { waiter.resume(.failure(.disconnected)) }
+        if !state.pointee.machine.setWaiter(waiter, for: id) {
+            waiter.resume(.failure(.disconnected))
+        }
     }
 
     /// Frees whoever waits for a request's answer.
     func cancel(_ id: RequestID, _ error: XenstoreError = .cancelled) {
-        machine.cancelled(id)?.resume(.failure(error))
+        state.pointee.machine.cancelled(id)?.resume(.failure(error))
     }
 
     /// The store has ended all transactions by itself.
@@ -121,7 +139,7 @@ final class Link {
         if let stallTimer { loop.cancel(stallTimer) }
         transport.descriptor.closeIgnoringErrors()
         let error: XenstoreError = reason == .stalled ? .timedOut : .disconnected
-        for waiter in machine.closed() {
+        for waiter in state.pointee.machine.closed() {
             waiter.resume(.failure(error))
         }
         onClose(reason)
@@ -132,24 +150,26 @@ final class Link {
     private func scheduleFlush() {
         guard !isFlushScheduled, !isWaitingToWrite else { return }
         isFlushScheduled = true
-        loop.later { [weak self] in
-            guard let self else { return }
-            isFlushScheduled = false
-            flush()
+        // Not weakly: an object that ever had a weak reference is slower to retain for good.
+        loop.later {
+            self.isFlushScheduled = false
+            self.flush()
         }
     }
 
     private func flush() {
         guard isOpen else { return }
         while true {
-            switch output.write(to: transport) {
+            switch state.pointee.output.write(to: transport) {
             case .done: return setWaitingToWrite(false)
             case .wouldBlock: return setWaitingToWrite(true)
             case .requestFailed(let id, let error):
                 // Over the kernel's device a request may fail by itself, and no reply comes.
                 let code = StoreErrorCode(deviceError: error)
-                machine.cancelled(id, wasWritten: false)?.resume(.failure(.refused(code)))
-                _ = output.answered()
+                state.pointee.machine.cancelled(id, wasWritten: false)?.resume(
+                    .failure(.refused(code))
+                )
+                _ = state.pointee.output.answered()
             case .failed(let error): return close(.failed(error))
             }
         }
@@ -184,16 +204,19 @@ final class Link {
     private func takeAvailable() -> Int {
         guard isOpen else { return 0 }
         var isAtEnd = false
-        var taken = 0
-        do throws(Errno) {
-            _ = try decoder.fill(minimumCapacity: Self.readSize) { (buffer) throws(Errno) in
+        var failure: Errno?
+        let taken = state.pointee.decoder.fill(minimumCapacity: Self.readSize) { buffer in
+            do throws(Errno) {
                 let count = try transport.descriptor.readAvailable(into: buffer)
                 isAtEnd = count == 0
-                taken = count ?? 0
-                return taken
+                return count ?? 0
+            } catch {
+                failure = error
+                return 0
             }
-        } catch {
-            close(.failed(error))
+        }
+        if let failure {
+            close(.failed(failure))
             return 0
         }
         if isAtEnd {
@@ -208,8 +231,8 @@ final class Link {
         isDelivering = true
         defer { isDelivering = false }
         do throws(ProtocolViolation) {
-            while isOpen, let message = try decoder.next() {
-                switch machine.received(message) {
+            while isOpen, let message = try state.pointee.decoder.next() {
+                switch state.pointee.machine.received(message) {
                 case .resume(let waiter, let answer):
                     answered()
                     waiter.resume(answer)
@@ -246,7 +269,7 @@ final class Link {
     private func answered() {
         hasProgressed = true
         hasAnswered = true
-        if output.answered() { scheduleFlush() }
+        if state.pointee.output.answered() { scheduleFlush() }
     }
 
     // MARK: Stalls
@@ -257,7 +280,7 @@ final class Link {
         hasProgressed = false
         stallTimer = loop.schedule(after: configuration.stallTimeout) { [unowned self] in
             stallTimer = nil
-            guard machine.outstandingCount > 0 else { return }
+            guard state.pointee.machine.outstandingCount > 0 else { return }
             hasProgressed ? watchForStall() : close(.stalled)
         }
     }

@@ -40,6 +40,7 @@ final class WaitList {
 
     /// Frees all that wait now.
     func resumeAll(_ outcome: Outcome = .success(())) {
+        guard !waiting.isEmpty else { return }
         let all = waiting
         waiting = [:]
         for id in all.keys.sorted() {

@@ -18,6 +18,8 @@ public struct Attributes: Hashable, Sendable {
     public var size: Int
     /// Of the last change that this mount saw.
     public var modified: Timestamp
+    /// Seconds that they stay true without asking again.
+    public var lifetime = 0.0
 }
 
 /// A name's answer: where it leads, and how long the kernel may keep it.

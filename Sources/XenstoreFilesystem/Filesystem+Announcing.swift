@@ -102,15 +102,27 @@ extension Filesystem {
     ///
     /// - Returns: to be called with whether the store has done it.
     func noteOwnChange(_ requests: [Request]) -> (Bool) -> Void {
-        guard isAnnouncing else { return { _ in } }
+        guard isAnnouncing else {
+            return { [self] isDone in
+                if isDone { revoke(what: requests) }
+            }
+        }
         let numbers = requests.compactMap { request in
             request.changedPath.map { announcer.own.begin($0, coversBelow: request.isRemoval) }
         }
         return { [self] isDone in
             for number in numbers { announcer.own.answered(number) }
+            if isDone { revoke(what: requests) }
             // What moves takes along what is known of it.
             guard isDone, !requests.isMove else { return }
             for request in requests { takeOver(request) }
+        }
+    }
+
+    private func revoke(what requests: [Request]) {
+        for request in requests {
+            guard let path = request.changedPath else { continue }
+            revoke(at: path, andBelow: request.isRemoval)
         }
     }
 

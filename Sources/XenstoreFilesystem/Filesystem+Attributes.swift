@@ -9,9 +9,11 @@ extension Filesystem {
         if let file = streams.find(inode) { return attributes(of: file) }
         let (node, view) = try find(inode)
         if view == .directory { await prepareForWatch(node, by: caller) }
-        return try await attributes(of: node, view) { () async throws(FilesystemError) in
+        let (told, serial) = try await attributes(of: node, view) {
+            () async throws(FilesystemError) in
             try await facts(of: node, view, for: caller)
         }
+        return lease(told, of: node, asOf: serial, to: caller)
     }
 
     /// The attributes as the store says now.
@@ -19,28 +21,28 @@ extension Filesystem {
         let (node, view) = try find(inode)
         return try await attributes(of: node, view) { () async throws(FilesystemError) in
             try await facts(of: node.path(), node: node)
-        }
+        }.told
     }
 
     private func attributes(
         of node: KeyNode,
         _ view: View,
         _ ask: () async throws(FilesystemError) -> KeyFacts
-    ) async throws(FilesystemError) -> Attributes {
+    ) async throws(FilesystemError) -> (told: Attributes, serial: Int?) {
         guard view == .file || !node.isDetached else { throw staleOrGone(node) }
         let facts: KeyFacts
         do throws(FilesystemError) {
             facts = try await ask()
         } catch .noEntry where node.creatorCount > 0 && view == .file {
-            return try await attributesBeforeCreation(of: node)
+            return (try await attributesBeforeCreation(of: node), nil)
         } catch .noEntry where !isOpen(node) {
             // The kernel forgets the name before the program gets its answer.
             throw staleOrGone(node)
         } catch .accessDenied where view == .directory {
-            return attributesOfUnreadable(node)
+            return (attributesOfUnreadable(node), nil)
         }
         try requireView(view, of: node, facts)
-        return attributes(of: node, view, facts)
+        return (attributes(of: node, view, facts), facts.serial)
     }
 
     func attributes(of node: KeyNode, _ view: View, _ facts: KeyFacts) -> Attributes {

@@ -24,6 +24,8 @@ extension Filesystem {
     public func disconnected() {
         isWatching = false
         announcer.disconnected()
+        // No event will take it back.
+        for node in keys.subtree(of: keys.root) { revoke(node) }
     }
 
     /// Nothing that was known holds. The kernel looks files up again; directories are asked for, as
@@ -34,6 +36,7 @@ extension Filesystem {
         var shownDirectories: [KeyNode] = []
         for node in keys.subtree(of: keys.root) {
             node.forgetFacts()
+            revoke(node)
             if node.shownView == .directory {
                 shownDirectories.append(node)
             } else if node.fileLookups > 0 {
@@ -53,9 +56,9 @@ extension Filesystem {
     /// Takes the event of a watch: something at `path` may have changed, or below it all may be
     /// gone.
     public func changed(_ path: XenstorePath) {
-        tellStreams(path)
-        guard path.isAbsolute else { return }
+        guard path.isAbsolute else { return tellStreams(path) }
         changes.append(path)
+        defer { tellWhenTrue(path) }
         var node = keys.root
         // What is above may have taken the whole subtree with it.
         let isInside = options.subtree.contains(path)
@@ -70,7 +73,13 @@ extension Filesystem {
             node = child
             rest = rest.dropFirst()
         }
-        guard rest.isEmpty else { return passChange(below: node, isDirectlyBelow: rest.count == 1) }
+        guard rest.isEmpty else {
+            // It has a child that is not known here.
+            revoke(node)
+            return passChange(below: node, isDirectlyBelow: rest.count == 1)
+        }
+        // It may be new, or gone.
+        if let parent = node.parent { revoke(parent) }
         node.modified = environment.now()
         forgetFactsBelow(node)
         if node.shownView == .directory {
@@ -80,6 +89,12 @@ extension Filesystem {
             // are announced, that is found out anyway.
             forgetName(of: node)
         }
+    }
+
+    /// Tells the streams of a change when whoever reads then sees it.
+    private func tellWhenTrue(_ path: XenstorePath) {
+        guard options.cache == .watch, !streams.open.isEmpty else { return tellStreams(path) }
+        environment.afterNotices { [self] in tellStreams(path) }
     }
 
     /// Something changed below a key: it has children now, or has lost its last one.

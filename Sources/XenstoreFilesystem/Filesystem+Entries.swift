@@ -5,21 +5,30 @@ extension Filesystem {
     /// pipelined batch; whoever wants more than the type of an entry asks for it by stat(2).
     func entries(
         _ selected: [(name: String, nextOffset: Int)],
-        of directory: OpenDirectory
+        of directory: OpenDirectory,
+        _ listing: Listing
     ) async throws(FilesystemError) -> [DirectoryEntry] {
         let serial = changes.serial
         var requests: [Request] = []
         var plans: [EntryPlan] = []
         for (name, nextOffset) in selected {
             var plan = EntryPlan(name: name, nextOffset: nextOffset)
-            try complete(&plan, in: directory, &requests)
+            try complete(&plan, in: directory, listing, &requests)
             plans.append(plan)
         }
         let answers = requests.isEmpty ? [] : await access.base.send(requests, in: .none)
         var entries: [DirectoryEntry] = []
         for plan in plans {
             do throws(XenstoreError) {
-                guard let target = try target(plan, answers, in: directory, asOf: serial) else {
+                guard
+                    let target = try target(
+                        plan,
+                        answers,
+                        in: directory,
+                        listing,
+                        asOf: serial
+                    )
+                else {
                     continue
                 }
                 entries.append(
@@ -51,6 +60,7 @@ extension Filesystem {
     private func complete(
         _ plan: inout EntryPlan,
         in directory: OpenDirectory,
+        _ listing: Listing,
         _ requests: inout [Request]
     ) throws(FilesystemError) {
         let name = plan.name
@@ -61,7 +71,7 @@ extension Filesystem {
         let node = keys.child(name, of: directory.node)
         plan.path = path
         plan.hasChildren = isWatching ? node?.hasChildren : nil
-        plan.foretold = directory.listing.children[name]
+        plan.foretold = listing.children[name]
         if plan.hasChildren == nil, plan.foretold == nil {
             plan.childrenAnswer = requests.count
             requests.append(.directory(path))
@@ -79,10 +89,10 @@ extension Filesystem {
         _ plan: EntryPlan,
         _ answers: [Result<[UInt8], XenstoreError>],
         in directory: OpenDirectory,
+        _ listing: Listing,
         asOf serial: Int
     ) throws(XenstoreError) -> DirectoryEntry.Target? {
         let parent = directory.node
-        let listing = directory.listing
         guard let path = plan.path else {
             switch plan.name {
             case ".": return .known(parent.inode(.directory), .directory)

@@ -13,6 +13,7 @@ extension Filesystem {
         if let file = streams.find(inode) { return try await openStream(file, flags) }
         let (node, view) = try find(inode)
         guard view == .file else { throw .isDirectory }
+        if !flags.contains(.write), let handle = openLeased(node) { return handle }
         if !flags.contains(.write) { return try await openToRead(node, flags, by: caller) }
         var isCreator = false
         var content: [UInt8] = []
@@ -106,7 +107,7 @@ extension Filesystem {
             switch try files.find(handle) {
             case .key(let file): file.content
             case .scratch(let open): open.file.content
-            case .stream: throw .invalid
+            case .leased, .stream: throw .invalid
             }
         return content.part(offset: offset, count: count)
     }
@@ -122,7 +123,7 @@ extension Filesystem {
         switch try files.find(handle) {
         case .key(let file): try await write(bytes, to: file, offset: offset)
         case .scratch(let open): try await write(bytes, to: open, offset: offset)
-        case .stream: throw .badHandle
+        case .leased, .stream: throw .badHandle
         }
     }
 
@@ -228,6 +229,9 @@ extension Filesystem {
         case .key(let file): await release(file)
         case .scratch(let open):
             if let key = scratch.removeHandle(open.file) { keys.dropUnused(key) }
+        case .leased(let node):
+            node.handleCount -= 1
+            keys.dropUnused(node)
         case .stream: streams.closed(handle)
         case nil: return
         }

@@ -6,8 +6,10 @@ extension Filesystem {
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
         let node = try findDirectory(inode)
+        if let handle = openLeasedDirectory(node, by: caller) { return handle }
         let ownChanges = ownChanges
         let listing = try await listing(of: node)
+        lease(listing, of: node)
         node.handleCount += 1
         let directory = OpenDirectory(node: node, caller: caller, listing: listing)
         let handle = directories.insert(directory)
@@ -31,14 +33,18 @@ extension Filesystem {
         fits: (_ name: String) -> Bool
     ) async throws(FilesystemError) -> [DirectoryEntry] {
         let directory = try directories.find(handle)
-        if offset == 0, !directory.isFresh {
+        let listing: Listing
+        if let known = directory.listing, offset > 0 || directory.isFresh {
+            listing = known
+        } else {
             // rewinddir(3): the program wants to see what is there now.
-            directory.listing = try await listing(of: directory.node)
+            listing = try await self.listing(of: directory.node)
+            directory.listing = listing
             directory.walk = Walk()
         }
         directory.isFresh = false
         let dots = [".", ".."]
-        let names = directory.listing.names
+        let names = listing.names
         var selected: [(name: String, nextOffset: Int)] = []
         for position in max(offset, 0)..<max(offset, dots.count + names.count) {
             let name = position < dots.count ? dots[position] : names[position - dots.count]
@@ -47,7 +53,7 @@ extension Filesystem {
         }
         guard !selected.isEmpty else { return [] }
         begin(directory)
-        return try await entries(selected, of: directory)
+        return try await entries(selected, of: directory, listing)
     }
 
     // MARK: Names

@@ -128,8 +128,11 @@ extension Filesystem {
         asOf serial: Int
     ) -> Entry {
         node.addLookup(view)
+        let attributes = attributes(of: node, view, facts)
+        // The kernel takes the size from here.
+        if view == .file, let lease = node.lease, lease.size != attributes.size { revoke(node) }
         return Entry(
-            attributes: attributes(of: node, view, facts),
+            attributes: attributes,
             nameLifetime: nameLifetime(path, asOf: serial)
         )
     }

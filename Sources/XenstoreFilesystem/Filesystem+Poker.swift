@@ -112,6 +112,8 @@ extension Filesystem {
     public func touchForPoker(_ inode: InodeNumber) throws(FilesystemError) -> Attributes {
         let (node, view) = try find(inode)
         guard let poke = announcer.pokes.find(node, view) else { throw .stale }
+        // The kernel takes the size from here.
+        endLeaseByPoke(node)
         // A change of the content goes on with opening it.
         poke.isDone = poke.kind != .modify
         return attributes(of: node, view, poke.permissions, size: poke.size)
@@ -120,16 +122,19 @@ extension Filesystem {
     // MARK: Batches
 
     public func pokerIsDone() {
+        pokesAreSettled()
         announcer.pokes.done()
         sendPokes()
     }
 
     public func pokerHasStarted() {
+        pokesAreSettled()
         announcer.pokes.started()
         sendPokes()
     }
 
     public func pokerHasEnded() {
+        pokesAreSettled()
         announcer.pokes.ended()
     }
 
@@ -144,7 +149,11 @@ extension Filesystem {
                 isRefused(poke)
                     ? nil : pathOnMount(of: poke).map { Poke(kind: poke.kind, path: $0) }
             }
-            guard calls.isEmpty else { return send(calls) }
+            guard calls.isEmpty else {
+                guard options.cache == .watch else { return send(calls) }
+                // Who is told looks, and is to see the new.
+                return environment.afterNotices { send(calls) }
+            }
             // All of their directories are gone.
             announcer.pokes.done()
         }
@@ -163,6 +172,8 @@ extension Filesystem {
             poke.isOwnValue
             ? poke.directory : keys.insertChild(poke.name, of: poke.directory)
         node.addLookup(view)
+        // The kernel takes the size from here.
+        endLeaseByPoke(node)
         // Not kept: whoever comes next asks.
         return Entry(
             attributes: attributes(of: node, view, poke.permissions, size: poke.size),

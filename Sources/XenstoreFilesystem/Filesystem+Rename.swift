@@ -180,6 +180,7 @@ extension Filesystem {
     func forgetFactsBelow(_ node: KeyNode) {
         for node in keys.subtree(of: node) {
             node.forgetFacts()
+            revoke(node)
         }
     }
 }

@@ -104,7 +104,8 @@ extension Filesystem {
                 try query.facts(answers[position..<end])
             }
             position = end
-            if case .success(let facts) = outcome {
+            if case .success(var facts) = outcome {
+                facts.serial = serial
                 learn(facts, of: other, query.path, asOf: serial)
                 if other !== node {
                     let facts = fresh(facts, asOf: serial, ownChanges)

@@ -31,6 +31,13 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var lastAnswers = LastAnswers()
     var foretold = ForetoldNames()
     var walks: [WalkPlace: OpenDirectory] = [:]
+    /// Keys of which no lease is given at this moment, by the number of reasons.
+    var unsettled: [UInt64: Int] = [:]
+    /// Those that the poker's calls are about.
+    var poked: [UInt64] = []
+    /// How often the kernel was told to drop what a change of our own has made untrue, and up to
+    /// which it has.
+    var ownRevocations = (made: 0, done: 0)
     /// Whether a watch keeps names, shapes and permissions true.
     var isWatching = false
 
@@ -49,7 +56,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
             emptyView: options.emptyView,
             now: environment.now()
         )
-        if environment.poke != nil {
+        if environment.poke != nil || options.cache == .watch {
             self.access.onChange = { [unowned self] requests in noteOwnChange(requests) }
         }
     }

@@ -10,6 +10,8 @@ public struct FilesystemEnvironment {
     public var later: (@escaping () -> Void) -> Void
     /// Tells the kernel to forget something. Must not wait for the kernel.
     public var notify: (KernelNotification) -> Void
+    /// Calls back when the kernel has forgotten the contents that it was told to forget so far.
+    public var afterNotices: (@escaping () -> Void) -> Void
     /// Takes an error that no system call can report any more.
     public var report: (String) -> Void
     /// Which store it is, for who asks.
@@ -31,6 +33,7 @@ public struct FilesystemEnvironment {
         start: @escaping (@escaping () async -> Void) -> Void,
         later: @escaping (@escaping () -> Void) -> Void,
         notify: @escaping (KernelNotification) -> Void,
+        afterNotices: @escaping (@escaping () -> Void) -> Void = { $0() },
         report: @escaping (String) -> Void,
         takeEvents: @escaping () -> Bool,
         poke: (([Poke]) -> Void)? = nil,
@@ -42,6 +45,7 @@ public struct FilesystemEnvironment {
         self.start = start
         self.later = later
         self.notify = notify
+        self.afterNotices = afterNotices
         self.report = report
         self.takeEvents = takeEvents
         self.poke = poke
@@ -54,6 +58,8 @@ public struct FilesystemEnvironment {
 public enum KernelNotification: Hashable, Sendable {
     /// That this name in this directory leads where it led.
     case name(directory: InodeNumber, name: String)
+    /// The attributes, the content or the listing that it keeps.
+    case content(of: InodeNumber)
 }
 
 /// Which store is mounted, and by what way it is reached.

@@ -22,8 +22,13 @@ public enum FilesystemLimits {
     /// older answer counts as out of date.
     public static let changeLog = 256
 
-    /// Seconds that the name of a transaction may outlive it, for stat(2) alone.
-    public static let conflictSeconds = 1.0
+    /// Seconds that the directory of a transaction whose commit failed outlives it, for stat(2)
+    /// alone.
+    public static let failureSeconds = 1.0
+
+    /// Seconds that the kernel may keep the name of a transaction: longer than a commit takes that
+    /// is given up at last.
+    public static let transactionNameSeconds = 60.0
 
     /// Keys that an open transaction is remembered to rest on, to name one after a conflict; then a
     /// conflict may have no name.

@@ -42,6 +42,23 @@ public protocol FilesystemOperations: AnyObject {
     /// Answers from memory.
     func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
         -> ArraySlice<UInt8>
+    /// Waits, when a change was made, until the kernel has dropped what that has made untrue: the
+    /// program's next call sees the change.
+    func waitForRevoked() async
+    /// How the kernel may cache what it reads from the handle.
+    func caching(of handle: HandleID) -> Caching
+    /// How the kernel may cache the names of a directory's handle.
+    func listingCaching(of handle: HandleID) -> Caching
+    /// The file of a handle whose reads go by way of the kernel's cache to
+    /// ``readLeased(_:offset:count:)``; nil for all others.
+    func leasedFile(_ handle: HandleID) -> InodeNumber?
+    /// Reads what the store holds now.
+    func readLeased(
+        _ handle: HandleID,
+        offset: Int,
+        count: Int,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> ArraySlice<UInt8>
     /// Whether the handle is that of an event stream, for ``readStream(_:count:waits:)``.
     func isStream(_ handle: HandleID) -> Bool
     /// Whether a read of the handle returns at once.

@@ -10,6 +10,14 @@ public struct FilesystemOptions: Hashable, Sendable {
         case raw
     }
 
+    /// What the kernel may keep without asking.
+    public enum Cache: Hashable, Sendable {
+        /// Names alone.
+        case strict
+        /// Attributes, listings and contents too, until an event of the watch takes them back.
+        case watch
+    }
+
     /// Who owns files, to the kernel.
     public enum Ownership: Hashable, Sendable {
         /// The user whose number is the owner domain's.
@@ -32,6 +40,7 @@ public struct FilesystemOptions: Hashable, Sendable {
     /// Whether the store may refuse this client a write, so that it is asked at each opening for
     /// writing. A privileged client need not.
     public var asksForWriting: Bool
+    public var cache: Cache
 
     public init(
         subtree: XenstorePath = .root,
@@ -41,7 +50,8 @@ public struct FilesystemOptions: Hashable, Sendable {
         groupID: UInt32 = 0,
         umask: UInt32 = 0,
         isReadOnly: Bool = false,
-        asksForWriting: Bool = false
+        asksForWriting: Bool = false,
+        cache: Cache = .strict
     ) {
         self.subtree = subtree
         self.valueForm = valueForm
@@ -51,6 +61,7 @@ public struct FilesystemOptions: Hashable, Sendable {
         self.umask = umask
         self.isReadOnly = isReadOnly
         self.asksForWriting = asksForWriting
+        self.cache = cache
     }
 }
 

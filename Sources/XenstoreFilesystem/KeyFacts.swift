@@ -8,6 +8,8 @@ struct KeyFacts {
     /// The names of the children, each followed by a zero, where they were asked for and fit a
     /// message.
     var names: [UInt8]?
+    /// The number of changes when it was asked; nil where that is not known.
+    var serial: Int?
 }
 
 /// What is asked about one key: its value always, and with it whether the key exists; the rest
@@ -75,9 +77,12 @@ extension Filesystem {
                 let value = try await access.base.send(requests[0], in: .none)
                 node?.hasValue = !value.isEmpty
                 if let node { noteSeen(node) }
-                return try query.facts([.success(value)])
+                var facts = try query.facts([.success(value)])
+                facts.serial = serial
+                return facts
             }
-            let facts = try query.facts(await access.base.send(requests, in: .none)[...])
+            var facts = try query.facts(await access.base.send(requests, in: .none)[...])
+            facts.serial = serial
             if let node { learn(facts, of: node, path, asOf: serial) }
             return facts
         } catch {

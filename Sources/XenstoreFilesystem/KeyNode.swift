@@ -46,6 +46,8 @@ final class KeyNode {
     /// Whether the key was last seen to have a value.
     var hasValue = false
     var isVerifying = false
+    /// What the kernel may keep of it by itself, with `cache=watch`.
+    var lease: Lease?
     /// What those who watch the directory were told of its children; nil where that is not known.
     var announced: ChildRecords?
     var modified: Timestamp

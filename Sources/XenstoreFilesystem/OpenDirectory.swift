@@ -4,15 +4,19 @@ import XenstoreProtocol
 final class OpenDirectory {
     let node: KeyNode
     let caller: CallerID
-    var listing: Listing
+    /// Nil where the kernel has the names already.
+    var listing: Listing?
+    /// Whether the kernel had them.
+    let isKept: Bool
     /// Whether the listing is as of the opening, and was not given out yet.
     var isFresh = true
     var walk = Walk()
 
-    init(node: KeyNode, caller: CallerID, listing: Listing) {
+    init(node: KeyNode, caller: CallerID, listing: Listing?) {
         self.node = node
         self.caller = caller
         self.listing = listing
+        isKept = listing == nil
     }
 }
 

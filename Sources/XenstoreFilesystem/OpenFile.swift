@@ -53,6 +53,8 @@ final class OpenScratch {
 enum OpenHandle {
     case key(OpenFile)
     case scratch(OpenScratch)
+    /// Of no snapshot: what is read goes through the kernel's cache.
+    case leased(KeyNode)
     case stream(OpenStream)
 }
 

@@ -74,22 +74,15 @@ public struct MessageDecoder: Sendable {
     /// Lets `body` write up to `minimumCapacity` bytes or more straight into the buffer.
     ///
     /// - Returns: what `body` returns, the number of bytes that it wrote.
-    public mutating func fill<Failure: Error>(
+    public mutating func fill(
         minimumCapacity: Int,
-        _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
-    ) throws(Failure) -> Int {
+        _ body: (UnsafeMutableRawBufferPointer) -> Int
+    ) -> Int {
         reserve(minimumCapacity)
         let free = end
-        var outcome: Result<Int, Failure> = .success(0)
-        buffer.withUnsafeMutableBytes { bytes in
-            let tail = UnsafeMutableRawBufferPointer(rebasing: bytes[free...])
-            do throws(Failure) {
-                outcome = .success(try body(tail))
-            } catch {
-                outcome = .failure(error)
-            }
+        let written = buffer.withUnsafeMutableBytes { bytes in
+            body(UnsafeMutableRawBufferPointer(rebasing: bytes[free...]))
         }
-        let written = try outcome.get()
         precondition(written >= 0 && free + written <= buffer.count, "body wrote past its buffer")
         end += written
         return written

@@ -13,6 +13,9 @@ extension Store {
     ) throws(StoreErrorCode) -> StorePath {
         guard allowsSpecial || !path.isSpecial else { throw .invalid }
         let resolved = StorePath(path, from: caller.domain)
+        if !caller.isPrivileged {
+            highest.note(.pathLength, resolved.lengthBelowHome, of: caller.domain)
+        }
         // Unlike the other quotas this one binds the privileged domain too.
         // The length of the whole path, which is quickly told, mostly decides.
         if let limit = domains.quotas[.pathLength], limit > 0,
@@ -41,6 +44,7 @@ extension Store {
             throw .noSpace
         }
         transaction.note(path, node)
+        highest.note(.transactionNodes, transaction.accessed.count, of: caller.domain)
         return node
     }
 

@@ -2,15 +2,15 @@ import XenstoreProtocol
 
 /// CONTROL: commands for the store itself, in the words of C xenstored.
 ///
-/// `live-update`, `logfile` and reports into files are not there: a store has no file and no
-/// program to become.
+/// `live-update` is not there: a store has no program to become.
 extension Store {
     private static let help = """
         check\t
         log\ton|off
-        memreport\t
+        logfile\t<file>
+        memreport\t[<file>]
         print\t<string>
-        quota\t[set <name> <val>|<domid>]
+        quota\t[set <name> <val>|<domid>|max [-r]]
         quota-soft\t[set <name> <val>]
         help\t
 
@@ -28,9 +28,15 @@ extension Store {
             guard isConsistent else { throw .ioError }
             return Self.okay
         case ("log", 0...1): return try controlLog(parameters.first)
-        case ("memreport", 0):
-            guard let report else { throw .invalid }
-            reportMemory(report)
+        case ("logfile", 1):
+            logFile = try opened(parameters[0])
+            isLogging = true
+            return Self.okay
+        case ("memreport", 0...1):
+            guard let place = try parameters.first.map(opened) ?? logFile ?? report else {
+                throw .invalid
+            }
+            reportMemory(place)
             return Self.okay
         case ("print", 1):
             report?("control: \(parameters[0])")
@@ -42,6 +48,12 @@ extension Store {
             return try set(.softMemory, parameters[2])
         default: throw .invalid
         }
+    }
+
+    /// Opens a file of the one who runs the store.
+    private func opened(_ path: String) throws(StoreErrorCode) -> (String) -> Void {
+        guard let place = openReport?(path) else { throw .invalid }
+        return place
     }
 
     private func controlLog(_ word: String?) throws(StoreErrorCode) -> [UInt8] {
@@ -68,6 +80,8 @@ extension Store {
 
     private func controlQuota(_ words: [String]) throws(StoreErrorCode) -> [UInt8] {
         switch words.count {
+        case 1 where words[0] == "max": return highestUsageReport(reset: false)
+        case 2 where words == ["max", "-r"]: return highestUsageReport(reset: true)
         case 0: return settings(Quota.allCases.filter { $0 != .softMemory })
         case 1:
             guard let domain = DomainID(decimal: words[0].utf8) else { throw .invalid }
@@ -110,7 +124,7 @@ extension Store {
     }
 
     /// A name and a number in columns, as the C daemon prints them.
-    private static func line(_ name: String, _ width: Int, _ number: Int) -> String {
+    static func line(_ name: String, _ width: Int, _ number: Int) -> String {
         let digits = String(number)
         return name + String(repeating: " ", count: max(0, width - name.utf8.count)) + ": "
             + String(repeating: " ", count: max(0, 8 - digits.utf8.count)) + digits
@@ -128,7 +142,7 @@ extension Store {
 extension Store {
     /// Logs a message, if CONTROL `log` has asked for that.
     func log(_ direction: String, _ message: Message, _ id: ConnectionID) {
-        guard isLogging, let report else { return }
+        guard isLogging, let report = logFile ?? report else { return }
         let type = message.type.map { "\($0)" } ?? "type \(message.rawType)"
         // Whoever reads a log does not want what a client wrote to move his cursor.
         let payload = String(

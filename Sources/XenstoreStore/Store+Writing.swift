@@ -49,6 +49,7 @@ extension Store {
         {
             throw .noSpace
         }
+        highest.note(.nodePermissions, permissions.entries.count + 1, of: caller.domain)
         let path = try resolve(path, caller, allowsSpecial: true)
         var measure = try existing(path, .write, caller).measure
         let old = measure.permissions
@@ -164,6 +165,7 @@ extension Store {
         if let limit = domains.limit(.nodeSize, of: caller.domain), node.size >= limit {
             throw .noSpace
         }
+        highest.note(.nodeSize, node.size, of: caller.domain)
     }
 
     /// Bounds what an unprivileged caller adds to what the owner of a node takes.

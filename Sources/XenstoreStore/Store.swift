@@ -20,7 +20,13 @@ public final class Store {
     /// Where lines for whoever runs the store go: CONTROL `print`, `memreport` and `log`, and
     /// domains above their soft quotas. Nowhere at first.
     public var report: ((String) -> Void)?
+    /// Opens a file for CONTROL `logfile` and `memreport`, to append to: gives what takes its
+    /// lines, or nil where it cannot be had. Without this both commands are refused a file.
+    public var openReport: ((_ path: String) -> ((String) -> Void)?)?
+    /// Where the log goes instead, once `logfile` has named a file.
+    var logFile: ((String) -> Void)?
     var isLogging = false
+    var highest = HighestUsage()
     /// Whether changes are kept for ``takeRecord()``. Off at first.
     public var isRecording = false
     var record = RecordEncoder()
@@ -115,6 +121,7 @@ public final class Store {
             reply.payload = Array(error.name.utf8) + [0]
         }
         checkSoftQuota(of: connection.domain)
+        noteUsage(of: connection.domain)
         log("out", reply, id)
         result.append(contentsOf: effects)
         result.append(.send(reply, to: id))

@@ -67,6 +67,7 @@ public final class StoreHost {
     /// Counts answers that wait for a domain, or no longer do where negative.
     public func countOutstanding(_ difference: Int, of domain: DomainID) {
         store.domains[domain].outstanding += difference
+        store.highest.note(.outstanding, store.domains[domain].outstanding, of: domain)
     }
 
     /// Handles a message of a connection; the reply and the events go to the sinks.

@@ -65,10 +65,12 @@ struct StorePath: Hashable {
         return String(text[text.utf8.index(after: slash)...])
     }
 
+    private static let homes = Array("/local/domain/".utf8)
+
     /// The bytes that the quota `path-max` counts: those below the home of a domain, whose prefix
     /// `/local/domain/<number>/` is free.
     var lengthBelowHome: Int {
-        let home = Array("/local/domain/".utf8)
+        let home = Self.homes
         guard text.utf8.starts(with: home) else { return text.utf8.count }
         let rest = text.utf8.dropFirst(home.count)
         let digits = rest.prefix { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }.count

@@ -50,7 +50,8 @@ final class MountDaemon {
         do {
             switch source {
             case .remote(let address): try await startRemote(address)
-            case .embedded(let file, let socket): try await startEmbedded(file, socket)
+            case .embedded(let file, let socket, let compatibility):
+                try await startEmbedded(file, socket, compatibility)
             }
         } catch {
             failure = error
@@ -86,8 +87,13 @@ final class MountDaemon {
         try mount(filesystem)
     }
 
-    private func startEmbedded(_ file: String?, _ socket: String?) async throws {
-        let store = try EmbeddedStore(loading: file)
+    private func startEmbedded(
+        _ file: String?,
+        _ socket: String?,
+        _ compatibility: Compatibility
+    ) async throws {
+        let store = try EmbeddedStore(loading: file, as: compatibility)
+        store.report { [log] line in log.notice("\(line)") }
         if let socket { server = try listen(store, at: socket, on: loop) }
         let connection = InProcessConnection(host: store.host)
         let filesystem = makeFilesystem(
@@ -139,6 +145,10 @@ final class MountDaemon {
             start: { [unowned self] work in begin(work) },
             later: { [loop] work in loop.later(work) },
             notify: { [unowned self] notification in mount?.notify(notification) },
+            afterNotices: { [unowned self] action in
+                guard let mount else { return action() }
+                mount.afterNotices(action)
+            },
             report: { [log] text in log.error("\(text)") },
             takeEvents: { [unowned self] in takeEvents() },
             poke: poker == nil ? nil : { [unowned self] pokes in mount?.poke(pokes) },

@@ -28,6 +28,7 @@ struct MountOptions {
         allow_other: let other users in, with nothing to read unless a mode says so
         uid=, gid=, umask=, owner=domid: whose files they are, and for whom
         cache=strict: ask the store at each open, stat and listing (the default)
+        cache=watch: let the kernel keep all until the store tells of a change
         noinotify: raise no inotify events for what others change
         subtree=PATH: mount this key as the root; relative to the own domain, '.' itself
         socket=PATH, device=PATH, embedded, load=FILE, listen=PATH: as above
@@ -57,7 +58,8 @@ struct MountOptions {
         case ("raw", nil): filesystem.valueForm = .raw
         case ("empty", "dir"): filesystem.emptyView = .directory
         case ("empty", "file"): filesystem.emptyView = .file
-        case ("cache", "strict"): break
+        case ("cache", "strict"): filesystem.cache = .strict
+        case ("cache", "watch"): filesystem.cache = .watch
         case ("inotify", nil): usesInotify = true
         case ("noinotify", nil): usesInotify = false
         case ("ro", nil):

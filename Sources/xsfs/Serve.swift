@@ -42,12 +42,7 @@ struct Serve: ParsableCommand {
             "Whose behaviour to have where Xen's daemons differ: c is C xenstored.",
             valueName: "c|oxenstored"
         ),
-        transform: { name in
-            guard let compatibility = Compatibility(rawValue: name) else {
-                throw ValidationError("it is 'c' or 'oxenstored'")
-            }
-            return compatibility
-        }
+        transform: Compatibility.named
     )
     var compatibility = Compatibility.xenstored
 

@@ -30,7 +30,7 @@ struct ServeDaemon {
                 return isSaved
             }
         }
-        store.host.store.report = { line in
+        store.report { line in
             // Where standard error is closed there is nobody to tell.
             _ = try? FileDescriptor.standardError.writeAll("xsfs: \(line)\n".utf8)
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import XenstoreClient
+import XenstoreStore
 
 /// Which store is meant.
 struct StoreArguments: ParsableArguments {
@@ -33,6 +34,15 @@ struct StoreArguments: ParsableArguments {
     )
     var listen: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Whose behaviour the embedded store has where Xen's daemons differ: c is C xenstored.",
+            valueName: "c|oxenstored"
+        ),
+        transform: Compatibility.named
+    )
+    var compatibility: Compatibility?
+
     /// The store that the arguments and the mount options name, or that is found where
     /// libxenstore looks.
     ///
@@ -47,12 +57,26 @@ struct StoreArguments: ParsableArguments {
         guard named <= 1 else {
             throw CommandError("--socket, --device and --embedded exclude each other")
         }
-        guard isEmbedded || (load == nil && listen == nil) else {
-            throw CommandError("--load and --listen need --embedded")
+        guard isEmbedded || (load == nil && listen == nil && compatibility == nil) else {
+            throw CommandError("--load, --listen and --compatibility need --embedded")
         }
-        if isEmbedded { return .embedded(load: load, listen: listen) }
+        if isEmbedded {
+            return .embedded(load: load, listen: listen, as: compatibility ?? .xenstored)
+        }
         if let socket { return .remote(.socket(socket)) }
         if let device { return .remote(.device(device)) }
         return .remote(try StoreSource.find())
+    }
+}
+
+extension Compatibility {
+    /// What an argument names.
+    ///
+    /// - Throws: `ValidationError`.
+    static func named(_ argument: String) throws -> Self {
+        guard let compatibility = Self(rawValue: argument) else {
+            throw ValidationError("it is 'c' or 'oxenstored'")
+        }
+        return compatibility
     }
 }

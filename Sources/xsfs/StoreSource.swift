@@ -1,11 +1,12 @@
 import Glibc
 import XenstoreClient
 import XenstoreFilesystem
+import XenstoreStore
 
 /// The store that is mounted.
 enum StoreSource {
     case remote(StoreAddress)
-    case embedded(load: String?, listen: String?)
+    case embedded(load: String?, listen: String?, as: Compatibility)
 
     /// What /proc/mounts shows as the source.
     var name: String {

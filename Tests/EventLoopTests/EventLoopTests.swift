@@ -128,6 +128,100 @@ struct EventLoopTests {
         #expect(called == [0, 2, 2])
     }
 
+    /// More than one wait can tell of, and each of them before any is told of twice.
+    @Test func manySourcesTakeTurns() throws {
+        let loop = try EventLoop()
+        var told: [Int] = []
+        var pipes: [(readEnd: FileDescriptor, writeEnd: FileDescriptor)] = []
+        for number in 0..<600 {
+            let pipe = try makePipe()
+            try pipe.writeEnd.writeAll([1])
+            _ = loop.add(pipe.readEnd, for: .readable) { _ in told.append(number) }
+            pipes.append(pipe)
+        }
+        while told.count < 600 { loop.turn(wait: true) }
+        #expect(Set(told.prefix(600)).count == 600)
+        for pipe in pipes {
+            try pipe.readEnd.close()
+            try pipe.writeEnd.close()
+        }
+    }
+
+    /// The place of a source that is gone goes to another, which hears nothing of the old one. With
+    /// a few descriptors, and with many, where the loop waits for them in another way.
+    @Test(arguments: [0, 40])
+    func whatIsAddedLaterHearsNothingOfWhatWasBefore(others: Int) throws {
+        let loop = try EventLoop()
+        for _ in 0..<others { _ = loop.add(try makePipe().readEnd, for: .readable) { _ in } }
+        let pipes = try [makePipe(), makePipe(), makePipe()]
+        for pipe in pipes.prefix(2) { try pipe.writeEnd.writeAll([1]) }
+        var sources: [SourceID] = []
+        var told: [String] = []
+        for index in 0..<2 {
+            sources.append(
+                loop.add(pipes[index].readEnd, for: .readable) { _ in
+                    told.append("old")
+                    for source in sources { loop.remove(source) }
+                    let new = loop.add(pipes[2].readEnd, for: .readable) { _ in told.append("new") }
+                    loop.update(sources[0], interest: .writable)
+                    loop.remove(sources[1])
+                    #expect(!sources.contains(new))
+                }
+            )
+        }
+        loop.turn(wait: true)
+        loop.turn(wait: false)
+        #expect(told == ["old"])
+        try pipes[2].writeEnd.writeAll([1])
+        loop.turn(wait: true)
+        #expect(told == ["old", "new"])
+    }
+
+    /// Interests hold when the loop gets so many descriptors that it waits in another way, in the
+    /// midst of telling of those that are ready.
+    @Test func manyMayComeAtOnce() throws {
+        let loop = try EventLoop()
+        let pipes = try (0..<3).map { _ in try makePipe() }
+        var told: [Int] = []
+        let quiet = loop.add(pipes[0].readEnd, for: .readable) { _ in told.append(0) }
+        loop.update(quiet, interest: [])
+        for index in 1..<3 {
+            _ = loop.add(pipes[index].readEnd, for: .readable) { _ in
+                told.append(index)
+                guard told == [1] else { return }
+                for _ in 0..<40 {
+                    if let more = try? FileDescriptor.pipe() {
+                        _ = loop.add(more.readEnd, for: .readable) { _ in }
+                    }
+                }
+            }
+        }
+        for pipe in pipes { try pipe.writeEnd.writeAll([1]) }
+        loop.turn(wait: true)
+        #expect(told == [1, 2])
+        loop.turn(wait: true)
+        #expect(told.count == 4 && !told.contains(0))
+        loop.update(quiet, interest: .readable)
+        loop.turn(wait: true)
+        #expect(told.contains(0))
+    }
+
+    /// A file on a disk is always ready. Among many descriptors it cannot be waited for, and is
+    /// told as failed.
+    @Test(arguments: [0, 40])
+    func aFileIsReady(others: Int) throws {
+        let loop = try EventLoop()
+        for _ in 0..<others { _ = loop.add(try makePipe().readEnd, for: .readable) { _ in } }
+        let file = try FileDescriptor.open("/proc/self/exe", .readOnly)
+        var told: [Readiness] = []
+        let source = loop.add(file, for: .readable) { told.append($0) }
+        loop.turn(wait: false)
+        #expect(told.count == 1)
+        #expect(told.allSatisfy { !$0.isDisjoint(with: others == 0 ? .readable : .failed) })
+        loop.remove(source)
+        try file.close()
+    }
+
     @Test func aSourceIsToldOfTheEndOfItsPeer() throws {
         let loop = try EventLoop()
         let pipe = try makePipe()

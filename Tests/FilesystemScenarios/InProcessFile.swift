@@ -9,7 +9,8 @@ struct InProcessFile<Access: XenstoreAccess>: SurfaceFile {
 
     func read() async throws -> [UInt8] {
         await surface.settle()
-        return Array(try surface.filesystem.read(handle, offset: 0, count: 1 << 20))
+        let filesystem = surface.filesystem
+        return Array(try filesystem.read(handle, offset: 0, count: 1 << 20))
     }
 
     func write(_ bytes: [UInt8], at offset: Int) async throws {

@@ -66,6 +66,8 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                     switch notification {
                     case .name(let directory, let name):
                         kernel.forget(Name(directory: directory, name: name))
+                    // This kernel keeps names alone.
+                    case .content: break
                     }
                 },
                 report: { text in kernel.reports.append(text) },

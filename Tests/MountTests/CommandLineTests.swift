@@ -36,6 +36,7 @@ struct CommandLineTests {
         ("--socket $T/file $T/m", "$T/file"),
         ("--socket $T/m --embedded $T/m", "exclude each other"),
         ("--load $T/file --socket $T/none $T/m", "--embedded"),
+        ("--compatibility c --socket $T/none $T/m", "--embedded"),
         ("--embedded --load $T/none $T/m", "No such file"),
         ("--embedded --listen $T/none/socket $T/m", "cannot listen"),
     ])
@@ -76,6 +77,31 @@ struct CommandLineTests {
     }
 
     // MARK: Starting
+
+    /// oxenstored has nodes by these names, and no special ones.
+    @Test func theEmbeddedStoreBehavesLikeEitherDaemon() async throws {
+        try await Shell.use { shell in
+            try await shell.expect(
+                """
+                mkdir $T/m; echo '/a = "1"   (n0)' > $T/list
+                for name in c oxenstored; do
+                    "$XSFS" --embedded --compatibility $name --load $T/list --listen $T/socket $T/m
+                    ls $T/m; XENSTORED_PATH=$T/socket xenstore-list / | xargs
+                    fusermount3 -u $T/m; until [ ! -e $T/socket ]; do :; done
+                done
+                """,
+                prints: """
+                    a
+                    a
+                    @introduceDomain
+                    @releaseDomain
+                    a
+                    @introduceDomain @releaseDomain a
+
+                    """
+            )
+        }
+    }
 
     @Test func inTheBackgroundItReturnsWhenTheMountIsUsable() async throws {
         try await Shell.use { shell in

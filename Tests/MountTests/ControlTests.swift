@@ -78,6 +78,17 @@ struct ControlTests {
                     """,
                 prints: "ok\nyes\n@introduceDomain\nok\nno\n@releaseDomain\n"
             )
+            try await mount.expect(
+                Self.command + """
+                    ctl introduce 5 1 1; ctl introduce 6 1 1; ctl set-target 6 5; ctl resume 5
+                    ctl resume 7; ctl set-target 7 5
+                    """,
+                prints: "ok\nok\nok\nok\n"
+                    + String(
+                        repeating: "No such file or directory\nthe store refused: ENOENT\n",
+                        count: 2
+                    )
+            )
         }
     }
 
@@ -128,6 +139,85 @@ struct ControlTests {
             try await mount.expect("echo 'release 1' > .xsfs/ctl", fails: "Read-only file system")
             try await mount.expect("grep -c release .xsfs/ctl", prints: "1\n")
             try await mount.expect("mkdir .txn/x", fails: "Read-only file system")
+        }
+    }
+
+    /// Each name with a line of help, and all of it for two requests.
+    @Test(arguments: StoreKind.allCases)
+    func theStatusTellsOfStoreAndMount(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            let names = """
+                changes_seen connected connected_since_seconds files_open keys_known store
+                store_errors_total store_features store_requests_total store_wait_seconds
+                transactions_open watching
+                """.split { $0 == " " || $0 == "\n" }.filter {
+                    $0 != "store_features" || kind == .embedded || kind == .served
+                }
+            try await mount.expect(
+                """
+                requests() { awk '/^xsfs_store_requests_total/ { n += $2 } END { print n }' status; }
+                cat none 2> $T/none; cd .xsfs; cp status $T/status
+                sed -n 's/^# HELP xsfs_\\([a-z_]*\\) [A-Z].*/\\1/p' $T/status | sort | xargs
+                grep -v '^#' $T/status | sed 's/[{ ].*//; s/_\\(sum\\|count\\)$//' | sort -u | sed s/xsfs_// | xargs
+                grep -c 'store{address="'$([ $K = embedded ] || echo $S)'",transport="' $T/status
+                grep -c '_errors_total{error="ENOENT"} [1-9]' $T/status
+                before=$(requests); echo $(($(requests) - before))
+                since=$(sed -n 's/^xsfs_connected_since_seconds //p' $T/status)
+                [ $(($(date +%s) - since)) -lt 60 ] || echo "since $since"
+                """,
+                prints: [
+                    names.joined(separator: " "), names.joined(separator: " "), "1", "1", "2", "",
+                ].joined(separator: "\n")
+            )
+        }
+    }
+
+    /// C xenstored and oxenstored 4.17 know neither features nor quotas over the wire.
+    @Test(arguments: StoreKind.allCases)
+    func whatTheStoreDoesNotKnowIsNotSupported(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            let isOurs = kind == .embedded || kind == .served
+            let refusal = "Operation not supported\nthe store refused: ENOSYS\n"
+            try await mount.expect(
+                Self.command
+                    + "ctl feature; ctl quota 5 nodes; ctl quota 5 nodes 7; ctl quota 5 nodes",
+                prints: isOurs ? "12\n1000\nok\n7\n" : String(repeating: refusal, count: 4)
+            )
+            try await mount.expect(
+                Self.command + "ctl control print hello; ctl control no-such",
+                prints: kind == .oxenstored
+                    ? "OK\nOK\n" : "OK\nInvalid argument\nthe store refused: EINVAL\n"
+            )
+        }
+    }
+
+    @Test(arguments: [StoreKind.xenstored, .oxenstored])
+    func aGuestIsRefusedByTheStore(kind: StoreKind) async throws {
+        try await withMount(kind) { host in
+            try await host.asGuest(5) { guest in
+                try await guest.expect(
+                    Self.command + "ctl introduce 7 1 1; ctl release 5; ctl domain-path 5",
+                    prints: """
+                        Permission denied
+                        the store refused: EACCES
+                        Permission denied
+                        the store refused: EACCES
+                        /local/domain/5
+
+                        """
+                )
+            }
+        }
+    }
+
+    @Test func nobodyElseMayOpenThem() async throws {
+        try await withMount(.embedded, MountSettings(options: "allow_other,umask=0")) { mount in
+            try await mount.expect("chmod 755 . $T")
+            let other = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+            for command in ["cat .xsfs/status", "cat .xsfs/ctl", "ls .txn", "mkdir .txn/x"] {
+                try await mount.expect("\(other) \(command)", fails: "Permission denied")
+            }
+            try await mount.expect("\(other) ls", prints: "tool\n")
         }
     }
 }

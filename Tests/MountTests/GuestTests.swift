@@ -16,7 +16,7 @@ struct GuestTests {
                 setfattr -n user.xenstore.perms -v n0,r5 local/domain/5/name
                 """
             )
-            try await asGuest(5, of: host) { guest in
+            try await host.asGuest(5) { guest in
                 try await guest.expect(
                     "cat local/domain/5/name local/domain/6/open",
                     prints: "guest\nopen\n"
@@ -64,7 +64,7 @@ struct GuestTests {
                 for key in local local/domain local/domain/5; do chmod 755 $key; done
                 """
             )
-            try await asGuest(5, of: host) { guest in
+            try await host.asGuest(5) { guest in
                 try await host.expect(
                     "\"$TOOLS/populate\" \"$S\" tree /local/domain/5/data/tree 8"
                 )
@@ -83,32 +83,5 @@ struct GuestTests {
                 )
             }
         }
-    }
-
-    /// Mounts the store once more, as a guest sees it.
-    private func asGuest(
-        _ domain: Int,
-        of host: Mounted,
-        _ body: (Shell) async throws -> Void
-    ) async throws {
-        let directory = host.shell.directory
-        let player = try await host.shell.startDaemon(
-            ["\(Tool.repository)/Tests/Daemons/domain-socket", directory + "/store", "\(domain)"],
-            log: directory + "/guest.log"
-        )
-        let guest = host.shell.adding(["M": directory + "/guest"])
-        let result = await Result(catching: {
-            _ = try await host.run("mkdir $T/guest")
-            try await eventually("the guest is there") {
-                try await host.run("[ -S $T/store/domain-\(domain) ]").status == .exited(0)
-            }
-            try await host.expect("\"$XSFS\" --socket $T/store/domain-\(domain) $T/guest")
-            try await body(guest)
-        })
-        let end = await Result(catching: { try await host.expect("fusermount3 -u $T/guest") })
-        player.signal(SIGKILL)
-        _ = try await player.wait(upTo: .seconds(5))
-        try result.get()
-        try end.get()
     }
 }

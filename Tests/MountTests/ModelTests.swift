@@ -27,4 +27,14 @@ struct ModelTests {
             try await test.run { surface }
         }
     }
+
+    @Test(.serialized, arguments: StoreKind.allCases, tests)
+    func theModelHoldsWithCache(_ kind: StoreKind, _ test: ModelTest) async throws {
+        try await withMount(kind, MountSettings(options: "cache=watch")) { mounted in
+            let connection = try await SharedConnection(to: .socket(mounted.socket))
+            let store = try ToldAccess(connection, mountpoint: mounted.point)
+            let surface = MountedSurface(store: store, mountpoint: mounted.point)
+            try await test.run { surface }
+        }
+    }
 }

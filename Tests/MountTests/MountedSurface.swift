@@ -13,7 +13,7 @@ struct MountedSurface: Surface {
     func read(_ path: String) async throws -> [UInt8] {
         try with(path, O_RDONLY) { descriptor in
             var bytes = [UInt8](repeating: 0, count: 65536)
-            let count = try check(Glibc.read(descriptor, &bytes, bytes.count))
+            let count = try check(again { Glibc.read(descriptor, &bytes, bytes.count) })
             return Array(bytes[..<count])
         }
     }
@@ -151,7 +151,7 @@ private struct MountedFile: SurfaceFile {
 
     func read() async throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 65536)
-        let count = try check(pread(descriptor, &bytes, bytes.count, 0))
+        let count = try check(again { pread(descriptor, &bytes, bytes.count, 0) })
         return Array(bytes[..<count])
     }
 
@@ -166,6 +166,13 @@ private struct MountedFile: SurfaceFile {
     func close() async throws {
         try check(Glibc.close(descriptor))
     }
+}
+
+/// What is interrupted begins anew, as in every program's library.
+private func again<Number: SignedInteger>(_ call: () -> Number) -> Number {
+    var result = call()
+    while result < 0, errno == EINTR { result = call() }
+    return result
 }
 
 @discardableResult

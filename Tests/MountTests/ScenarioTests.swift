@@ -10,13 +10,30 @@ struct MountedScenarioTests {
     /// Scenarios that mount alike share a mount, each with a directory `/t` of its own.
     @Test("hold over every store", .timeLimit(.minutes(10)), arguments: StoreKind.allCases)
     func holds(_ kind: StoreKind) async throws {
+        try await holds(kind, with: nil)
+    }
+
+    /// Once the mount was told of a change, nothing that the kernel has kept is shown.
+    @Test("hold with cache=watch", .timeLimit(.minutes(2)), arguments: StoreKind.allCases)
+    func holdsWithCache(_ kind: StoreKind) async throws {
+        try await holds(kind, with: "cache=watch")
+    }
+
+    private func holds(_ kind: StoreKind, with more: String?) async throws {
         let all = Scenario.all.filter { !$0.isLong || !GivenStore.isThere }
         let mounts = Dictionary(grouping: all) { $0.options }
         for (options, scenarios) in mounts {
-            try await withMount(kind, MountSettings(options: options.mountOptions)) { mounted in
+            let words = [options.mountOptions, more].compactMap(\.self)
+            let settings = MountSettings(
+                options: words.isEmpty ? nil : words.joined(separator: ",")
+            )
+            try await withMount(kind, settings) { mounted in
                 let place = mounted.socket
                 let address = isDevice(place) ? StoreAddress.device(place) : .socket(place)
-                let store = try await SharedConnection(to: address)
+                let connection = try await SharedConnection(to: address)
+                let store: any XenstoreAccess =
+                    more == nil
+                    ? connection : try ToldAccess(connection, mountpoint: mounted.point)
                 let surface = MountedSurface(store: store, mountpoint: mounted.point)
                 for scenario in scenarios {
                     do {

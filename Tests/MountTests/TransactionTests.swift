@@ -15,6 +15,9 @@ struct TransactionTests {
             try await mount.expect(
                 """
                 echo 0 > counter
+                for options in "-i 100" "-r 2"; do
+                    /usr/lib/xen-4.17/bin/test-xenstore $options > $T/xen 2>&1 || cat $T/xen
+                done &
                 for shell in 1 2 3 4 5 6 7 8; do
                     for turn in $(seq \(Self.turns)); do
                         "$XSFS" transaction --retries 1000 "$M" -- \
@@ -25,6 +28,74 @@ struct TransactionTests {
                 """,
                 prints: "\(8 * Self.turns)\n",
                 limit: .seconds(20 + 10 * Self.turns)
+            )
+            try await mount.expectSameAsStore()
+        }
+    }
+
+    /// Streams of the mount and of the store tell of it when it is committed, and not before.
+    @Test(arguments: StoreKind.allCases)
+    func nobodyIsToldBeforeTheCommit(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir t; echo 1 > t/a
+                exec 5< t/.watch; cat <&5 > $T/told & cat=$!
+                xenstore-watch /t > $T/seen & watch=$!
+                until [ -s $T/seen ]; do :; done
+                mkdir .txn/x; echo 2 > .txn/x/t/a; echo 3 > .txn/x/t/b; rm .txn/x/t/a
+                cat .txn/x/.watch 2>&1 | grep -o 'not supported'
+                xenstore-write /t/marker 1
+                until grep -q marker $T/told && grep -q marker $T/seen; do :; done
+                cat $T/told; sed 1d $T/seen; rmdir .txn/x
+                mkdir .txn/y; echo 2 > .txn/y/t/a; echo 3 > .txn/y/t/b; mv .txn/y .txn/commit
+                until grep -q /t/b $T/told && grep -q /t/b $T/seen; do :; done
+                sed 1d $T/told; sed 1,2d $T/seen; cat t/a t/b
+                exec 5<&-; kill $cat $watch; wait $cat $watch || :
+                """,
+                prints: """
+                    not supported
+                    /t/marker
+                    /t/marker
+                    /t/a
+                    /t/b
+                    /t/a
+                    /t/b
+                    2
+                    3
+
+                    """
+            )
+        }
+    }
+
+    /// rename(2) is EXDEV between a transaction and the store: mv copies, and removes.
+    @Test(arguments: StoreKind.allCases)
+    func mvCopiesIntoATransactionAndOutOfIt(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir -p t/d/e t2; echo 1 > t/d/e/a; printf '\\0\\n' > t/k; chmod 644 t/k
+                cd .txn; mkdir 'in and.out' y
+                python3 -c 'import os; os.rename("../t/d", "y/t/f")' 2>&1 | grep -o 'cross-device'
+                rmdir y; mv ../t/k 'in and.out/t/k2'; ls ../t; cat 'in and.out/.changes'
+                mkdir y; mv 'in and.out/t/k2' y/t/k3; cat 'in and.out/.changes' y/.changes
+                mv y/t/d ../t2; cat ../t2/d/e/a; ls ../t
+                mv y commit; ls ../t; stat -c %a ../t/k3; od -An -c ../t/k3; rmdir 'in and.out'
+                """,
+                prints: """
+                    cross-device
+                    d
+                    write /t/k2
+                    remove /t/k2
+                    write /t/k3
+                    1
+                    d
+                    k3
+                    644
+                      \\0  \\n
+
+                    """
             )
             try await mount.expectSameAsStore()
         }
@@ -106,6 +177,16 @@ struct TransactionTests {
                 prints: "3\n"
             )
             try await mount.expect("cat t/a; ls -A .txn", prints: "1\n")
+            // What was written counts; what was to be done at the closing does not.
+            try await mount.expect(
+                """
+                mkdir .txn/x; exec 3< .txn/x/t/a 4> .txn/x/t/new 5> .txn/x/t/late; echo 1 >&4
+                mv .txn/x .txn/commit
+                { cat <&3; echo 2 >&4; exec 3>&- 4>&- 5>&-; } 2>&1 | grep -c "Stale file"
+                cat t/new; ls t
+                """,
+                prints: "2\n1\na\nnew\n"
+            )
             // Nothing keeps the mount.
             try await mount.expect(
                 "mkdir .txn/left; mkdir .txn/over; ls .txn",
@@ -136,6 +217,7 @@ struct TransactionTests {
                 """,
                 prints: "4\n"
             )
+            try await mount.expect("mv .txn/x .txn/commit", fails: "No such file or directory")
         }
     }
 

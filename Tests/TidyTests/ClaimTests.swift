@@ -15,7 +15,7 @@ struct ClaimTests {
         "Names", "Shapes", "Values", "Scratch files", "open, creat", "read", "write",
         "truncate, ftruncate", "fsync, close", "stat", "chmod, chown", "Extended attributes",
         "getfacl, setfacl", "opendir, readdir", "mkdir", "unlink, rmdir", "rename",
-        "link, symlink, mknod", "statfs", "Freshness", "Failure",
+        "link, symlink, mknod", "statfs", "Freshness", "Transactions", "Control", "Failure",
     ]
 
     private let claims: [Claim]

@@ -3,7 +3,7 @@ private let allowedImports: [String: Set<String>] = [
     "XenstoreProtocol": [],
     "XenstoreStore": ["XenstoreProtocol"],
     "XenstoreFilesystem": ["XenstoreProtocol"],
-    "EventLoop": ["Glibc", "Synchronization", "SystemPackage"],
+    "EventLoop": ["CEpoll", "Glibc", "Synchronization", "SystemPackage"],
     "XenstoreClient": [
         "EventLoop", "Glibc", "Synchronization", "SystemPackage", "XenstoreProtocol",
         "XenstoreStore",

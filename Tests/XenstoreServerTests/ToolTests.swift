@@ -1,9 +1,14 @@
+import Glibc
 import MountSupport
 import Testing
 
 /// The programs that others wrote for xenstored work with ours.
-@Suite(.timeLimit(.minutes(2)))
+///
+/// `XSFS_RANDOM=SECONDS` sets how long Xen's random test runs.
+@Suite(.timeLimit(.minutes(10)))
 struct ToolTests {
+    private static let seconds = getenv("XSFS_RANDOM").flatMap { Int(String(cString: $0)) } ?? 2
+
     @Test func xenstoreTools() async throws {
         try await withServer { server in
             try await server.expect(
@@ -57,10 +62,43 @@ struct ToolTests {
     @Test func testsOfXen() async throws {
         try await withServer { server in
             let program = "/usr/lib/xen-4.17/bin/test-xenstore"
-            for options in ["-i 20", "-r 2"] {
-                let result = try await server.shell.run("\(program) \(options)")
+            for options in ["-i 20", "-r \(Self.seconds)"] {
+                let result = try await server.shell.run(
+                    "\(program) \(options)",
+                    limit: .seconds(60 + Self.seconds)
+                )
                 #expect(result.status == .exited(0), "\(result)")
             }
+        }
+    }
+
+    /// A file of the log, and one that cannot be had.
+    @Test func controlNamesFiles() async throws {
+        try await withServer { server in
+            try await server.expect(
+                """
+                ctl() { "$XSFS" control "$@" 2> $T/why || echo "status $?"; }
+                ctl logfile $T/log; xenstore-write /logged 1; ctl log off; xenstore-read /logged
+                grep -c 'write.*/logged' $T/log; stat -c %a $T/log
+                ctl memreport $T/memory; grep -c 'memory: domain 0' $T/memory
+                ctl logfile $T/none/log; ctl logfile log; ctl memreport $T
+                ctl quota max | head -n 1
+                """,
+                prints: """
+                    OK
+                    OK
+                    1
+                    1
+                    600
+                    OK
+                    1
+                    status 3
+                    status 3
+                    status 3
+                    Max. seen accounting values:
+
+                    """
+            )
         }
     }
 

@@ -161,6 +161,78 @@ struct QuotaTests {
         #expect(control("log", "loud") == "EINVAL")
     }
 
+    @Test func controlTellsTheMostThatWasTaken() {
+        let (dom0, guest) = homeOfGuest(StoreConfiguration.defaultQuotas)
+        func highest(_ words: String...) -> [String: Int] {
+            let reply = dom0(.control((["quota", "max"] + words).map { Array($0.utf8) }))
+            guard reply.hasPrefix("Max. seen accounting values:\n") else { return [:] }
+            var found: [String: Int] = [:]
+            for line in reply.split(separator: "\n").dropFirst() where line != "|" {
+                let words = line.split { $0 == " " || $0 == ":" }
+                found[String(words[0])] = Int(words[1])
+            }
+            return found
+        }
+        let names = Quota.allCases.filter { $0 != .softMemory }.map(\.rawValue)
+        #expect(Set(highest().keys) == Set(names))
+        guest(.write("a", "value"))
+        guest(.write("b", "value"))
+        guest(.write("c", "value"))
+        #expect(highest()["nodes"] == 4)
+        #expect(highest()["path-max"] == 1)
+        guest(.remove("a"))
+        guest(.watch("b", "token"))
+        guest(.setPermissions("b", "n1,r2,w3"))
+        let transaction = guest.begin()
+        guest(.read("b"), in: transaction)
+        guest(.read("c"), in: transaction)
+        guest(.transactionEnd(commit: false), in: transaction)
+        dom0(.write("/x", String(repeating: "x", count: 2000)))
+        let seen = highest()
+        #expect(seen["nodes"] == 4)
+        #expect(seen["watches"] == 1)
+        #expect(seen["node-permissions"] == 3)
+        #expect(seen["transactions"] == 1)
+        #expect(seen["transaction-nodes"] == 2)
+        #expect((seen["memory"] ?? 0) > 100)
+        #expect(
+            (10..<1000).contains(seen["node-size"] ?? 0),
+            "the privileged domain does not count"
+        )
+        let now = highest("-r")
+        #expect(now["nodes"] == 3)
+        #expect(now["transactions"] == 0 && now["node-permissions"] == 0)
+        #expect(highest("x").isEmpty)
+    }
+
+    @Test func controlReportsIntoFiles() {
+        let (dom0, guest) = homeOfGuest([:])
+        func control(_ words: String...) -> String {
+            dom0(.control(words.map { Array($0.utf8) }))
+        }
+        #expect(control("logfile", "/log") == "EINVAL", "there are no files")
+        var files: [String: [String]] = [:]
+        var lines: [String] = []
+        dom0.store.report = { lines.append($0) }
+        dom0.store.openReport = { path in
+            path.hasPrefix("/") ? { files[path, default: []].append($0) } : nil
+        }
+        #expect(control("logfile", "log") == "EINVAL")
+        #expect(control("logfile") == "EINVAL")
+        #expect(control("logfile", "/log") == "OK|")
+        guest(.read("a"))
+        #expect(files["/log"]?.last?.hasPrefix("out connection 2: error") == true)
+        #expect(control("log", "off") == "OK|")
+        let logged = files["/log"]
+        guest(.read("a"))
+        #expect(files["/log"] == logged)
+        #expect(control("memreport", "/memory") == "OK|")
+        #expect(files["/memory"]?.first == "memory: 2 connections, 0 transactions")
+        #expect(control("memreport") == "OK|")
+        #expect(files["/log"]?.last?.hasPrefix("memory: domain 1:") == true)
+        #expect(lines.isEmpty)
+    }
+
     @Test func controlTellsAndSetsQuotas() {
         let (dom0, _) = homeOfGuest(StoreConfiguration.defaultQuotas)
         func control(_ words: String...) -> String {

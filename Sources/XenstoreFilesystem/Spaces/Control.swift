@@ -62,10 +62,7 @@ extension Spaces {
         if directory == Control.transactions.inode {
             if name == ".conflict" { return entry(Control.conflict.inode) }
             guard let transaction = transaction(named: name) else { throw .noEntry }
-            // Kept for a moment: mv(1) stats what it could not rename before it says why.
-            var entry = entry(transaction.id.outer(.root))
-            entry.nameLifetime = FilesystemLimits.conflictSeconds
-            return entry
+            return entry(of: transaction)
         }
         let space = SpaceID(of: directory)
         if space != .store, directory.own == .root, name == Control.changesName {
@@ -75,14 +72,22 @@ extension Spaces {
         return nil
     }
 
+    /// The directory of an open transaction. The kernel keeps its name: mv(1) stats what it could
+    /// not rename before it says why. Whoever makes a directory asks for the name all the same.
+    func entry(of transaction: TransactionSpace<MeasuredAccess<Access>>) -> Entry {
+        var entry = entry(transaction.id.outer(.root))
+        entry.nameLifetime = FilesystemLimits.transactionNameSeconds
+        return entry
+    }
+
     /// Files here change by themselves: the kernel asks each time.
     private func entry(_ inode: InodeNumber) -> Entry {
         Entry(attributes: makeAttributes(inode), nameLifetime: 0)
     }
 
     func attributesOfControl(_ inode: InodeNumber) throws(FilesystemError) -> Attributes? {
-        if let conflicted, inode == conflicted.space.outer(.root),
-            environment.elapsed() - conflicted.since < .seconds(FilesystemLimits.conflictSeconds)
+        if let failed, inode == failed.space.outer(.root),
+            environment.elapsed() - failed.since < .seconds(FilesystemLimits.failureSeconds)
         {
             return makeAttributes(inode)
         }

@@ -63,6 +63,7 @@ struct SpaceID: RawRepresentable, Hashable {
     func outer(_ notification: KernelNotification) -> KernelNotification {
         switch notification {
         case .name(let directory, let name): .name(directory: outer(directory), name: name)
+        case .content(let inode): .content(of: outer(inode))
         }
     }
 }

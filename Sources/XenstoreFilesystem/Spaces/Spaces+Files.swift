@@ -168,6 +168,33 @@ extension Spaces {
         }
     }
 
+    public func waitForRevoked() async {
+        await store.waitForRevoked()
+    }
+
+    // Only the store's own tree lets the kernel keep anything.
+
+    public func caching(of handle: HandleID) -> Caching {
+        SpaceID(of: handle) == .store ? store.caching(of: handle) : .none
+    }
+
+    public func listingCaching(of handle: HandleID) -> Caching {
+        SpaceID(of: handle) == .store ? store.listingCaching(of: handle) : .none
+    }
+
+    public func leasedFile(_ handle: HandleID) -> InodeNumber? {
+        SpaceID(of: handle) == .store ? store.leasedFile(handle) : nil
+    }
+
+    public func readLeased(
+        _ handle: HandleID,
+        offset: Int,
+        count: Int,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> ArraySlice<UInt8> {
+        try await store.readLeased(handle, offset: offset, count: count, by: caller)
+    }
+
     public func write(
         _ bytes: [UInt8],
         to handle: HandleID,

@@ -45,16 +45,8 @@ extension Spaces {
             store.keys.viewWhenEmpty(at: path)
         }
         transactions[space] = transaction
-        do throws(FilesystemError) {
-            let attributes = try await transaction.filesystem.attributes(
-                of: .root,
-                by: CallerID(rawValue: 0)
-            )
-            return Entry(attributes: space.outer(attributes), nameLifetime: 0)
-        } catch {
-            abort(transaction)
-            throw error
-        }
+        // Without a look at its root: C xenstored would count that as something it rests on.
+        return entry(of: transaction)
     }
 
     /// `rmdir .txn/NAME`: forgets the transaction. The corresponding operation is TRANSACTION_END.
@@ -81,14 +73,12 @@ extension Spaces {
     {
         transaction.hasEnded = true
         defer { transactions[transaction.id] = nil }
-        let name = transaction.name
         guard !transaction.isLost else {
-            throw conflict(of: transaction, "the store has lost it")
+            throw failure(of: transaction, "the store has lost it", .again)
         }
         guard !transaction.access.isSpoilt else {
             access.post(.transactionEnd(commit: false), in: transaction.access.id)
-            lastConflict = "\(name): a change in it failed halfway\n"
-            throw .inputOutput
+            throw failure(of: transaction, "a change in it failed halfway", .inputOutput)
         }
         do throws(XenstoreError) {
             _ = try await access.send(
@@ -98,22 +88,23 @@ extension Spaces {
         } catch .refused(.again) {
             // What the store has told before its answer is what the conflict was about.
             let cause = transaction.conflict.map(\.text) ?? "a key that it rests on"
-            throw conflict(of: transaction, "\(cause) was changed meanwhile")
+            throw failure(of: transaction, "\(cause) was changed meanwhile", .again)
         } catch {
-            lastConflict = "\(name): \(error)\n"
-            throw FilesystemError(error)
+            throw failure(of: transaction, "\(error)", FilesystemError(error))
         }
         lastConflict = ""
         store.keys.adoptViews(of: transaction.filesystem.keys)
     }
 
-    private func conflict(
+    /// Keeps why a commit failed.
+    private func failure(
         of transaction: TransactionSpace<MeasuredAccess<Access>>,
-        _ reason: String
+        _ reason: String,
+        _ error: FilesystemError
     ) -> FilesystemError {
         lastConflict = "\(transaction.name): \(reason)\n"
-        conflicted = (transaction.id, environment.elapsed())
-        return .again
+        failed = (transaction.id, environment.elapsed())
+        return error
     }
 
     private func abort(_ transaction: TransactionSpace<MeasuredAccess<Access>>) {

@@ -16,7 +16,7 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
     /// Why the last commit failed.
     var lastConflict = ""
     /// The transaction whose commit failed last.
-    var conflicted: (space: SpaceID, since: Duration)?
+    var failed: (space: SpaceID, since: Duration)?
 
     public init(
         _ access: Access,

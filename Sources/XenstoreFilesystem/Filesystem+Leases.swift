@@ -1,0 +1,169 @@
+import XenstoreProtocol
+
+/// What a file or directory that is opened is to the kernel's cache.
+public enum Caching: Hashable, Sendable {
+    /// Each read asks the filesystem.
+    case none
+    /// The kernel drops what it has, and keeps what it reads.
+    case anew
+    /// What the kernel has is true.
+    case kept
+}
+
+/// What the kernel may keep by itself with `cache=watch`: attributes, listings and contents, until
+/// an event of the watch takes them back.
+///
+/// A lease begins when attributes are told, and covers what is read under them. The kernel cuts
+/// what it reads at the size that it knows, so that content goes out only under a lease that told
+/// its very size: half of a value is never seen.
+extension Filesystem {
+    /// Whether the kernel may keep anything at all.
+    var isLeasing: Bool { options.cache == .watch && isWatching }
+
+    /// Lets the kernel keep attributes that a system call of `caller` is told.
+    ///
+    /// - Parameter serial: the number of changes when the store was asked.
+    func lease(
+        _ attributes: Attributes,
+        of node: KeyNode,
+        asOf serial: Int?,
+        to caller: CallerID
+    ) -> Attributes {
+        guard isLeasing, let serial, node.creatorCount == 0, unsettled[node.id] == nil,
+            let path = try? node.path(), !changes.hasChanged(path, since: serial)
+        else { return attributes }
+        let lease = node.lease ?? Lease()
+        node.lease = lease
+        if attributes.view == .file { lease.tell(attributes.size, to: caller) }
+        var attributes = attributes
+        attributes.lifetime = FilesystemLimits.nameLifetimeSeconds
+        return attributes
+    }
+
+    /// Something has changed: the kernel keeps nothing of a key any more.
+    func revoke(_ node: KeyNode) {
+        guard node.lease != nil else { return }
+        node.lease = nil
+        if node.fileLookups > 0 { environment.notify(.content(of: node.inode(.file))) }
+        if node.directoryLookups > 0 { environment.notify(.content(of: node.inode(.directory))) }
+        unsettle(node.id)
+        environment.afterNotices { [self] in settle(node.id) }
+    }
+
+    /// The kernel is about to change what it knows of a key, at a moment that is not known: until
+    /// it has, there is no other lease.
+    func unsettle(_ id: UInt64) {
+        unsettled[id, default: 0] += 1
+    }
+
+    func settle(_ id: UInt64) {
+        guard let count = unsettled[id] else { return }
+        unsettled[id] = count > 1 ? count - 1 : nil
+    }
+
+    /// The poker's call gives the kernel the size of a file, when it gets to it.
+    func endLeaseByPoke(_ node: KeyNode) {
+        guard options.cache == .watch else { return }
+        node.lease = nil
+        unsettle(node.id)
+        poked.append(node.id)
+    }
+
+    /// The poker has come back from all of its calls.
+    func pokesAreSettled() {
+        for id in poked { settle(id) }
+        poked = []
+    }
+
+    /// A request of our own has changed a key.
+    func revoke(at path: XenstorePath, andBelow isSubtree: Bool) {
+        guard options.cache == .watch, options.subtree.contains(path) else { return }
+        ownRevocations.made += 1
+        var node = keys.root
+        for name in path.components.dropFirst(options.subtree.components.count) {
+            guard let child = keys.child(String(name), of: node) else { return revoke(node) }
+            node = child
+        }
+        if let parent = node.parent { revoke(parent) }
+        guard isSubtree else { return revoke(node) }
+        for node in keys.subtree(of: node) { revoke(node) }
+    }
+
+    public func waitForRevoked() async {
+        let wanted = ownRevocations.made
+        guard ownRevocations.done < wanted else { return }
+        await withCheckedContinuation { waiter in
+            environment.afterNotices { waiter.resume() }
+        }
+        ownRevocations.done = max(ownRevocations.done, wanted)
+    }
+
+    // MARK: Files
+
+    /// Opens a file to be read by way of the kernel's cache: it is there, and nothing is asked.
+    func openLeased(_ node: KeyNode) -> HandleID? {
+        guard isLeasing, node.lease?.size != nil, node.creatorCount == 0 else { return nil }
+        node.handleCount += 1
+        return files.insert(.leased(node))
+    }
+
+    public func caching(of handle: HandleID) -> Caching {
+        guard case .leased(let node) = try? files.find(handle) else { return .none }
+        return node.lease?.keepsContent == true ? .kept : .anew
+    }
+
+    public func leasedFile(_ handle: HandleID) -> InodeNumber? {
+        guard case .leased(let node) = try? files.find(handle) else { return nil }
+        return node.inode(.file)
+    }
+
+    public func readLeased(
+        _ handle: HandleID,
+        offset: Int,
+        count: Int,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> ArraySlice<UInt8> {
+        guard case .leased(let node) = try files.find(handle) else { throw .badHandle }
+        let path = try node.path()
+        let serial = changes.serial
+        let facts = try await facts(of: path, node: node)
+        try requireView(.file, of: node, facts)
+        let content = options.valueForm.content(of: facts.value)
+        guard let lease = node.lease, lease.covers(content.count, readBy: caller) else {
+            // The next try asks for the attributes first. Without a watch nobody could keep them.
+            revoke(node)
+            throw isLeasing ? .interrupted : .stale
+        }
+        lease.keepsContent = !changes.hasChanged(path, since: serial)
+        return content.part(offset: offset, count: count)
+    }
+
+    // MARK: Directories
+
+    public func listingCaching(of handle: HandleID) -> Caching {
+        guard options.cache == .watch, let directory = try? directories.find(handle) else {
+            return .none
+        }
+        return directory.isKept ? .kept : .anew
+    }
+
+    /// Opens a directory of which the kernel has the names: they are asked for only if it wants
+    /// them again.
+    func openLeasedDirectory(_ node: KeyNode, by caller: CallerID) -> HandleID? {
+        guard isLeasing, node.lease?.keepsListing == true else { return nil }
+        node.handleCount += 1
+        return directories.insert(OpenDirectory(node: node, caller: caller, listing: nil))
+    }
+
+    /// Lets the kernel keep the names of a listing.
+    func lease(_ listing: Listing, of node: KeyNode) {
+        guard isLeasing, let path = try? node.path() else { return }
+        // Scratch files come and go without an event.
+        let isTrue =
+            !changes.hasChanged(path, since: listing.serial) && scratch.names(in: node).isEmpty
+        guard isTrue else { return }
+        let lease = node.lease ?? Lease()
+        node.lease = lease
+        lease.keepsListing = true
+    }
+}

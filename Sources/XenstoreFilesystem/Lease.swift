@@ -1,0 +1,26 @@
+/// What the kernel may keep of a key by itself, until an event takes it back.
+final class Lease {
+    /// The size of the file, as it was told last; nil where only the directory's attributes were.
+    private(set) var size: Int?
+    /// Who was told the size, and may not have read the answer yet; nil when that is sure.
+    private var told: CallerID?
+    /// Whether the kernel has the content as it is.
+    var keepsContent = false
+    /// Whether the kernel has the listing as it is.
+    var keepsListing = false
+
+    /// A system call of `caller` is told the file's size.
+    func tell(_ size: Int, to caller: CallerID) {
+        guard self.size != size else { return }
+        self.size = size
+        told = caller
+    }
+
+    /// Whether the kernel cuts at this size what `caller` reads now: whoever was told it comes
+    /// back when the kernel has taken note.
+    func covers(_ size: Int, readBy caller: CallerID) -> Bool {
+        guard self.size == size else { return false }
+        if told == caller { told = nil }
+        return told == nil
+    }
+}

@@ -1,0 +1,161 @@
+import MountSupport
+import Testing
+
+/// `cache=watch`: the kernel keeps all it was told, until the store tells of a change.
+struct CacheTests {
+    private static let settings = MountSettings(options: "cache=watch")
+
+    @Test func theStoreIsNotAskedForWhatIsKept() async throws {
+        try await withMount(.served, Self.settings) { mount in
+            try await mount.expect(
+                """
+                mkdir -p t/a/c t/b; for i in {1..50}; do echo $i > t/a/c/k$i; done
+                asked() { grep -E 'operation="(read|directory|getPermissions)"' .xsfs/status; }
+                look() { grep -r '' t | sort | cksum; ls -R t | cksum; stat -c '%n %s' t/a/c/*; }
+                # First the names come, then what is behind them, then the contents.
+                for i in 1 2 3; do look > $T/first; done
+                asked > $T/before
+                look > $T/second; stat t/a/c/k7 > /dev/null; cat t/a/c/k9
+                asked | diff $T/before -; diff $T/first $T/second
+                """,
+                prints: "9\n"
+            )
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func ownChangesAreSeenAtOnce(kind: StoreKind) async throws {
+        try await withMount(kind, Self.settings) { mount in
+            try await mount.expect(
+                """
+                cat > $T/own.py <<'END'
+                import os, random
+                random.seed(1)
+                os.mkdir("t")
+                for number in range(400):
+                    path = f"t/k{number % 5}"
+                    value = random.choice("abc") * random.randrange(1, 60) + f" {number}\\n"
+                    open(path, "w").write(value)
+                    for _ in range(2):
+                        if open(path).read() != value: print(number, "is not what was written")
+                    if os.stat(path).st_size != len(value): print(number, "has another size")
+                    mode = random.choice((0o600, 0o640, 0o644))
+                    os.setxattr(path, "user.xenstore.perms", {
+                        0o600: b"n0", 0o640: b"n0,r3", 0o644: b"r0"}[mode])
+                    if os.stat(path).st_mode & 0o777 != mode: print(number, "has another mode")
+                    if number % 7 == 0:
+                        os.rename(path, "t/moved")
+                        if open("t/moved").read() != value: print(number, "was not moved")
+                        if os.path.exists(path): print(number, "is still there")
+                        if "moved" not in os.listdir("t"): print(number, "is not listed")
+                        os.unlink("t/moved")
+                        if "moved" in os.listdir("t"): print(number, "is listed")
+                END
+                python3 $T/own.py
+                """
+            )
+        }
+    }
+
+    /// Values of many lengths, one after the other: what is read is always one of them.
+    @Test(arguments: StoreKind.allCases)
+    func aValueIsNeverSeenInHalves(kind: StoreKind) async throws {
+        try await withMount(kind, Self.settings) { mount in
+            try await mount.expect(
+                """
+                cat > $T/halves.py <<'END'
+                import os, sys, threading
+                sys.path.insert(0, os.environ["TOOLS"])
+                from xenstore import Store
+                values = ["x" * size + str(size) for size in (1, 2, 30, 700, 2000)]
+                whole = {value.encode() + b"\\n" for value in values}
+                store = Store(os.environ["S"])
+                store.write("/t/k", values[0])
+                writer = os.fork()
+                if writer == 0:
+                    for number in range(1000):
+                        store.write("/t/k", values[number % len(values)])
+                    os._exit(0)
+                done = False
+
+                def read():
+                    kept = os.open("t/k", os.O_RDONLY)
+                    while not done:
+                        with open("t/k", "rb", buffering=0) as file:
+                            value = file.read(8192)
+                        if value not in whole: print("read", value[:9], len(value))
+                        value = os.pread(kept, 8192, 0)
+                        if value not in whole: print("held", value[:9], len(value))
+
+                threads = [threading.Thread(target=read) for _ in range(2)]
+                for thread in threads: thread.start()
+                os.waitpid(writer, 0)
+                done = True
+                for thread in threads: thread.join()
+                print(open("t/k").read()[-5:], end="")
+                END
+                python3 $T/halves.py
+                """,
+                prints: "2000\n",
+                limit: .seconds(60)
+            )
+        }
+    }
+
+    @Test func whatChangedWithoutAConnectionIsSeen() async throws {
+        let settings = MountSettings(
+            options: "cache=watch",
+            tolerated: ["lost the socket"],
+            usesProxy: true
+        )
+        try await withMount(.xenstored, settings) { mount in
+            try await mount.expect(
+                """
+                export XENSTORED_PATH=$S
+                xenstore-write /t/key v /t/gone v /t/d/x 1
+                for i in 1 2 3; do cat t/key t/gone > /dev/null; ls -l t > /dev/null; done
+                # Nothing would tell of a change now: nothing that was kept is shown.
+                echo close > $T/proxy/fault; stat t/none 2>/dev/null
+                until ! cat t/key 2>/dev/null >&2; do :; done
+                xenstore-write /t/key longer /t/new n; xenstore-rm /t/gone
+                rm $T/proxy/fault; until cat t/key 2>/dev/null; do :; done
+                ls t; stat -c %s t/key; ! cat t/gone 2>&1
+                """,
+                prints: "longer\nd\nkey\nnew\n7\ncat: t/gone: No such file or directory\n"
+            )
+        }
+    }
+
+    /// Whoever is told by a stream or by inotify finds the new when it looks.
+    @Test(arguments: StoreKind.allCases)
+    func whoIsToldSeesTheNew(kind: StoreKind) async throws {
+        try await withMount(kind, Self.settings) { mount in
+            try await mount.expect(
+                """
+                cat > $T/told.py <<'END'
+                import os, sys
+                sys.path.insert(0, os.environ["TOOLS"])
+                from xenstore import Store
+                store = Store(os.environ["S"])
+                store.write("/t/k", "0")
+                stream = os.open("t/k.watch", os.O_RDONLY)
+                kept = os.open("t/k", os.O_RDONLY)
+                for number in range(1, 500):
+                    value = str(number) * (number % 9 + 1)
+                    store.write("/t/k", value)
+                    os.read(stream, 4096)
+                    if os.stat("t/k").st_size != len(value) + 1: print(number, "old size")
+                    if open("t/k").read() != value + "\\n": print(number, "old value")
+                END
+                python3 $T/told.py
+                source "$TOOLS/events.bash"
+                watch $M/t/k
+                xenstore-write /t/k new; told 'MODIFY t/k' 'CLOSE_WRITE,CLOSE t/k'
+                cat t/k; kill $watcher
+                """,
+                prints: "new\n",
+                limit: .seconds(60)
+            )
+        }
+    }
+}
