@@ -14,7 +14,7 @@ struct MountedScenarioTests {
     }
 
     /// Once the mount was told of a change, nothing that the kernel has kept is shown.
-    @Test("hold with cache=watch", .timeLimit(.minutes(2)), arguments: StoreKind.allCases)
+    @Test("hold with cache=watch", .timeLimit(.minutes(10)), arguments: StoreKind.allCases)
     func holdsWithCache(_ kind: StoreKind) async throws {
         try await holds(kind, with: "cache=watch")
     }
