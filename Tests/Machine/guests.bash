@@ -17,7 +17,7 @@ type = "pv"
 kernel = "/machine/linux"
 ramdisk = "/machine/guest.cpio"
 extra = "console=hvc0 quiet panic=-1 mitigations=off -- $*"
-memory = 768
+memory = 400
 vcpus = 1
 on_reboot = "restart"
 END
