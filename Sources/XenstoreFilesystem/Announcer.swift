@@ -18,6 +18,7 @@ struct Announcer {
     /// Keys that were seen since the batch was sent.
     private var seen: Set<Place> = []
     var own = OwnChanges()
+    var load = EventLoad()
     /// Changes of our own that were answered before the last batch.
     private var olderOwnChanges: [Int] = []
     var pokes = PokeQueue()
@@ -26,6 +27,8 @@ struct Announcer {
     var hasLostPokes = false
 
     var hasDoubts: Bool { !doubts.isEmpty }
+    /// Whether there are as many as are asked about together.
+    var hasBatch: Bool { doubts.count >= FilesystemLimits.doubtBatch }
 
     mutating func add(_ doubt: Doubt) {
         let place = Place(directory: doubt.directory.id, name: doubt.name)

@@ -15,6 +15,7 @@ extension Filesystem {
     /// - Parameter names: the names from the mount's root on.
     func doubt(_ path: XenstorePath, names: ArraySlice<Substring>) {
         guard isAnnouncing else { return }
+        announcer.load.noteEvent(at: environment.elapsed())
         guard !names.isEmpty else { return doubtEverything() }
         let isOwn = announcer.own.contains(path)
         var directory = keys.root
@@ -80,13 +81,21 @@ extension Filesystem {
     private func ask() {
         guard announcer.hasDoubts, !announcer.isAsking else { return }
         announcer.isAsking = true
-        // When all events that have come are known.
-        environment.later { [self] in
-            environment.start { [self] in
-                if isAnnouncing { await settle(announcer.takeBatch()) }
-                announcer.isAsking = false
-                ask()
+        let begin = { [self] in
+            // When all events that have come are known.
+            environment.later { [self] in
+                environment.start { [self] in
+                    if isAnnouncing { await settle(announcer.takeBatch()) }
+                    announcer.isAsking = false
+                    ask()
+                }
             }
+        }
+        // Changes of one key that gather are one question and one event.
+        if announcer.load.isHigh(at: environment.elapsed()), !announcer.hasBatch {
+            environment.after(FilesystemLimits.gathering, begin)
+        } else {
+            begin()
         }
     }
 

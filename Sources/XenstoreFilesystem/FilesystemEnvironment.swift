@@ -8,6 +8,8 @@ public struct FilesystemEnvironment {
     public var start: (@escaping () async -> Void) -> Void
     /// Runs work when what has come from the store so far was looked at.
     public var later: (@escaping () -> Void) -> Void
+    /// Runs work after a while.
+    public var after: (Duration, @escaping () -> Void) -> Void
     /// Tells the kernel to forget something. Must not wait for the kernel.
     public var notify: (KernelNotification) -> Void
     /// Calls back when the kernel has forgotten the contents that it was told to forget so far.
@@ -32,6 +34,7 @@ public struct FilesystemEnvironment {
         elapsed: @escaping () -> Duration,
         start: @escaping (@escaping () async -> Void) -> Void,
         later: @escaping (@escaping () -> Void) -> Void,
+        after: @escaping (Duration, @escaping () -> Void) -> Void = { $1() },
         notify: @escaping (KernelNotification) -> Void,
         afterNotices: @escaping (@escaping () -> Void) -> Void = { $0() },
         report: @escaping (String) -> Void,
@@ -44,6 +47,7 @@ public struct FilesystemEnvironment {
         self.elapsed = elapsed
         self.start = start
         self.later = later
+        self.after = after
         self.notify = notify
         self.afterNotices = afterNotices
         self.report = report

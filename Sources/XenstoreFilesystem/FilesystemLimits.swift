@@ -62,6 +62,9 @@ public enum FilesystemLimits {
     /// Keys that are asked for together, to find out what a change has changed.
     public static let doubtBatch = 256
 
+    /// How long changes gather before inotify is told, where hundreds come in a second.
+    public static let gathering = Duration.milliseconds(50)
+
     /// Children of a directory that are asked for when a program begins to watch it; those of a
     /// larger one are known by name alone, and the first change of one is told as MODIFY.
     public static let watchBaseline = 4096

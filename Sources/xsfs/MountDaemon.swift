@@ -144,6 +144,7 @@ final class MountDaemon {
             elapsed: { [start = ContinuousClock.now] in .now - start },
             start: { [unowned self] work in begin(work) },
             later: { [loop] work in loop.later(work) },
+            after: { [loop] delay, work in _ = loop.schedule(after: delay, work) },
             notify: { [unowned self] notification in mount?.notify(notification) },
             afterNotices: { [unowned self] action in
                 guard let mount else { return action() }
