@@ -62,13 +62,13 @@ func xsfs_on_read(
             .bytes(try await filesystem.readStream(handle, count: size, waits: waits))
         }
     }
-    if let file = filesystem.leasedFile(handle) {
+    if let file = filesystem.fileToAsk(handle, offset: Int(offset)) {
         let caller = CallerID(request)
         // The kernel keeps the page locked until the answer.
         return mount(request).answer(request, reading: file) {
             filesystem throws(FilesystemError) in
             .bytes(
-                try await filesystem.readLeased(
+                try await filesystem.readAsking(
                     handle,
                     offset: Int(offset),
                     count: size,

@@ -105,11 +105,48 @@ extension Filesystem {
     {
         let content =
             switch try files.find(handle) {
-            case .key(let file): file.content
+            case .key(let file): contentToRead(file, from: offset)
             case .scratch(let open): open.file.content
             case .leased, .stream: throw .invalid
             }
         return content.part(offset: offset, count: count)
+    }
+
+    private func contentToRead(_ file: OpenFile, from offset: Int) -> [UInt8] {
+        if offset >= file.content.count, !file.flags.contains(.write) { file.sawEnd = true }
+        return file.content
+    }
+
+    /// With the kernel's cache there is no snapshot; and who has seen the end of one and reads on
+    /// wants to know what was appended, as tail(1) does.
+    public func fileToAsk(_ handle: HandleID, offset: Int) -> InodeNumber? {
+        switch try? files.find(handle) {
+        case .leased(let node): node.inode(.file)
+        case .key(let file) where file.sawEnd && offset >= file.content.count:
+            file.node.inode(.file)
+        default: nil
+        }
+    }
+
+    public func readAsking(
+        _ handle: HandleID,
+        offset: Int,
+        count: Int,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> ArraySlice<UInt8> {
+        switch try files.find(handle) {
+        case .leased(let node):
+            return try await readLeased(node, offset: offset, count: count, by: caller)
+        case .key(let file):
+            // The same end again, if it is gone or something else by now.
+            guard let path = try? file.node.path(),
+                let facts = try? await facts(of: path, node: file.node)
+            else { return [] }
+            file.content = options.valueForm.content(of: facts.value)
+            file.sawEnd = offset >= file.content.count
+            return file.content.part(offset: offset, count: count)
+        case .scratch, .stream: throw .badHandle
+        }
     }
 
     // MARK: Writing

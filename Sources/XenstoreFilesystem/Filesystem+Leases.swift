@@ -112,18 +112,13 @@ extension Filesystem {
         return node.lease?.keepsContent == true ? .kept : .anew
     }
 
-    public func leasedFile(_ handle: HandleID) -> InodeNumber? {
-        guard case .leased(let node) = try? files.find(handle) else { return nil }
-        return node.inode(.file)
-    }
-
-    public func readLeased(
-        _ handle: HandleID,
+    /// Reads what the kernel has not kept.
+    func readLeased(
+        _ node: KeyNode,
         offset: Int,
         count: Int,
         by caller: CallerID
     ) async throws(FilesystemError) -> ArraySlice<UInt8> {
-        guard case .leased(let node) = try files.find(handle) else { throw .badHandle }
         let path = try node.path()
         let serial = changes.serial
         let facts = try await facts(of: path, node: node)

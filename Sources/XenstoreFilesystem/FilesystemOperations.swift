@@ -49,11 +49,11 @@ public protocol FilesystemOperations: AnyObject {
     func caching(of handle: HandleID) -> Caching
     /// How the kernel may cache the names of a directory's handle.
     func listingCaching(of handle: HandleID) -> Caching
-    /// The file of a handle whose reads go by way of the kernel's cache to
-    /// ``readLeased(_:offset:count:)``; nil for all others.
-    func leasedFile(_ handle: HandleID) -> InodeNumber?
+    /// The file, if a read at this offset is for ``readAsking(_:offset:count:by:)``; nil if it is
+    /// for ``read(_:offset:count:)``.
+    func fileToAsk(_ handle: HandleID, offset: Int) -> InodeNumber?
     /// Reads what the store holds now.
-    func readLeased(
+    func readAsking(
         _ handle: HandleID,
         offset: Int,
         count: Int,

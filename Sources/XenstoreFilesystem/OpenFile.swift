@@ -16,6 +16,8 @@ final class OpenFile {
     /// The file as this handle sees it.
     var content: [UInt8]
     var pending: Pending = .nothing
+    /// Whether a program that only reads was told the end of the content.
+    var sawEnd = false
     /// Whether the key does not exist before this handle's first write.
     var isCreator = false
 

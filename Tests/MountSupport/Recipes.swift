@@ -17,7 +17,7 @@ public struct Recipes: Sendable {
         var scripts: [String: String] = [:]
         var block: [Substring]?
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-            if line == "```sh" {
+            if line == "```sh" || line == "```python" {
                 block = []
             } else if line == "```", let lines = block {
                 block = nil

@@ -182,17 +182,17 @@ extension Spaces {
         SpaceID(of: handle) == .store ? store.listingCaching(of: handle) : .none
     }
 
-    public func leasedFile(_ handle: HandleID) -> InodeNumber? {
-        SpaceID(of: handle) == .store ? store.leasedFile(handle) : nil
+    public func fileToAsk(_ handle: HandleID, offset: Int) -> InodeNumber? {
+        SpaceID(of: handle) == .store ? store.fileToAsk(handle, offset: offset) : nil
     }
 
-    public func readLeased(
+    public func readAsking(
         _ handle: HandleID,
         offset: Int,
         count: Int,
         by caller: CallerID
     ) async throws(FilesystemError) -> ArraySlice<UInt8> {
-        try await store.readLeased(handle, offset: offset, count: count, by: caller)
+        try await store.readAsking(handle, offset: offset, count: count, by: caller)
     }
 
     public func write(
