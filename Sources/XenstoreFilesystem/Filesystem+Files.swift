@@ -40,7 +40,7 @@ extension Filesystem {
         let (serial, ownChanges) = (changes.serial, ownChanges)
         let facts: KeyFacts
         do throws(FilesystemError) {
-            facts = try await self.facts(of: node, .file, for: caller)
+            facts = try await self.facts(of: node, .file, for: caller, isOpening: true)
             try requireView(.file, of: node, facts)
         } catch .noEntry where node.creatorCount > 0 {
             // Another handle is to create the key and has not written yet.

@@ -13,14 +13,18 @@ extension Filesystem {
     /// next faster than it could have learnt of a change: what it was told a moment ago holds for
     /// the calls that follow at once, and what its walk through a listing will want next is asked
     /// for in one batch. Neither serves where a change of the key is known by now.
+    ///
+    /// - Parameter isOpening: whether the file is opened: what an opening before has told is not for
+    ///   that.
     func facts(
         of node: KeyNode,
         _ view: View,
-        for caller: CallerID
+        for caller: CallerID,
+        isOpening: Bool = false
     ) async throws(FilesystemError) -> KeyFacts {
         let inode = node.inode(view)
         let path = try node.path()
-        if let last = lastAnswers.take(inode, for: caller),
+        if let last = lastAnswers.take(inode, for: caller, isOpening: isOpening),
             isTrue(last, of: path, within: FilesystemLimits.lastAnswerLifetime)
         {
             return last.facts

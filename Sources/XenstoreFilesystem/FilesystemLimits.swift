@@ -35,7 +35,9 @@ public enum FilesystemLimits {
     public static let touchedKeys = 65536
 
     /// How long what a thread was told serves its next calls about the same file; then they ask.
-    public static let lastAnswerLifetime = Duration.microseconds(200)
+    /// Less than a change and its acknowledgement take: a store may send the event of a change some
+    /// time after that, as oxenstored does.
+    public static let lastAnswerLifetime = Duration.microseconds(50)
 
     /// Threads of which the last answer is kept; then all are forgotten.
     public static let lastAnswers = 64

@@ -30,8 +30,12 @@ struct LastAnswers {
         answers[caller] = Answer(inode: inode, facts: facts, handle: handle)
     }
 
-    mutating func take(_ inode: InodeNumber, for caller: CallerID) -> FreshFacts? {
-        guard let answer = answers[caller] else { return nil }
+    mutating func take(
+        _ inode: InodeNumber,
+        for caller: CallerID,
+        isOpening: Bool
+    ) -> FreshFacts? {
+        guard let answer = answers[caller], answer.handle == nil || !isOpening else { return nil }
         if answer.handle == nil || answer.inode != inode { answers[caller] = nil }
         return answer.inode == inode ? answer.facts : nil
     }
