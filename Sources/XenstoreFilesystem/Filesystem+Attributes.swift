@@ -29,13 +29,18 @@ extension Filesystem {
         _ view: View,
         _ ask: () async throws(FilesystemError) -> KeyFacts
     ) async throws(FilesystemError) -> (told: Attributes, serial: Int?) {
+        if node.isDetached, view == .file, let gone = attributesOfOpen(node) { return (gone, nil) }
         guard view == .file || !node.isDetached else { throw staleOrGone(node) }
         let facts: KeyFacts
         do throws(FilesystemError) {
             facts = try await ask()
         } catch .noEntry where node.creatorCount > 0 && view == .file {
             return (try await attributesBeforeCreation(of: node), nil)
-        } catch .noEntry where !isOpen(node) {
+        } catch .noEntry {
+            // Once the kernel has forgotten the name, only who has the file open asks.
+            if view == .file, node.wasToldStale, let gone = attributesOfOpen(node) {
+                return (gone, nil)
+            }
             // The kernel forgets the name before the program gets its answer.
             throw staleOrGone(node)
         } catch .accessDenied where view == .directory {
@@ -90,6 +95,17 @@ extension Filesystem {
         var attributes = attributes(of: node, .directory, unknown, size: 0)
         attributes.mode = 0o111 & ~options.umask
         return attributes
+    }
+
+    /// What fstat(2) tells of a file that is open and gone.
+    private func attributesOfOpen(_ node: KeyNode) -> Attributes? {
+        guard node.handleCount > 0 else { return nil }
+        var size: Int?
+        files.forEach { handle in
+            if case .key(let file) = handle, file.node === node { size = file.content.count }
+        }
+        let permissions = node.permissions ?? Permissions(owner: .privileged)
+        return size.map { attributes(of: node, .file, permissions, size: $0) }
     }
 
     /// A key that is open for creation has the permissions that it will inherit, and no value.

@@ -14,8 +14,8 @@ extension Filesystem {
     /// the calls that follow at once, and what its walk through a listing will want next is asked
     /// for in one batch. Neither serves where a change of the key is known by now.
     ///
-    /// - Parameter isOpening: whether the file is opened: what an opening before has told is not for
-    ///   that.
+    /// - Parameter isOpening: whether a file is opened, for which what an opening before has told
+    ///   does not count.
     func facts(
         of node: KeyNode,
         _ view: View,

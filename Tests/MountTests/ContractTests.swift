@@ -51,6 +51,33 @@ struct ContractTests {
         }
     }
 
+    @Test(arguments: StoreKind.allCases)
+    func anOpenFileThatIsRemovedIsStillRead(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                echo value > key; exec 5<key; rm key
+                stat -L -c %s /dev/fd/5; cat <&5; stat key 2>&1
+                echo other > key; exec 6<key; xenstore-rm /key
+                until ! stat key 2>/dev/null >&2; do :; done
+                python3 -c 'import os
+                try: os.fstat(6)
+                except OSError: pass
+                print(os.fstat(6).st_size, len(os.read(6, 100)))'
+                ! stat key 2>&1
+                """,
+                prints: """
+                    6
+                    value
+                    stat: cannot statx 'key': No such file or directory
+                    6 6
+                    stat: cannot statx 'key': No such file or directory
+
+                    """
+            )
+        }
+    }
+
     @Test func statfsKnowsNoSizes() async throws {
         try await withMount(.embedded) { mount in
             try await mount.expect("stat -f -c '%l %b %f' .", prints: "3071 0 0\n")
