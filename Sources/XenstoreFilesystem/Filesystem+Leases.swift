@@ -15,7 +15,7 @@ public enum Caching: Hashable, Sendable {
 ///
 /// A lease begins when attributes are told, and covers what is read under them. The kernel cuts
 /// what it reads at the size that it knows, so that content goes out only under a lease that told
-/// its very size: half of a value is never seen.
+/// its very size: half of a value is seen only where a thread sleeps between the two.
 extension Filesystem {
     /// Whether the kernel may keep anything at all.
     var isLeasing: Bool { options.cache == .watch && isWatching }

@@ -1,5 +1,5 @@
 /// Why a path is not one.
-public enum PathError: Error, Hashable, Sendable {
+public enum PathError: Error, Hashable, Sendable, CustomStringConvertible {
     case empty
     /// A byte outside `A-Za-z0-9-_@/`.
     case illegalCharacter(UInt8)
@@ -7,6 +7,17 @@ public enum PathError: Error, Hashable, Sendable {
     case emptyComponent
     /// More bytes than ``ProtocolLimits`` allows for its kind.
     case tooLong
+
+    public var description: String {
+        switch self {
+        case .empty: "it is empty"
+        case .illegalCharacter(let byte) where byte > 32 && byte < 127:
+            "no key has a '\(Character(UnicodeScalar(byte)))' in its name"
+        case .illegalCharacter(let byte): "no key has a byte \(byte) in its name"
+        case .emptyComponent: "two slashes in a row, or one at the end"
+        case .tooLong: "too long"
+        }
+    }
 }
 
 /// A legal path of the store: absolute, relative to the caller's domain, or special (`@...`).
