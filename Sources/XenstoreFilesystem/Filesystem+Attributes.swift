@@ -5,6 +5,7 @@ extension Filesystem {
         of inode: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
+        hasTaken(caller)
         if let file = scratch.find(inode) { return attributes(of: file) }
         if let file = streams.find(inode) { return attributes(of: file) }
         let (node, view) = try find(inode)

@@ -8,6 +8,7 @@ extension Filesystem {
         _ flags: OpenFlags,
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
+        hasTaken(caller)
         if flags.contains(.write) { try requireWritable() }
         if let file = scratch.find(inode) { return try openScratch(file, flags) }
         if let file = streams.find(inode) { return try await openStream(file, flags) }

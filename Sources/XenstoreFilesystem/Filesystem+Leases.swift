@@ -34,10 +34,19 @@ extension Filesystem {
         else { return attributes }
         let lease = node.lease ?? Lease()
         node.lease = lease
-        if attributes.view == .file { lease.tell(attributes.size, to: caller) }
+        if attributes.view == .file {
+            lease.tell(attributes.size, to: caller)
+            if untaken.count >= FilesystemLimits.lastAnswers { untaken = [:] }
+            untaken[caller] = lease
+        }
         var attributes = attributes
         attributes.lifetime = FilesystemLimits.nameLifetimeSeconds
         return attributes
+    }
+
+    /// A thread makes a system call, and so has what the one before was told.
+    func hasTaken(_ caller: CallerID) {
+        if !untaken.isEmpty { untaken.removeValue(forKey: caller)?.confirm() }
     }
 
     /// Something has changed: the kernel keeps nothing of a key any more.

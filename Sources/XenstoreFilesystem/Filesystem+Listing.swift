@@ -5,6 +5,7 @@ extension Filesystem {
         _ inode: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
+        hasTaken(caller)
         let node = try findDirectory(inode)
         if let handle = openLeasedDirectory(node, by: caller) { return handle }
         let ownChanges = ownChanges

@@ -6,6 +6,7 @@ extension Filesystem {
         in directory: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
+        hasTaken(caller)
         let parent = try findDirectory(directory)
         if let file = scratch.find(name, in: parent) { return entry(file) }
         switch NameMeaning(name) {

@@ -110,13 +110,14 @@ extension Filesystem {
             position = end
             if case .success(var facts) = outcome {
                 facts.serial = serial
+                if other === node { result = .success(facts) }
                 learn(facts, of: other, query.path, asOf: serial)
                 if other !== node {
                     let facts = fresh(facts, asOf: serial, ownChanges)
                     directory.walk.put(facts, for: other.inode(view))
                 }
             }
-            if other === node { result = outcome }
+            if case .failure = outcome, other === node { result = outcome }
         }
         switch result {
         case .success(let facts): return facts

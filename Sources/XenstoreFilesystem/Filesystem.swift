@@ -31,6 +31,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var lastAnswers = LastAnswers()
     var foretold = ForetoldNames()
     var walks: [WalkPlace: OpenDirectory] = [:]
+    /// The leases that were told last to threads which have not come back since.
+    var untaken: [CallerID: Lease] = [:]
     /// Keys of which no lease is given at this moment, by the number of reasons.
     var unsettled: [UInt64: Int] = [:]
     /// Those that the poker's calls are about.

@@ -16,6 +16,11 @@ final class Lease {
         told = caller
     }
 
+    /// Whoever was told the size has come back: the kernel has taken note.
+    func confirm() {
+        told = nil
+    }
+
     /// Whether the kernel cuts at this size what `caller` reads now: whoever was told it comes
     /// back when the kernel has taken note.
     func covers(_ size: Int, readBy caller: CallerID) -> Bool {
