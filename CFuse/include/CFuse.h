@@ -114,7 +114,7 @@ void xsfs_request_tell_interrupt(xsfs_request *request, uint64_t id);
 void xsfs_reply_error(xsfs_request *request, int32_t error); /* 0 for success */
 void xsfs_reply_entry(xsfs_request *request, const struct xsfs_entry *entry);
 void xsfs_reply_attributes(xsfs_request *request, const struct xsfs_attributes *attributes);
-/* A file: its reads and writes come here, not to the page cache. */
+/* A file; without a cache its reads and writes come here, not to the page cache. */
 void xsfs_reply_open(xsfs_request *request, uint64_t handle, bool needs_flush,
                      enum xsfs_caching caching);
 /* A file that cannot be sought in, and whose reads may wait. */

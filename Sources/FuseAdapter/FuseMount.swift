@@ -25,8 +25,7 @@ public final class FuseMount {
     private let notifier: KernelNotifier
     /// Apart from names, which wait for whoever works in a directory: a program's own change waits
     /// for these.
-    private lazy var contentNotifier = KernelNotifier(session)
-    private var hasContentNotifier = false
+    private var contentNotifier: KernelNotifier?
     private let poker: Poker?
     var polls = PollTable()
     private var source: SourceID?
@@ -97,7 +96,7 @@ public final class FuseMount {
         xsfs_session_unmount(session, mountpoint)
         poker?.close()
         notifier.close()
-        if hasContentNotifier { contentNotifier.close() }
+        contentNotifier?.close()
         xsfs_session_free(session)
     }
 
@@ -123,16 +122,16 @@ public final class FuseMount {
         case .name:
             if let notification = gate.pass(notification) { notifier.notify(notification) }
         case .content:
-            hasContentNotifier = true
-            guard let notification = contentGate.pass(notification) else { return }
-            contentNotifier.notify(notification)
+            let notifier = contentNotifier ?? KernelNotifier(session)
+            contentNotifier = notifier
+            if let notification = contentGate.pass(notification) { notifier.notify(notification) }
         }
     }
 
     /// Calls back on the loop when the kernel has forgotten the contents that it was told to forget
     /// so far. On the loop.
     public func afterNotices(_ action: @escaping () -> Void) {
-        guard hasContentNotifier else { return action() }
+        guard let contentNotifier else { return action() }
         guard !contentGate.holdsAny else { return afterHeld.append(action) }
         let action = LoopBound(action, to: loop)
         contentNotifier.afterAll { [loop] in loop.submit { action.value() } }

@@ -139,11 +139,13 @@ extension Filesystem {
         case .leased(let node):
             return try await readLeased(node, offset: offset, count: count, by: caller)
         case .key(let file):
-            // The same end again, if it is gone or something else by now.
-            guard let path = try? file.node.path(),
-                let facts = try? await facts(of: path, node: file.node)
-            else { return [] }
-            file.content = options.valueForm.content(of: facts.value)
+            do throws(FilesystemError) {
+                let facts = try await facts(of: file.node.path(), node: file.node)
+                file.content = options.valueForm.content(of: facts.value)
+            } catch .noEntry, .stale {
+                // It is gone: the same end again.
+                return []
+            }
             file.sawEnd = offset >= file.content.count
             return file.content.part(offset: offset, count: count)
         case .scratch, .stream: throw .badHandle
