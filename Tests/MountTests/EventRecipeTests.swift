@@ -100,7 +100,7 @@ struct EventRecipeTests {
             """
             xenstore-write /t/key 0
             ls t/* > $T/names
-            follow sh -c "entr -n cat t/key < $T/names"
+            follow sh -c "entr -an cat t/key < $T/names"
             until_told '^[1-9]' /t/key
             xenstore-write /t/key last; and_then '^last$'
             no_more
