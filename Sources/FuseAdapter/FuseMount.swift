@@ -227,21 +227,17 @@ public final class FuseMount {
         xsfs_request_tell_interrupt(raw, id)
     }
 
-    /// Answers from memory, if it is the poker that asks.
+    /// Has a request answered, if it is the poker that asks.
     ///
+    /// - Parameter directories: those that the kernel keeps locked until the answer.
     /// - Returns: whether it was.
     func answerPoker(
         _ raw: OpaquePointer,
-        _ body: (any FilesystemOperations) throws(FilesystemError) -> Answer
+        locking directories: [InodeNumber] = [],
+        _ body: @escaping (any FilesystemOperations) async throws(FilesystemError) -> Answer
     ) -> Bool {
         guard let poker, poker.isCaller(xsfs_request_caller(raw)) else { return false }
-        let outcome: Result<Answer, FilesystemError>
-        do throws(FilesystemError) {
-            outcome = .success(try body(filesystem))
-        } catch {
-            outcome = .failure(error)
-        }
-        KernelRequest(raw).reply(outcome)
+        answer(raw, locking: directories, body)
         return true
     }
 

@@ -50,8 +50,9 @@ func xsfs_on_lookup(
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
-    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
-        .entry(try filesystem.lookupForPoker(name, in: directory))
+    let isDone = mount(request).answerPoker(request, locking: [directory]) {
+        filesystem throws(FilesystemError) in
+        .entry(try await filesystem.lookupForPoker(name, in: directory))
     }
     guard !isDone else { return }
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
@@ -192,7 +193,7 @@ func xsfs_on_setattr(
     let handle = changes.pointee.has_handle ? HandleID(rawValue: changes.pointee.handle) : nil
     let changes = AttributeChanges(changes.pointee)
     let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
-        .attributes(try filesystem.touchForPoker(inode))
+        .attributes(try await filesystem.touchForPoker(inode))
     }
     guard !isDone else { return }
     mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in

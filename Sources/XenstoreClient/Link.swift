@@ -34,6 +34,8 @@ final class Link {
     private var isFlushScheduled = false
     private var isDelivering = false
     private var isWaitingToWrite = false
+    /// Armed while events are left with the kernel.
+    private var holdTimer: TimerID?
     private var stallTimer: TimerID?
     private var hasProgressed = false
     /// Whether the store has ever answered.
@@ -100,6 +102,7 @@ final class Link {
             throw .tooLarge
         }
         if case .transactionEnd = request { transactions[transaction] = nil }
+        if let holdTimer { endHold(holdTimer) }
         scheduleFlush()
         watchForStall()
         return id
@@ -137,6 +140,7 @@ final class Link {
         isOpen = false
         if let source { loop.remove(source) }
         if let stallTimer { loop.cancel(stallTimer) }
+        if let holdTimer { loop.cancel(holdTimer) }
         transport.descriptor.closeIgnoringErrors()
         let error: XenstoreError = reason == .stalled ? .timedOut : .disconnected
         for waiter in state.pointee.machine.closed() {
@@ -179,6 +183,23 @@ final class Link {
         guard waits != isWaitingToWrite, let source else { return }
         isWaitingToWrite = waits
         loop.update(source, interest: waits ? [.readable, .writable] : .readable)
+    }
+
+    /// Leaves events with the kernel for a while, unless requests wait for their replies.
+    func holdEvents(for duration: Duration) {
+        guard isOpen, let source, holdTimer == nil, !isWaitingToWrite,
+            state.pointee.machine.outstandingCount == 0
+        else { return }
+        loop.update(source, interest: [])
+        holdTimer = loop.schedule(after: duration) { [unowned self] in
+            if let holdTimer { endHold(holdTimer) }
+        }
+    }
+
+    private func endHold(_ timer: TimerID) {
+        loop.cancel(timer)
+        holdTimer = nil
+        if let source { loop.update(source, interest: .readable) }
     }
 
     // MARK: Reading

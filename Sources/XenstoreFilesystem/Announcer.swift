@@ -18,7 +18,8 @@ struct Announcer {
     /// Keys that were seen since the batch was sent.
     private var seen: Set<Place> = []
     var own = OwnChanges()
-    var load = EventLoad()
+    /// The number of changes when the last batch was asked for.
+    var serial = 0
     /// Changes of our own that were answered before the last batch.
     private var olderOwnChanges: [Int] = []
     var pokes = PokeQueue()

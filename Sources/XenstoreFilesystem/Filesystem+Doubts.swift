@@ -7,7 +7,7 @@ extension Filesystem {
 
     /// Whether anybody can watch a directory: the kernel forgets no file that is watched.
     private func isRemembered(_ directory: KeyNode) -> Bool {
-        directory.isRoot || directory.directoryLookups > 0
+        directory.isRoot || directory.directoryLookups > 0 && !directory.isOfPokerAlone
     }
 
     /// Something at this path has changed.
@@ -15,7 +15,6 @@ extension Filesystem {
     /// - Parameter names: the names from the mount's root on.
     func doubt(_ path: XenstorePath, names: ArraySlice<Substring>) {
         guard isAnnouncing else { return }
-        announcer.load.noteEvent(at: environment.elapsed())
         guard !names.isEmpty else { return doubtEverything() }
         let isOwn = announcer.own.contains(path)
         var directory = keys.root
@@ -92,7 +91,7 @@ extension Filesystem {
             }
         }
         // Changes of one key that gather are one question and one event.
-        if announcer.load.isHigh(at: environment.elapsed()), !announcer.hasBatch {
+        if load.isHigh(at: environment.elapsed()), !announcer.hasBatch {
             environment.after(FilesystemLimits.gathering, begin)
         } else {
             begin()
@@ -114,6 +113,9 @@ extension Filesystem {
             requests += questions
             asked.append((path, questions.count))
         }
+        announcer.serial = changes.serial
+        foretell(doubts)
+        defer { announcer.pokes.denyForetold() }
         let answers = await access.base.send(requests, in: .none)
         announcer.batchIsDone()
         announcer.own.remove(ownChanges)
@@ -124,6 +126,28 @@ extension Filesystem {
             settle(doubt, at: path, answers[start..<(start + count)])
         }
         sendPokes()
+    }
+
+    /// Sends the poker ahead where a change of content is likely: until its call is here, the store
+    /// has answered. A call that is refused tells nobody anything.
+    private func foretell(_ doubts: [Announcer.Doubt]) {
+        guard announcer.pokes.isIdle, doubts.count <= FilesystemLimits.foretoldPokes else { return }
+        let likely = doubts.filter { doubt in
+            let child = keys.child(doubt.name, of: doubt.directory)
+            return doubt.isCertain && !doubt.isAboutShape
+                && doubt.directory.announced?[doubt.name]?.isDirectory == false
+                && child?.lookups(.file) ?? 0 > 0
+        }
+        guard !likely.isEmpty else { return }
+        let pokes = likely.map {
+            PendingPoke(foretelling: $0.name, in: $0.directory, asOf: announcer.serial)
+        }
+        for poke in pokes { _ = announcer.pokes.add(poke) }
+        sendPokes()
+        // The kernel locks the file meanwhile. A store that is slow keeps nobody from it.
+        environment.after(FilesystemLimits.foretelling) {
+            for poke in pokes { poke.deny() }
+        }
     }
 
     private func questions(about doubt: Announcer.Doubt, at path: XenstorePath) -> [Request] {
@@ -357,13 +381,19 @@ extension Filesystem {
         let isRemoval = kind == .remove || kind == .removeDirectory
         // It was made again already: see refuseIfInUse.
         if isRemoval, announcer.hasSeen(name, in: directory) { return }
+        let size = view == .file ? options.valueForm.size(of: facts.value) : 0
+        let place = Place(directory: directory.id, name: name)
+        if kind == .modify, let poke = announcer.pokes.findForetold(place) {
+            return poke.confirm(facts.permissions, size: size)
+        }
         let poke = PendingPoke(
             kind,
             name,
             in: directory,
             view,
             facts.permissions,
-            size: view == .file ? options.valueForm.size(of: facts.value) : 0
+            size: size,
+            asOf: announcer.serial
         )
         poke.isReshaping = isReshaping
         if kind == .makeDirectory { poke.childNames = facts.names }

@@ -5,9 +5,11 @@ extension Filesystem {
     public func lookupForPoker(
         _ name: String,
         in directory: InodeNumber
-    ) throws(FilesystemError) -> Entry {
+    ) async throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
         if let poke = announcer.pokes.find(name, in: parent) {
+            // For any other error the kernel would drop the name.
+            guard await poke.hasHappened() else { throw .interrupted }
             switch poke.kind {
             case .create, .makeDirectory:
                 guard let entry = entryOfOther(poke) else { throw .noEntry }
@@ -20,7 +22,7 @@ extension Filesystem {
         }
         // On the way to the directory that the poke is in.
         guard let node = keys.child(name, of: parent) else { throw .noEntry }
-        node.addLookup(.directory)
+        node.addLookupOfPoker(.directory)
         let permissions = node.permissions ?? Permissions(owner: .privileged)
         return Entry(
             attributes: attributes(of: node, .directory, permissions, size: 0),
@@ -63,7 +65,7 @@ extension Filesystem {
             let view = node.shownView, view != poke.view, node.lookups(view) > 0
         else { return nil }
         poke.isDone = true
-        node.addLookup(view)
+        node.addLookupOfPoker(view)
         return Entry(
             attributes: attributes(of: node, view, poke.permissions, size: 0),
             nameLifetime: 0
@@ -109,9 +111,13 @@ extension Filesystem {
         return .poker
     }
 
-    public func touchForPoker(_ inode: InodeNumber) throws(FilesystemError) -> Attributes {
+    public func touchForPoker(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
         let (node, view) = try find(inode)
         guard let poke = announcer.pokes.find(node, view) else { throw .stale }
+        guard await poke.hasHappened() else {
+            poke.isDone = true
+            throw .busy
+        }
         // The kernel takes the size from here.
         endLeaseByPoke(node)
         // A change of the content goes on with opening it.
@@ -171,14 +177,25 @@ extension Filesystem {
         let node =
             poke.isOwnValue
             ? poke.directory : keys.insertChild(poke.name, of: poke.directory)
-        node.addLookup(view)
+        node.addLookupOfPoker(view)
         // The kernel takes the size from here.
         endLeaseByPoke(node)
-        // Not kept: whoever comes next asks.
         return Entry(
             attributes: attributes(of: node, view, poke.permissions, size: poke.size),
-            nameLifetime: 0
+            nameLifetime: nameLifetime(of: poke, node)
         )
+    }
+
+    /// The kernel may keep a name where nothing has happened to it since the store was asked, so
+    /// that the next poke is one request less.
+    private func nameLifetime(of poke: PendingPoke, _ node: KeyNode) -> Double {
+        // Who comes to a directory looks it up: it is only then that what is below is told.
+        guard !poke.isRemoval, !poke.isOwnValue, poke.view == .file,
+            node.shownView ?? .file == .file,
+            let path = try? node.path(), !announcer.own.contains(path)
+        else { return 0 }
+        node.shownView = poke.view
+        return nameLifetime(path, asOf: poke.serial)
     }
 }
 

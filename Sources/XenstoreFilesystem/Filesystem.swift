@@ -24,6 +24,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var directories = HandleTable<OpenDirectory>()
     var changes = ChangeLog()
     var announcer = Announcer()
+    var load = EventLoad()
     /// Directories that this mount has made, the latest last.
     var recentlyMade: [KeyNode] = []
     /// Changes that this mount has begun or made.

@@ -67,6 +67,10 @@ public enum FilesystemLimits {
     /// How long changes gather before inotify is told, where hundreds come in a second.
     public static let gathering = Duration.milliseconds(50)
 
+    /// How long events stay with the store where hundreds come in a second and nobody waits for
+    /// them.
+    public static let eventHold = Duration.milliseconds(10)
+
     /// Children of a directory that are asked for when a program begins to watch it; those of a
     /// larger one are known by name alone, and the first change of one is told as MODIFY.
     public static let watchBaseline = 4096
@@ -76,6 +80,13 @@ public enum FilesystemLimits {
 
     /// Notices of changes that are passed to the kernel together.
     public static let pokeBatch = 64
+
+    /// Changes that are told to the kernel before the store has said what they are, where no more
+    /// come together.
+    public static let foretoldPokes = 8
+
+    /// How long the kernel waits at most for the store to say so.
+    public static let foretelling = Duration.milliseconds(20)
 
     /// Directories that were made last and of which all is remembered, whatever the kernel forgets;
     /// of older ones, that they were directories.

@@ -135,15 +135,17 @@ public protocol FilesystemOperations: AnyObject {
     // What the poker's calls are answered with, from memory (see `Poke`).
 
     /// Finds a name for the poker, and adds a reference to what it is.
-    func lookupForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) -> Entry
+    func lookupForPoker(_ name: String, in directory: InodeNumber)
+        async throws(FilesystemError) -> Entry
     /// Lets the poker make what another client has made, with a reference.
     func createForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) -> Entry
     /// Lets the poker remove what another client has removed.
     func removeForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError)
     /// Lets the poker open what another client has written.
     func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID
-    /// Lets the poker change attributes: they are what they are.
-    func touchForPoker(_ inode: InodeNumber) throws(FilesystemError) -> Attributes
+    /// Lets the poker change attributes: they are what they are. Where the store is still asked
+    /// whether the content has changed, its answer is awaited; EBUSY if it has not.
+    func touchForPoker(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes
     /// The poker has made all calls of its batch.
     func pokerIsDone()
     /// There is a poker, or another one.

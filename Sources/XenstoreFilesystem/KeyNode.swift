@@ -13,6 +13,8 @@ final class KeyNode {
     /// References that the kernel holds on each view.
     var fileLookups: UInt64 = 0
     var directoryLookups: UInt64 = 0
+    /// Whether the kernel knows the directory by the poker alone: nobody can watch it.
+    private(set) var isOfPokerAlone = false
     /// Known children: they need this node for their paths.
     var childCount = 0
     /// Open files on it.
@@ -96,7 +98,22 @@ final class KeyNode {
         self.name = name
     }
 
+    /// The kernel gets to know a view for a program.
     func addLookup(_ view: View) {
+        add(view)
+        guard view == .directory, isOfPokerAlone else { return }
+        isOfPokerAlone = false
+        // Nobody has kept it up to date.
+        announced = nil
+    }
+
+    /// The kernel gets to know a view for the poker.
+    func addLookupOfPoker(_ view: View) {
+        if view == .directory, directoryLookups == 0 { isOfPokerAlone = true }
+        add(view)
+    }
+
+    private func add(_ view: View) {
         switch view {
         case .file: fileLookups += 1
         case .directory: directoryLookups += 1

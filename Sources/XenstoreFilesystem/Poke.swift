@@ -26,8 +26,10 @@ final class PendingPoke {
     /// What it is that the name leads to: the directory's own value for `.value`.
     let isOwnValue: Bool
     let view: View
-    let permissions: Permissions
-    let size: Int
+    /// The number of changes when the store was asked what has happened.
+    let serial: Int
+    private(set) var permissions: Permissions
+    private(set) var size: Int
     /// Whether a file goes where a directory comes, or the other way round: the key is there.
     var isReshaping = false
     /// The names of the children that a directory is made with, each followed by a zero.
@@ -39,6 +41,9 @@ final class PendingPoke {
     var isDone = false
     /// Whether it was sent to a process that died.
     var wasSent = false
+    /// Whether what it tells has happened; nil while the store is still asked.
+    private(set) var isTrue: Bool? = true
+    private var waiters: [CheckedContinuation<Bool, Never>] = []
 
     init(
         _ kind: Poke.Kind,
@@ -46,7 +51,8 @@ final class PendingPoke {
         in directory: KeyNode,
         _ view: View,
         _ permissions: Permissions,
-        size: Int
+        size: Int,
+        asOf serial: Int
     ) {
         self.kind = kind
         self.directory = directory
@@ -54,7 +60,48 @@ final class PendingPoke {
         self.view = view
         self.permissions = permissions
         self.size = size
+        self.serial = serial
         isOwnValue = name == NameMeaning.ownValueName
+    }
+
+    /// That the content of a file has changed, as most changes do, before the store has said so:
+    /// the poker is on its way when the answer comes. It waits for ``confirm(_:size:)`` or
+    /// ``deny()``.
+    init(foretelling name: String, in directory: KeyNode, asOf serial: Int) {
+        kind = .modify
+        self.directory = directory
+        self.name = name
+        view = .file
+        permissions = Permissions(owner: .privileged)
+        size = 0
+        self.serial = serial
+        isOwnValue = false
+        isTrue = nil
+    }
+
+    /// The content of a file has changed as foretold.
+    func confirm(_ permissions: Permissions, size: Int) {
+        self.permissions = permissions
+        self.size = size
+        decide(true)
+    }
+
+    /// Something else has happened than what was foretold, or it is not known in time.
+    func deny() {
+        if isTrue == nil { decide(false) }
+    }
+
+    /// Whether what it tells has happened, as soon as that is known.
+    func hasHappened() async -> Bool {
+        if let isTrue { return isTrue }
+        return await withCheckedContinuation { waiters.append($0) }
+    }
+
+    private func decide(_ isTrue: Bool) {
+        self.isTrue = isTrue
+        let waiters = self.waiters
+        self.waiters = []
+        for waiter in waiters { waiter.resume(returning: isTrue) }
     }
 
     var isRemoval: Bool { kind == .remove || kind == .removeDirectory }
@@ -98,6 +145,19 @@ struct PokeQueue {
         return true
     }
 
+    /// Whether a poke that was added now would be sent at once.
+    var isIdle: Bool { isReady && sent.isEmpty && waiting.isEmpty }
+
+    /// The poke at the poker that foretells what is not known yet.
+    func findForetold(_ place: Place) -> PendingPoke? {
+        sent.first { $0.isTrue == nil && $0.place == place }
+    }
+
+    /// What was foretold has not come true so far, and nobody is to wait any longer.
+    func denyForetold() {
+        for poke in sent { poke.deny() }
+    }
+
     /// The next batch, if the poker has nothing to do.
     mutating func takeBatch() -> [PendingPoke] {
         guard isReady, sent.isEmpty, !waiting.isEmpty else { return [] }
@@ -108,6 +168,7 @@ struct PokeQueue {
 
     /// The poker has made all of its batch.
     mutating func done() {
+        denyForetold()
         for poke in sent where poke.isRemoval {
             removals[poke.place]?.removeAll { $0 === poke }
             if removals[poke.place]?.isEmpty == true { removals[poke.place] = nil }
@@ -118,7 +179,8 @@ struct PokeQueue {
     /// There is a poker, or another one: what was not made yet is sent again, but only once.
     mutating func started() {
         isReady = true
-        let again = sent.filter { !$0.isDone && !$0.wasSent }
+        denyForetold()
+        let again = sent.filter { !$0.isDone && !$0.wasSent && $0.isTrue == true }
         for poke in again { poke.wasSent = true }
         sent.removeAll { poke in again.contains { $0 === poke } }
         done()
@@ -127,6 +189,7 @@ struct PokeQueue {
 
     /// There is no poker any more.
     mutating func ended() {
+        denyForetold()
         self = PokeQueue()
     }
 

@@ -133,6 +133,34 @@ struct InotifyTests {
         }
     }
 
+    /// A directory that is told of, and that nobody looks at: the kernel hears of nothing in it.
+    @Test(arguments: [StoreKind.embedded, .xenstored])
+    func whatNobodyCanWatchCostsNothing(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    known() { sed -n 's/^xsfs_keys_known //p' $M/.xsfs/status; }
+                    xenstore-write /t/first 1
+                    watch $M/t
+                    xenstore-write /t/new/a 1; told 'CREATE,ISDIR t/new'
+                    before=$(known)
+                    for i in {1..50}; do echo /t/new/k$i $i; done | xargs xenstore-write
+                    xenstore-write /t/end ''; told 'CREATE t/end'
+                    echo $(($(known) - before))
+                    # Who comes to look is told from then on.
+                    kill $watcher; wait $watcher 2>/dev/null
+                    watch $M/t/new
+                    xenstore-write /t/new/k50 x
+                    told 'MODIFY t/new/k50' 'CLOSE_WRITE,CLOSE t/new/k50'
+                    xenstore-rm /t/new/k1; told 'DELETE t/new/k1'
+                    xenstore-write /t/new/k51 ''; told 'CREATE t/new/k51'
+                    nothing_else t/new/end
+                    """,
+                prints: "1\n"
+            )
+        }
+    }
+
     @Test func nobodyIsToldWhoDoesNotWantIt() async throws {
         try await withMount(.served, MountSettings(options: "noinotify")) { mount in
             try await mount.expect(

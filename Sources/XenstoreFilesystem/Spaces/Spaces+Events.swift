@@ -3,8 +3,8 @@ extension Spaces {
     public func lookupForPoker(
         _ name: String,
         in directory: InodeNumber
-    ) throws(FilesystemError) -> Entry {
-        try store.lookupForPoker(name, in: directory)
+    ) async throws(FilesystemError) -> Entry {
+        try await store.lookupForPoker(name, in: directory)
     }
 
     public func createForPoker(
@@ -22,8 +22,8 @@ extension Spaces {
         try store.openForPoker(inode)
     }
 
-    public func touchForPoker(_ inode: InodeNumber) throws(FilesystemError) -> Attributes {
-        try store.touchForPoker(inode)
+    public func touchForPoker(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
+        try await store.touchForPoker(inode)
     }
 
     public func pokerIsDone() { store.pokerIsDone() }
