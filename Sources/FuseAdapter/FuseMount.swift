@@ -36,6 +36,7 @@ public final class FuseMount {
     /// Of contents, which only those who read them hold.
     private var contentGate = NotificationGate()
     private var afterHeld: [() -> Void] = []
+    private var afterTaken: [() -> Void] = []
     private var unanswered: [UInt64: Task<Void, Never>?] = [:]
     private var nextRequest: UInt64 = 1
     private var onIdle: (() -> Void)?
@@ -135,6 +136,25 @@ public final class FuseMount {
         guard !contentGate.holdsAny else { return afterHeld.append(action) }
         let action = LoopBound(action, to: loop)
         contentNotifier.afterAll { [loop] in loop.submit { action.value() } }
+    }
+
+    /// Calls back, later, when all requests that the kernel has sent so far were taken: where more
+    /// come all the time, when for once there is none. On the loop.
+    public func afterRequests(_ action: @escaping () -> Void) {
+        afterTaken.append(action)
+        if afterTaken.count == 1 { loop.later { self.takeRequests() } }
+    }
+
+    private func takeRequests() {
+        for _ in 0..<Self.requestsPerTurn {
+            guard isMounted, !hasEnded, serveOne() else {
+                let actions = afterTaken
+                afterTaken = []
+                for action in actions { action() }
+                return
+            }
+        }
+        loop.later { self.takeRequests() }
     }
 
     /// Wakes those who wait for a handle to become readable. On the loop.

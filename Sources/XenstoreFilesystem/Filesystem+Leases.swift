@@ -55,32 +55,37 @@ extension Filesystem {
         node.lease = nil
         if node.fileLookups > 0 { environment.notify(.content(of: node.inode(.file))) }
         if node.directoryLookups > 0 { environment.notify(.content(of: node.inode(.directory))) }
-        unsettle(node.id)
-        environment.afterNotices { [self] in settle(node.id) }
+        unsettle(node)
+        environment.afterNotices { [self] in settle(node) }
     }
 
     /// The kernel is about to change what it knows of a key, at a moment that is not known: until
     /// it has, there is no other lease.
-    func unsettle(_ id: UInt64) {
-        unsettled[id, default: 0] += 1
+    private func unsettle(_ node: KeyNode) {
+        unsettled[node.id, default: 0] += 1
     }
 
-    func settle(_ id: UInt64) {
-        guard let count = unsettled[id] else { return }
-        unsettled[id] = count > 1 ? count - 1 : nil
+    /// It has. What it asked before, it does not take note of: neither a request that waits to be
+    /// taken gets a lease, nor one that waits for the store.
+    private func settle(_ node: KeyNode) {
+        environment.afterRequests { [self] in
+            if let path = try? node.path() { changes.append(path) }
+            guard let count = unsettled[node.id] else { return }
+            unsettled[node.id] = count > 1 ? count - 1 : nil
+        }
     }
 
     /// The poker's call gives the kernel the size of a file, when it gets to it.
     func endLeaseByPoke(_ node: KeyNode) {
         guard options.cache == .watch else { return }
         node.lease = nil
-        unsettle(node.id)
-        poked.append(node.id)
+        unsettle(node)
+        poked.append(node)
     }
 
     /// The poker has come back from all of its calls.
     func pokesAreSettled() {
-        for id in poked { settle(id) }
+        for node in poked { settle(node) }
         poked = []
     }
 

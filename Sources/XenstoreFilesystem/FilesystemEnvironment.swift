@@ -14,6 +14,8 @@ public struct FilesystemEnvironment {
     public var notify: (KernelNotification) -> Void
     /// Calls back when the kernel has forgotten the contents that it was told to forget so far.
     public var afterNotices: (@escaping () -> Void) -> Void
+    /// Calls back when all requests that the kernel has sent so far were taken.
+    public var afterRequests: (@escaping () -> Void) -> Void
     /// Takes an error that no system call can report any more.
     public var report: (String) -> Void
     /// Which store it is, for who asks.
@@ -39,6 +41,7 @@ public struct FilesystemEnvironment {
         after: @escaping (Duration, @escaping () -> Void) -> Void = { $1() },
         notify: @escaping (KernelNotification) -> Void,
         afterNotices: @escaping (@escaping () -> Void) -> Void = { $0() },
+        afterRequests: @escaping (@escaping () -> Void) -> Void = { $0() },
         report: @escaping (String) -> Void,
         takeEvents: @escaping () -> Bool,
         holdEvents: @escaping (Duration) -> Void = { _ in },
@@ -53,6 +56,7 @@ public struct FilesystemEnvironment {
         self.after = after
         self.notify = notify
         self.afterNotices = afterNotices
+        self.afterRequests = afterRequests
         self.report = report
         self.takeEvents = takeEvents
         self.holdEvents = holdEvents

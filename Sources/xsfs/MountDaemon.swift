@@ -152,6 +152,10 @@ final class MountDaemon {
                 guard let mount else { return action() }
                 mount.afterNotices(action)
             },
+            afterRequests: { [unowned self] action in
+                guard let mount else { return action() }
+                mount.afterRequests(action)
+            },
             report: { [log] text in log.error("\(text)") },
             takeEvents: { [unowned self] in takeEvents() },
             holdEvents: { [unowned self] duration in holdEvents(duration) },
