@@ -93,6 +93,23 @@ extension Scenario {
                 try await fs.text("/.txn/x/.changes"),
                 "remove /t/d/e\npermissions /t/p\nwrite /t/b\nremove /t/a\n"
             )
+            // What was not there, and is not there now.
+            try await fs.makeDirectory("/.txn/x/t/new")
+            try await fs.write("1\n", to: "/.txn/x/t/new/k")
+            try await fs.rename("/.txn/x/t/new/k", to: "/.txn/x/t/new/l", .keep)
+            try await fs.unlink("/.txn/x/t/new/l")
+            try await fs.removeDirectory("/.txn/x/t/new")
+            // What was there, is there again, and is gone.
+            try await fs.write("1\n", to: "/.txn/x/t/d/e")
+            try expect(
+                try await fs.text("/.txn/x/.changes"),
+                "write /t/d/e\npermissions /t/p\nwrite /t/b\nremove /t/a\n"
+            )
+            try await fs.unlink("/.txn/x/t/d/e")
+            try expect(
+                try await fs.text("/.txn/x/.changes"),
+                "permissions /t/p\nwrite /t/b\nremove /t/a\nremove /t/d/e\n"
+            )
             try await expectError(.accessDenied) {
                 try await fs.write("no\n", to: "/.txn/x/.changes")
             }

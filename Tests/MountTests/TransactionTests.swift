@@ -87,7 +87,6 @@ struct TransactionTests {
                     cross-device
                     d
                     write /t/k2
-                    remove /t/k2
                     write /t/k3
                     1
                     d
@@ -122,7 +121,7 @@ struct TransactionTests {
                 wait; cat t/a t/b
                 """,
                 prints: "80\n20\n",
-                limit: .seconds(120)
+                limit: patience * 3
             )
         }
     }

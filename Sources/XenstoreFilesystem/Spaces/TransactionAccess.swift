@@ -33,7 +33,13 @@ final class TransactionAccess<Base: XenstoreAccess>: XenstoreAccess {
             return Array("OK\0".utf8)
         default: break
         }
-        let answer = try await base.send(request, in: id)
+        let answer: [UInt8]
+        do throws(XenstoreError) {
+            answer = try await base.send(request, in: id)
+        } catch {
+            if error == .refused(.noEntry) { changes.appendMissing(request) }
+            throw error
+        }
         note(request, in: part)
         return answer
     }
@@ -44,7 +50,11 @@ final class TransactionAccess<Base: XenstoreAccess>: XenstoreAccess {
     ) async -> [Result<[UInt8], XenstoreError>] {
         let answers = await base.send(requests, in: id)
         for (request, answer) in zip(requests, answers) {
-            if case .success = answer { note(request, in: part) }
+            switch answer {
+            case .success: note(request, in: part)
+            case .failure(.refused(.noEntry)): changes.appendMissing(request)
+            case .failure: break
+            }
         }
         return answers
     }

@@ -13,6 +13,11 @@ struct TransactionChanges {
     private var order: [XenstorePath] = []
     /// What it has looked at or changed.
     private(set) var touched: Set<XenstorePath> = []
+    /// Keys that were not there at the beginning, as far as was asked: making and removing one is
+    /// no change.
+    private var missing: Set<XenstorePath> = []
+    /// All that was removed of what was there at the beginning, whether it is there again or not.
+    private var removed: Set<XenstorePath> = []
 
     /// Takes a request that the store has carried out.
     ///
@@ -27,10 +32,20 @@ struct TransactionChanges {
         case .remove:
             order.removeAll { path.contains($0) }
             changes = changes.filter { !path.contains($0.key) }
+            guard !missing.contains(where: { $0.contains(path) }) else { return true }
+            removed.insert(path)
             set(.remove, path)
         default: return false
         }
         return true
+    }
+
+    /// Takes a request that the store has refused, as there is no such key.
+    mutating func appendMissing(_ request: Request) {
+        guard let path = request.path, missing.count < FilesystemLimits.touchedKeys,
+            !removed.contains(where: { $0.contains(path) })
+        else { return }
+        missing.insert(path)
     }
 
     private mutating func set(_ change: Change, _ path: XenstorePath) {
