@@ -30,8 +30,10 @@ extension Filesystem {
         _ view: View,
         _ ask: () async throws(FilesystemError) -> KeyFacts
     ) async throws(FilesystemError) -> (told: Attributes, serial: Int?) {
-        if node.isDetached, view == .file, let gone = attributesOfOpen(node) { return (gone, nil) }
-        guard view == .file || !node.isDetached else { throw staleOrGone(node) }
+        if node.isDetached {
+            guard view == .file, node.wasToldStale else { throw staleOrGone(node) }
+            if let gone = attributesOfOpen(node) { return (gone, nil) }
+        }
         let facts: KeyFacts
         do throws(FilesystemError) {
             facts = try await ask()

@@ -89,9 +89,11 @@ extension Filesystem {
         return true
     }
 
-    /// Gives the key of a name another node, and with it what programs have open.
+    /// Gives the key of a name another node, and with it what programs have open, and what is in
+    /// memory alone.
     private func renew(_ node: KeyNode) {
         let new = keys.renew(node)
+        scratch.moveAll(from: node, to: new)
         files.forEach { handle in
             guard case .key(let file) = handle, file.node === node else { return }
             file.move(to: new)

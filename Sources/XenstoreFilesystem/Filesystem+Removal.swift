@@ -28,8 +28,10 @@ extension Filesystem {
         guard scratch.find(name, in: parent) == nil else { throw .notDirectory }
         switch NameMeaning(name) {
         case .key(let key), .children(let key):
-            try requireNoScratch(in: keys.child(key, of: parent))
+            let node = keys.child(key, of: parent)
+            try requireNoScratch(in: node)
             try await remove(key, of: parent, .directory)
+            if name != key { notePlainNameKept(node) }
         case .value, .ownValue, .stream: throw .notDirectory
         case .foreign, .reserved: throw .noEntry
         }
@@ -59,6 +61,12 @@ extension Filesystem {
         noteChildTaken(from: parent)
     }
 
+    /// The kernel drops the name by which a key was removed. Where it comes with the plain one, it
+    /// must look that up again.
+    private func notePlainNameKept(_ removed: KeyNode?) {
+        removed?.wasToldStale = false
+    }
+
     private func removeChildless(_ path: XenstorePath, _ view: View) async throws(FilesystemError) {
         try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
             var obstacle: FilesystemError?
@@ -83,8 +91,10 @@ extension Filesystem {
 
     /// `KEY.value` of a key with children is its value alone; of one without, the key itself.
     private func emptyOrRemove(_ key: String, of parent: KeyNode) async throws(FilesystemError) {
+        let node = keys.child(key, of: parent)
         do throws(FilesystemError) {
             try await remove(key, of: parent, .file)
+            notePlainNameKept(node)
         } catch .isDirectory {
             try await emptyValue(at: parent.path(ofChild: key))
         }

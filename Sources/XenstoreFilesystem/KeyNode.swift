@@ -42,8 +42,7 @@ final class KeyNode {
     /// Whether this mount made it as a directory and was told no permissions of it since: a program
     /// that copies a tree sets the mode first, and only then the entries that make it true.
     var awaitsPermissions = false
-    /// Whether the kernel was told that what it knows of the key is stale, and has not looked
-    /// since.
+    /// Whether the kernel knows that what it knows of the key is stale, and has not looked since.
     var wasToldStale = false
     /// Whether the key was last seen to have a value.
     var hasValue = false

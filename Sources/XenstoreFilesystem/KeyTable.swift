@@ -83,6 +83,7 @@ struct KeyTable {
         guard !node.isRoot else { return }
         let parent = node.parent
         displace(node)
+        node.wasToldStale = true
         if !node.isInUse { byID[node.id] = nil }
         if let parent { dropUnused(parent) }
     }
@@ -93,6 +94,7 @@ struct KeyTable {
         guard let parent = node.parent else { return node }
         let children = (childrenOf[node.id] ?? []).compactMap { byID[$0] }
         displace(node)
+        node.wasToldStale = true
         let new = insertChild(node.name, of: parent)
         new.takeMemory(of: node)
         for child in children {

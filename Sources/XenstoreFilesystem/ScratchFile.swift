@@ -169,6 +169,13 @@ struct ScratchTable {
         byPlace[Place(directory: directory.id, name: name)] = file
     }
 
+    /// Gives all files in a directory to the one that takes its place.
+    mutating func moveAll(from directory: KeyNode, to other: KeyNode) {
+        for (place, file) in byPlace where place.directory == directory.id {
+            move(file, to: file.name, in: other)
+        }
+    }
+
     /// Takes the names of all files in a directory away: it is gone.
     mutating func unlinkAll(in directory: KeyNode) {
         guard !byPlace.isEmpty else { return }

@@ -28,6 +28,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         var names: [Name: Dentry] = [:]
         /// Of directories.
         var parents: [InodeNumber: InodeNumber] = [:]
+        var directoryNames: [InodeNumber: Name] = [:]
         var reports: [String] = []
         var started: [() async -> Void] = []
         var deliver: () -> Void = {}
@@ -152,8 +153,14 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         if let known = kernel.names[key] { return known }
         let entry = try await filesystem.lookup(name, in: directory, by: caller)
         let dentry = Dentry(inode: entry.attributes.inode, view: entry.attributes.view)
+        if dentry.view == .directory {
+            kernel.parents[dentry.inode] = directory
+            // A directory has one name: another one takes its place.
+            if let old = kernel.directoryNames.updateValue(key, forKey: dentry.inode), old != key {
+                kernel.names[old] = nil
+            }
+        }
         if entry.nameLifetime > 0 { kernel.names[key] = dentry }
-        if dentry.view == .directory { kernel.parents[dentry.inode] = directory }
         return dentry
     }
 
@@ -406,6 +413,10 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         try await change(path, AttributeChanges(userID: userID))
     }
 
+    public func setGroup(_ groupID: UInt32, of path: String) async throws {
+        try await change(path, AttributeChanges(groupID: groupID))
+    }
+
     private func change(_ path: String, _ changes: AttributeChanges) async throws {
         try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
@@ -417,6 +428,13 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         try await call(path) { parent, last in
             let dentry = try await find(last, in: parent)
             return try await filesystem.extendedAttribute(name, of: dentry.inode)
+        }
+    }
+
+    public func removeAttribute(_ name: String, of path: String) async throws {
+        try await call(path) { parent, last in
+            let dentry = try await find(last, in: parent)
+            try await filesystem.removeExtendedAttribute(name, of: dentry.inode)
         }
     }
 

@@ -87,6 +87,15 @@ extension Scenario {
             try await fs.put("again", at: "/t/k")
             try expect(try await fs.text("/t/k"), "again\n")
         },
+        Scenario("A file that is open and removed by its other name is gone by both") { fs in
+            try await fs.put("one", at: "/t/k")
+            let file = try await fs.open("/t/k", .read, creating: false)
+            try await fs.unlink("/t/k.value")
+            try await expectError(.noEntry) { _ = try await fs.status("/t/k") }
+            try await expectError(.noEntry) { _ = try await fs.status("/t/k.value") }
+            try expect(try await file.read(), Array("one\n".utf8))
+            try await file.close()
+        },
         Scenario("A file that others removed is made again by writing it") { fs in
             try await fs.put("one", at: "/t/k")
             _ = try await fs.status("/t/k")
@@ -128,7 +137,7 @@ func eventually(
     line: Int = #line,
     _ condition: () async throws -> Bool
 ) async throws {
-    let deadline = ContinuousClock.now + .seconds(5)
+    let deadline = ContinuousClock.now + .seconds(60)
     while ContinuousClock.now < deadline {
         if try await condition() { return }
         try await Task.sleep(for: .milliseconds(5))

@@ -45,8 +45,10 @@ public protocol Surface {
     func rename(_ path: String, to newPath: String, _ mode: RenameMode) async throws
     func setMode(_ mode: UInt32, of path: String) async throws
     func setOwner(_ userID: UInt32, of path: String) async throws
+    func setGroup(_ groupID: UInt32, of path: String) async throws
     func attribute(_ name: String, of path: String) async throws -> [UInt8]
     func setAttribute(_ name: String, to value: [UInt8], of path: String) async throws
+    func removeAttribute(_ name: String, of path: String) async throws
 }
 
 /// An open file of a surface.

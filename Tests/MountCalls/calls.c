@@ -15,6 +15,11 @@ ssize_t call_getxattr(const char *path, const char *name, void *buffer, size_t s
     return getxattr(path, name, buffer, size);
 }
 
+int call_removexattr(const char *path, const char *name)
+{
+    return removexattr(path, name);
+}
+
 int call_setxattr(const char *path, const char *name, const void *value, size_t size)
 {
     return setxattr(path, name, value, size, 0);

@@ -116,6 +116,10 @@ struct MountedSurface: Surface {
         try check(chown(mountpoint + path, userID, gid_t.max))
     }
 
+    func setGroup(_ groupID: UInt32, of path: String) async throws {
+        try check(chown(mountpoint + path, uid_t.max, groupID))
+    }
+
     func attribute(_ name: String, of path: String) async throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 65536)
         let count = try check(call_getxattr(mountpoint + path, name, &bytes, bytes.count))
@@ -124,6 +128,10 @@ struct MountedSurface: Surface {
 
     func setAttribute(_ name: String, to value: [UInt8], of path: String) async throws {
         try check(call_setxattr(mountpoint + path, name, value, value.count))
+    }
+
+    func removeAttribute(_ name: String, of path: String) async throws {
+        try check(call_removexattr(mountpoint + path, name))
     }
 
     // MARK: Errors

@@ -241,7 +241,10 @@ extension FilesystemModel {
             guard key.children.isEmpty, key.scratch.isEmpty else { throw FilesystemError.notEmpty }
             guard key.value.isEmpty else { throw FilesystemError.notDirectory }
         case .scratch(_, let directory, let name): directory.scratch[name] = nil
-        case .file, .nothing: break
+        case .file(let key, _):
+            // It was a directory: what is in memory alone would go with it.
+            guard key.scratch.isEmpty else { throw LeftOpen() }
+        case .nothing: break
         }
         detach(to)
         take(from)

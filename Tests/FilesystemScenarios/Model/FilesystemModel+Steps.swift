@@ -38,12 +38,16 @@ extension FilesystemModel {
         case .rename(let path, let newPath, let mode): try rename(path, newPath, mode)
         case .setMode(let path, let mode): try setMode(path, mode)
         case .setOwner(let path, let owner): try setOwner(path, owner)
+        case .setGroup(let path, let group): try setGroup(path, group)
         case .setPermissions(let path, let text): try setPermissions(path, text)
+        case .setAccessList(let path, let list): try setAccessList(path, list)
+        case .removeAccessList(let path): try removeAccessList(path)
         case .setValue(let path, let bytes): try setValue(path, bytes.bytes)
         case .read(let path): return .bytes(Bytes(try read(path)))
         case .status(let path): return .status(try status(path))
         case .list(let path): return .names(try list(path))
         case .permissions(let path): return .bytes(Bytes(try permissionText(path)))
+        case .accessList(let path): return .bytes(Bytes(try accessList(path).bytes))
         case .value(let path): return .bytes(Bytes(try value(path)))
         case .open(let slot, let path, let flags, let creating):
             try open(slot, path, flags, creating: creating)
@@ -230,6 +234,12 @@ extension FilesystemModel {
         case .directory(let key, _), .file(let key, _): key.permissions.owner = DomainID(owner)
         case .nothing: throw FilesystemError.noEntry
         }
+    }
+
+    /// The group is always 0, and may be set to what it is.
+    private func setGroup(_ path: String, _ group: UInt32) throws {
+        _ = try findExisting(path)
+        guard group == 0 else { throw FilesystemError.notPermitted }
     }
 
     private func setPermissions(_ path: String, _ text: String) throws {

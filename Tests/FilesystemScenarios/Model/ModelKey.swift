@@ -84,6 +84,9 @@ final class ModelScratch {
         (chosen, chosenOwner, chosenMode) = (permissions, permissions.owner, nil)
     }
 
+    /// A list says nothing of the owner.
+    func setEntries(of permissions: Permissions) { (chosen, chosenMode) = (permissions, nil) }
+
     func set(mode: UInt32) { chosenMode = mode & 0o777 }
 
     func set(owner: DomainID) { chosenOwner = owner }

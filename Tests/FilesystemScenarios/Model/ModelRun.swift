@@ -150,9 +150,12 @@ final class ModelRun {
             let name = "/" + path.joined(separator: "/")
             if let text = try await differ(at: path) { return text }
             if let text = try await differInList(of: path) { return text }
-            var steps = [Step.permissions(name), .value(name), .read(name + ".value")]
-            steps += key.scratch.keys.sorted().flatMap { file in
-                [.status(name + "/" + file), .read(name + "/" + file)]
+            var steps = [
+                Step.permissions(name), .accessList(name), .value(name), .read(name + ".value"),
+            ]
+            steps += key.scratch.keys.sorted().flatMap { file -> [Step] in
+                let path = name + "/" + file
+                return [.status(path), .read(path), .permissions(path), .accessList(path)]
             }
             for step in steps {
                 guard let expected = model.take(step) else { continue }
@@ -190,6 +193,11 @@ final class ModelRun {
             try await surface.rename(base + path, to: base + newPath, mode)
         case .setMode(let path, let mode): try await surface.setMode(mode, of: base + path)
         case .setOwner(let path, let owner): try await surface.setOwner(owner, of: base + path)
+        case .setGroup(let path, let group): try await surface.setGroup(group, of: base + path)
+        case .setAccessList(let path, let list):
+            try await surface.setAttribute(Self.accessList, to: list.bytes, of: base + path)
+        case .removeAccessList(let path):
+            try await surface.removeAttribute(Self.accessList, of: base + path)
         case .setPermissions(let path, let text):
             try await surface.setAttribute(Self.permissions, to: Array(text.utf8), of: base + path)
         case .setValue(let path, let bytes):
@@ -201,6 +209,8 @@ final class ModelRun {
             return .names(Dictionary(names) { first, _ in first })
         case .permissions(let path):
             return .bytes(Bytes(try await surface.attribute(Self.permissions, of: base + path)))
+        case .accessList(let path):
+            return .bytes(Bytes(try await surface.attribute(Self.accessList, of: base + path)))
         case .value(let path):
             return .bytes(Bytes(try await surface.attribute(Self.value, of: base + path)))
         case .open, .writeOpen, .readOpen, .truncateOpen, .close: return try await use(step)
@@ -212,6 +222,7 @@ final class ModelRun {
 
     private static let permissions = "user.xenstore.perms"
     private static let value = "user.xenstore.value"
+    private static let accessList = "system.posix_acl_access"
 
     private func use(_ step: Step) async throws -> StepResult {
         switch step {
@@ -252,9 +263,10 @@ extension Step {
         case .makeDirectory(let path), .create(let path), .write(let path, _),
             .append(let path, _), .truncate(let path, _), .makeTemporary(let path, _),
             .unlink(let path), .removeDirectory(let path), .setMode(let path, _),
-            .setOwner(let path, _), .setPermissions(let path, _), .setValue(let path, _),
+            .setOwner(let path, _), .setGroup(let path, _), .setPermissions(let path, _),
+            .setAccessList(let path, _), .removeAccessList(let path), .setValue(let path, _),
             .open(_, let path, _, _), .read(let path), .status(let path), .list(let path),
-            .permissions(let path), .value(let path):
+            .permissions(let path), .accessList(let path), .value(let path):
             [path]
         case .rename(let path, let newPath, _): [path, newPath]
         case .others(let changes): changes.map(\.path)

@@ -25,23 +25,55 @@ struct RandomSteps {
         case 34..<40: .unlink(path())
         case 40..<45: .removeDirectory(path())
         case 45..<55: .rename(path(), path(), random.pick([.replace, .replace, .keep, .exchange]))
-        case 55..<58: .setMode(path(), random.pick(Self.modes))
-        case 58..<60: .setOwner(path(), UInt32(random.below(10)))
-        case 60..<63: .setPermissions(path(), random.pick(Self.permissions))
-        case 63..<64: .setValue(path(), content())
-        case 64..<72: query()
-        case 72..<86: open()
+        case 55..<64: setMetadata()
+        case 64..<65: .setValue(path(), content())
+        case 65..<73: query()
+        case 73..<86: open()
         case 86..<99: others()
         default: .lookAtAll
         }
     }
 
+    private mutating func setMetadata() -> Step {
+        switch random.below(9) {
+        case 0..<3: .setMode(path(), random.pick(Self.modes))
+        case 3: .setOwner(path(), UInt32(random.below(10)))
+        case 4: .setGroup(path(), random.pick([0, 0, 5]))
+        case 5, 6: .setPermissions(path(), random.pick(Self.permissions))
+        case 7: .setAccessList(path(), accessList())
+        default:
+            random.happens(percent: 30)
+                ? .removeAccessList(path()) : .setAccessList(path(), accessList())
+        }
+    }
+
+    /// Mostly one that permissions can express.
+    private mutating func accessList() -> AccessListText {
+        func bits() -> UInt8 { random.pick([0, 4, 6, 2, 4, 6, 5, 7]) }
+        let others = random.happens(percent: 60) ? random.pick([0, 4]) : bits()
+        var entries = [AccessListText.Entry(.owner, random.happens(percent: 90) ? 6 : bits())]
+        // In their order: the kernel takes no other.
+        for domain in [UInt32](0..<9) where random.happens(percent: 20) {
+            entries.append(AccessListText.Entry(.user(domain), bits()))
+        }
+        entries.append(
+            AccessListText.Entry(.owningGroup, random.happens(percent: 80) ? others : bits())
+        )
+        if random.happens(percent: 5) { entries.append(AccessListText.Entry(.group(7), 4)) }
+        if entries.count > 2 || random.happens(percent: 10) {
+            let sum = entries.dropFirst().map(\.bits).reduce(others, |)
+            entries.append(AccessListText.Entry(.mask, random.happens(percent: 85) ? sum : bits()))
+        }
+        return AccessListText(entries + [AccessListText.Entry(.others, others)])
+    }
+
     private mutating func query() -> Step {
-        switch random.below(5) {
+        switch random.below(6) {
         case 0: .read(path())
         case 1: .status(path())
         case 2: .list(path())
         case 3: .permissions(path())
+        case 4: .accessList(path())
         default: .value(path())
         }
     }

@@ -19,13 +19,19 @@ enum Step: Hashable, Sendable {
     case rename(String, String, RenameMode)
     case setMode(String, UInt32)
     case setOwner(String, UInt32)
+    /// chgrp(1).
+    case setGroup(String, UInt32)
     case setPermissions(String, String)
+    /// setfacl(1) of a whole list, and without one.
+    case setAccessList(String, AccessListText)
+    case removeAccessList(String)
     case setValue(String, Bytes)
 
     case read(String)
     case status(String)
     case list(String)
     case permissions(String)
+    case accessList(String)
     case value(String)
 
     /// Opens a file in one of ``slots``, if it is free.

@@ -7,6 +7,7 @@
 
 int call_rename(const char *path, const char *new_path, unsigned flags);
 ssize_t call_getxattr(const char *path, const char *name, void *buffer, size_t size);
+int call_removexattr(const char *path, const char *name);
 int call_setxattr(const char *path, const char *name, const void *value, size_t size);
 
 #pragma clang assume_nonnull end
