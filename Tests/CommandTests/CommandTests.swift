@@ -3,7 +3,7 @@ import MountSupport
 import Testing
 
 /// What the commands do that Xen's tools do not.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct CommandTests {
     @Test func jsonLosesNothing() async throws {
         try await withStore(.xenstored) { shell in
@@ -107,7 +107,7 @@ struct CommandTests {
                 #expect(early.status == .exited(124) && early.errors.isEmpty, "\(early)")
                 #expect(waiting.status == nil, "\(condition) is met too early")
                 try await shell.expect("\"$XSFS\" \(change)")
-                #expect(try await waiting.wait(upTo: .seconds(20)) == .exited(0), "\(condition)")
+                #expect(try await waiting.wait() == .exited(0), "\(condition)")
             }
             try await shell.expect("\"$XSFS\" wait '/t/v ='", fails: "'/t/v ' is no key")
             try await shell.expect("\"$XSFS\" wait -t x /t", fails: "seconds")
@@ -128,7 +128,7 @@ struct CommandTests {
                         tools.result(watch).output == "/t\n/t\n"
                     }
                     try await tools.expect("xenstore-write /t/a 1")
-                    #expect(try await watch.wait(upTo: .seconds(10)) == .exited(0))
+                    #expect(try await watch.wait() == .exited(0))
                     #expect(tools.result(watch).output == "/t\n/t\n/t/a\n")
                 })
                 try await second.stop()

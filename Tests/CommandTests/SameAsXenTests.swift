@@ -4,7 +4,7 @@ import Testing
 
 /// What the commands have in common with Xen's tools is the same: output, status, and what is in
 /// the store afterwards.
-@Suite(.timeLimit(.minutes(3)))
+@Suite(.timeLimit(.minutes(10)))
 struct SameAsXenTests {
     private static let tree = """
         X write /t/a one /t/b 'tab\\tnewline\\nback\\\\slash\\x00\\xff"\\x1f\\x7f' /t/c ''
@@ -170,7 +170,7 @@ struct SameAsXenTests {
                 }
             }
             for watch in watches {
-                #expect(try await watch.wait(upTo: .seconds(10)) == .exited(0))
+                #expect(try await watch.wait() == .exited(0))
                 #expect(shell.result(watch).output == expected)
             }
         }

@@ -81,7 +81,7 @@ public final class ChildProcess: Sendable {
     /// Waits for the end.
     ///
     /// - Returns: nil when it is still running after `limit`.
-    public func wait(upTo limit: Duration) async throws -> ExitStatus? {
+    public func wait(upTo limit: Duration = patience) async throws -> ExitStatus? {
         _ = try await becomesTrue(within: limit) { status != nil }
         return status
     }

@@ -7,6 +7,10 @@ public struct TestFailure: Error, CustomStringConvertible {
     }
 }
 
+/// How long anything may take that takes no time on an idle machine: it is an error when it does
+/// not come, and not when it comes late. A busy machine may need seconds to start a program.
+public let patience = Duration.seconds(60)
+
 /// Looks again and again until a condition holds, with short pauses: the one place where the tests
 /// sleep.
 ///
@@ -29,7 +33,7 @@ public func becomesTrue(
 /// Waits for a condition, and fails when it does not come true.
 public func eventually(
     _ what: String,
-    within limit: Duration = .seconds(10),
+    within limit: Duration = patience,
     _ condition: () async throws -> Bool
 ) async throws {
     guard try await becomesTrue(within: limit, condition) else {

@@ -1,6 +1,16 @@
 import Glibc
 import Synchronization
 
+/// Runs system calls while no test starts a process.
+///
+/// A process that is being started has copies of all files that are open here, and its exec(2)
+/// closes them: to a mount that is a close(2), and it may be the last one, a moment after ours.
+public func whileNothingStarts<Value: Sendable>(
+    _ body: @escaping @Sendable () -> Value
+) async -> Value {
+    await LivingThread.shared.run(body)
+}
+
 /// A thread that lives as long as the test process, and starts all of its children.
 ///
 /// The signal that a child asks for on its parent's death (PR_SET_PDEATHSIG) follows the thread

@@ -40,7 +40,7 @@ public final class Mounted: Sendable {
 
     /// Waits for the mount.
     func waitUntilReady() async throws {
-        try await eventually("the mount is there", within: .seconds(20)) {
+        try await eventually("the mount is there") {
             if let status = daemon.status {
                 throw TestFailure("xsfs ended, \(status): \(log)")
             }
@@ -52,7 +52,7 @@ public final class Mounted: Sendable {
     public var log: String { readFile(daemon.errors) ?? "" }
 
     /// Runs a script in the mount.
-    public func run(_ script: String, limit: Duration = .seconds(30)) async throws
+    public func run(_ script: String, limit: Duration = patience) async throws
         -> CommandResult
     {
         try await shell.run(script, limit: limit)
@@ -61,7 +61,7 @@ public final class Mounted: Sendable {
     /// Runs a script in the mount that must succeed, and gives back what it printed.
     public func output(
         _ script: String,
-        limit: Duration = .seconds(30),
+        limit: Duration = patience,
         _ location: SourceLocation = #_sourceLocation
     ) async throws -> String {
         let result = try await shell.run(script, limit: limit)
@@ -77,7 +77,7 @@ public final class Mounted: Sendable {
     public func expect(
         _ script: String,
         prints expected: String = "",
-        limit: Duration = .seconds(30),
+        limit: Duration = patience,
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
         try await shell.expect(script, prints: expected, limit: limit, location)
@@ -97,10 +97,10 @@ public final class Mounted: Sendable {
         daemon.signal(SIGCONT)
         daemon.signal(SIGTERM)
         var complaints: [String] = []
-        if try await daemon.wait(upTo: .seconds(10)) == nil {
+        if try await daemon.wait() == nil {
             complaints.append("it does not end after SIGTERM: \(whereabouts(daemon.id))")
             daemon.signal(SIGKILL)
-            _ = try await daemon.wait(upTo: .seconds(5))
+            _ = try await daemon.wait()
         }
         if let status = daemon.status, status != .exited(0), !settings.mayBeKilled {
             complaints.append("it ended with \(status)")
@@ -134,7 +134,7 @@ public func isMounted(_ point: String) -> Bool {
 extension Mounted {
     /// Compares the whole mount with what the store itself says, key by key.
     public func expectSameAsStore(_ location: SourceLocation = #_sourceLocation) async throws {
-        let result = try await shell.run("\"$TOOLS/compare-mount\" \"$M\"", limit: .seconds(120))
+        let result = try await shell.run("\"$TOOLS/compare-mount\" \"$M\"", limit: patience * 3)
         #expect(result.status == .exited(0), "\(result)", sourceLocation: location)
     }
 }

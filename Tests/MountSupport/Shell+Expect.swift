@@ -5,7 +5,7 @@ extension Shell {
     public func expect(
         _ script: String,
         prints expected: String = "",
-        limit: Duration = .seconds(30),
+        limit: Duration = patience,
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
         let result = try await run(script, limit: limit)

@@ -44,13 +44,13 @@ public final class Shell: Sendable {
     ///   started, and if that does not help either the failure says where it is stuck.
     public func run(
         _ script: String,
-        limit: Duration = .seconds(30)
+        limit: Duration = patience
     ) async throws -> CommandResult {
         let process = try await start(script)
         let status = try await process.wait(upTo: limit)
         process.killGroup()
         guard let status else {
-            let isDead = try await process.wait(upTo: .seconds(5)) != nil
+            let isDead = try await process.wait() != nil
             let state = isDead ? "killed" : "stuck, even after SIGKILL: \(whereabouts(process.id))"
             throw TestFailure("not done after \(limit) and \(state): \(script)\n\(result(process))")
         }

@@ -102,7 +102,7 @@ public final class TestStore: Sendable {
     }
 
     private func waitUntilReady(in shell: Shell) async throws {
-        try await eventually("\(kind.rawValue) answers", within: .seconds(20)) {
+        try await eventually("\(kind.rawValue) answers") {
             if let status = process.status {
                 throw TestFailure("\(kind) ended, \(status): \(readFile(process.errors) ?? "")")
             }
@@ -114,7 +114,7 @@ public final class TestStore: Sendable {
     public func stop() async throws {
         process.signal(SIGCONT)
         process.signal(SIGKILL)
-        guard try await process.wait(upTo: .seconds(10)) != nil else {
+        guard try await process.wait() != nil else {
             throw TestFailure("\(kind) does not end: \(whereabouts(process.id))")
         }
     }

@@ -94,7 +94,7 @@ private func withProxy(
         try await body()
     })
     process.signal(SIGKILL)
-    _ = try await process.wait(upTo: .seconds(5))
+    _ = try await process.wait()
     try result.get()
     let log = readFile(directory + "/log") ?? ""
     guard log.isEmpty else { throw TestFailure("the proxy says: \(log)") }

@@ -124,7 +124,7 @@ struct CommandLineTests {
     @Test func aMountpointOfADeadProcessIsTakenOver() async throws {
         try await withMount(.served, MountSettings(mayBeKilled: true)) { mount in
             mount.daemon.signal(SIGKILL)
-            _ = try await mount.daemon.wait(upTo: .seconds(5))
+            _ = try await mount.daemon.wait()
             let shell = mount.shell.adding(["M": "/"])
             let result = try await shell.run(
                 """
@@ -155,7 +155,7 @@ struct CommandLineTests {
         try await withMount(kind) { mount in
             try await mount.expect("mkdir t && echo 1 > t/a")
             mount.daemon.signal(signal)
-            #expect(try await mount.daemon.wait(upTo: .seconds(5)) == .exited(0))
+            #expect(try await mount.daemon.wait() == .exited(0))
             #expect(!isMounted(mount.point))
         }
     }
@@ -164,7 +164,7 @@ struct CommandLineTests {
     func unmountingEndsTheProcess(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect("echo 1 > t; cd / && fusermount3 -u \"$M\"")
-            #expect(try await mount.daemon.wait(upTo: .seconds(5)) == .exited(0))
+            #expect(try await mount.daemon.wait() == .exited(0))
             #expect(!isMounted(mount.point))
         }
     }

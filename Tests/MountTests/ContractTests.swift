@@ -127,7 +127,7 @@ struct ContractTests {
                 END
                 python3 $T/race.py
                 """,
-                limit: .seconds(60)
+                limit: patience * 3
             )
         }
     }

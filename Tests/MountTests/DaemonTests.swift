@@ -22,7 +22,10 @@ struct DaemonTests {
                 """,
                 prints: "2\n"
             )
-            #expect(try await mount.output("ls /proc/\(id)/fd | wc -l") == before)
+            // Those of clients that have just gone are closed when that is noticed.
+            try await eventually("as many descriptors as before") {
+                try await mount.output("ls /proc/\(id)/fd | wc -l") == before
+            }
         }
     }
 

@@ -16,8 +16,9 @@ struct EventRecipeTests {
                 xenstore-write "$2" $((number += 1)); sleep 0.05
             done
         }
-        # and_then PATTERN: waits for a line.
-        and_then() { until grep "$1" $T/out; do sleep 0.01; done; }
+        # and_then PATTERN: waits for a line. There may be more of it: who is told of two changes and
+        # looks after the second shows that twice.
+        and_then() { until grep -m 1 "$1" $T/out; do sleep 0.01; done; }
         no_more() { kill -- -$follower; wait $follower 2>/dev/null; true; }
 
         """

@@ -7,7 +7,7 @@ struct FreshnessTests {
     @Test(arguments: StoreKind.allCases)
     func nothingIsStale(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
-            try await mount.expect("\"$TOOLS/freshness\" \"$S\" \"$M\" 100", limit: .seconds(60))
+            try await mount.expect("\"$TOOLS/freshness\" \"$S\" \"$M\" 100", limit: patience * 3)
             try await mount.expectSameAsStore()
         }
     }
@@ -34,7 +34,7 @@ struct FreshnessTests {
         try await withMount(kind) { mount in
             let follow = """
                 until_is() { # COMMAND OUTPUT
-                    for ((i = 0; i < 1000; i++)); do
+                    for ((i = 0; i < 5000; i++)); do
                         [ "$(eval "$1" 2>&1)" = "$2" ] && return
                         sleep 0.005
                     done

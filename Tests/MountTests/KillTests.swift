@@ -46,7 +46,7 @@ struct KillTests {
             // The last one ends as it should.
             let daemon = try await mount(kind, socket, at: point, in: place)
             daemon.signal(SIGTERM)
-            #expect(try await daemon.wait(upTo: .seconds(10)) == .exited(0))
+            #expect(try await daemon.wait() == .exited(0))
             #expect(!isMounted(point))
         })
         _ = try await place.run("while umount -l $P 2>/dev/null; do :; done")
@@ -66,7 +66,7 @@ struct KillTests {
             if let status = daemon.status {
                 throw TestFailure("xsfs ended, \(status): \(readFile(daemon.errors) ?? "")")
             }
-            return try await shell.run("ls $P/tool", limit: .seconds(5)).status == .exited(0)
+            return try await shell.run("ls $P/tool").status == .exited(0)
         }
         return daemon
     }
@@ -93,15 +93,15 @@ struct KillTests {
         try await Task.sleep(for: time)
         daemon.signal(SIGKILL)
         var stuck: [String] = []
-        if try await daemon.wait(upTo: .seconds(5)) == nil {
+        if try await daemon.wait() == nil {
             stuck.append("the daemon: \(whereabouts(daemon.id))")
         }
-        for process in processes where try await process.wait(upTo: .seconds(5)) == nil {
+        for process in processes where try await process.wait() == nil {
             stuck.append("\(process.command): \(whereabouts(process.id))")
             process.killGroup()
         }
         outside.killGroup()
-        _ = try await outside.wait(upTo: .seconds(5))
+        _ = try await outside.wait()
         guard stuck.isEmpty else {
             throw TestFailure("stuck after \(time):\n" + stuck.joined(separator: "\n"))
         }

@@ -128,7 +128,7 @@ struct RecipeTests {
                     wait; cat used; ls tool
                     """,
                 prints: "begin" + String(repeating: " x", count: 20) + "\nxenstored\n",
-                limit: .seconds(60)
+                limit: patience * 3
             )
             try await mount.expectSameAsStore()
         }

@@ -38,7 +38,7 @@ struct SharingTests {
                 wait; cat $T/counter; fusermount3 -u $T/second
                 """,
                 prints: "40\n",
-                limit: .seconds(60)
+                limit: patience * 3
             )
         }
     }
@@ -80,7 +80,7 @@ struct SharingTests {
                 END
                 python3 $T/race.py
                 """,
-                limit: .seconds(60)
+                limit: patience * 3
             )
         }
     }

@@ -7,7 +7,7 @@ struct StreamTests {
     private static let tools = """
         listen() { : >$T/lines; exec {stream}<"$1"; cat <&$stream >>$T/lines & listener=$!; seen=0; }
         told() {
-            for ((i = 0; i < 1000; i++)); do
+            for ((i = 0; i < 4000; i++)); do
                 [ "$(tail -n +$((seen + 1)) $T/lines | grep -c '')" -ge $# ] && break
                 sleep 0.01
             done
@@ -121,9 +121,12 @@ struct StreamTests {
                 try await mount.expect("xenstore-write /u 1")
                 return mount.shell.result(reader).output.hasPrefix("/u\n")
             }
+            try await eventually("it waits") {
+                whereabouts(reader.id).contains("request_wait_answer")
+            }
             mount.daemon.signal(15)
-            #expect(try await reader.wait(upTo: .seconds(5)) == .exited(0))
-            #expect(try await mount.daemon.wait(upTo: .seconds(5)) == .exited(0))
+            #expect(try await reader.wait() == .exited(0))
+            #expect(try await mount.daemon.wait() == .exited(0))
         }
     }
 
@@ -138,8 +141,10 @@ struct StreamTests {
                     listen t/d/.watch
                     echo close > $T/proxy/fault; stat t/d/x 2>/dev/null; rm $T/proxy/fault
                     until stat t/d/x >/dev/null 2>&1 && grep -q overflow $T/lines; do :; done
-                    # Once for each attempt to connect that got so far.
-                    sleep 0.5; seen=$(grep -c '' $T/lines)
+                    # Once for each attempt to connect that got so far, all before the next event.
+                    until xenstore-write /t/d/marker ''; grep -q marker $T/lines; do sleep 0.01; done
+                    xenstore-write /t/d/last ''; until grep -q last $T/lines; do sleep 0.01; done
+                    seen=$(grep -c '' $T/lines)
                     xenstore-write /t/d/x 2; told /t/d/x
                     unlisten
                     """

@@ -99,7 +99,7 @@ struct WriteCountTests {
                 mount.shell.result(watch).lines.last == "/t/end"
             }
             watch.signal(15)
-            _ = try await watch.wait(upTo: .seconds(5))
+            _ = try await watch.wait()
             let events = mount.shell.result(watch).lines.dropFirst(first)
             #expect(
                 events.dropLast(2) == Array(repeating: "/t/key", count: commands.count - 1)[...]

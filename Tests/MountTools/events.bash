@@ -17,7 +17,7 @@ watch() {
 
 # watched DIRECTORY: waits until inotifywait, which was told of a new directory, watches it too.
 watched() {
-    local inode deadline=$((SECONDS + 10))
+    local inode deadline=$((SECONDS + 40))
     inode=$(printf '%x' "$(stat -c %i "$1")")
     until grep -qs "^inotify.* ino:$inode " "/proc/$watcher/fdinfo/"*; do
         [ "$SECONDS" -lt "$deadline" ] || { echo "nobody watches $1"; break; }
@@ -28,7 +28,7 @@ watched() {
 # told LINE...: waits for these lines after those that were seen already. Paths are relative to the
 # mount. Prints what came instead.
 told() {
-    local count=$# deadline=$((SECONDS + 10)) lines
+    local count=$# deadline=$((SECONDS + 40)) lines
     while lines=$(tail -n +$((seen + 1)) "$T/told") &&
         [ "$(printf '%s' "$lines" | grep -c '')" -lt "$count" ] && [ "$SECONDS" -lt "$deadline" ]; do
         sleep 0.01
