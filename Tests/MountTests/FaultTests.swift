@@ -47,6 +47,28 @@ struct FaultTests {
         }
     }
 
+    /// Whoever reads on after the end asks the store, as tail(1) does.
+    @Test(arguments: StoreKind.remote)
+    func readingOnAfterTheEndIsEIOWithoutAStore(kind: StoreKind) async throws {
+        try await withMount(kind, MountSettings(tolerated: Self.tolerated)) { mount in
+            try await mount.expect("mkdir t && echo 1 > t/a")
+            let reader = try await mount.shell.start(
+                """
+                exec 3< t/a; cat <&3; echo > $T/read
+                until [ -e $T/gone ]; do sleep 0.01; done; exec cat <&3
+                """
+            )
+            try await eventually("it has read to the end") {
+                readFile(mount.shell.directory + "/read") != nil
+            }
+            try await #require(mount.store).stop()
+            try writeFile(mount.shell.directory + "/gone", "")
+            #expect(try await reader.wait() == .exited(1))
+            let result = mount.shell.result(reader)
+            #expect(result.output == "1\n" && result.errors.contains("Input/output error"))
+        }
+    }
+
     @Test(arguments: ["garbage", "length", "large", "number", "close"])
     func nonsenseEndsTheConnectionAlone(fault: String) async throws {
         let settings = MountSettings(tolerated: Self.tolerated, usesProxy: true)

@@ -95,10 +95,16 @@ extension FilesystemModel {
         }
     }
 
-    func content(of handle: ModelHandle) -> [UInt8] {
+    /// Reads all from the beginning: nothing is the end, and who reads on then is told anew.
+    func read(_ handle: ModelHandle) -> [UInt8] {
         switch handle.target {
-        case .key: handle.content
-        case .scratch(let file): file.content
+        case .key(let place):
+            if handle.hasSeenEnd, let key = place.path.flatMap(key(at:)) {
+                handle.content = key.content
+            }
+            handle.hasSeenEnd = handle.content.isEmpty && !handle.flags.contains(.write)
+            return handle.content
+        case .scratch(let file): return file.content
         }
     }
 

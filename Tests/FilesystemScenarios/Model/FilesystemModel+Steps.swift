@@ -53,7 +53,7 @@ extension FilesystemModel {
             try open(slot, path, flags, creating: creating)
         case .writeOpen(let slot, let bytes, let offset):
             try write(try handle(slot, .write), bytes.bytes, offset)
-        case .readOpen(let slot): return .bytes(Bytes(content(of: try handle(slot, .read))))
+        case .readOpen(let slot): return .bytes(Bytes(read(try handle(slot, .read))))
         case .truncateOpen(let slot, let size): try truncate(try handle(slot, .write), size)
         case .close(let slot): try close(slot)
         case .others(let changes): try apply(changes)

@@ -128,6 +128,8 @@ final class ModelHandle {
     let flags: OpenFlags
     var content: [UInt8] = []
     var pending = Pending.nothing
+    /// Whether a read has given nothing.
+    var hasSeenEnd = false
     /// Whether it was to make the key, and has not.
     var isCreator = false
 
