@@ -23,6 +23,9 @@ public struct Status: Hashable, Sendable {
 public protocol Surface {
     /// The store itself, as another client sees and changes it.
     var store: any XenstoreAccess { get }
+    /// Whether a file that is open for reading alone may show the value as it is by now, and not as
+    /// it was at open(2).
+    var mayShowNewest: Bool { get }
 
     func read(_ path: String) async throws -> [UInt8]
     /// open(O_WRONLY | O_CREAT | O_TRUNC), one write(2) unless empty, close.
@@ -49,6 +52,10 @@ public protocol Surface {
     func attribute(_ name: String, of path: String) async throws -> [UInt8]
     func setAttribute(_ name: String, to value: [UInt8], of path: String) async throws
     func removeAttribute(_ name: String, of path: String) async throws
+}
+
+extension Surface {
+    public var mayShowNewest: Bool { false }
 }
 
 /// An open file of a surface.

@@ -33,7 +33,11 @@ struct ModelTests {
         try await withMount(kind, MountSettings(options: "cache=watch")) { mounted in
             let connection = try await SharedConnection(to: .socket(mounted.socket))
             let store = try ToldAccess(connection, mountpoint: mounted.point)
-            let surface = MountedSurface(store: store, mountpoint: mounted.point)
+            let surface = MountedSurface(
+                store: store,
+                mountpoint: mounted.point,
+                mayShowNewest: true
+            )
             try await test.run { surface }
         }
     }

@@ -9,6 +9,7 @@ import XenstoreProtocol
 struct MountedSurface: Surface {
     let store: any XenstoreAccess
     let mountpoint: String
+    var mayShowNewest = false
 
     func read(_ path: String) async throws -> [UInt8] {
         try with(path, O_RDONLY) { descriptor in

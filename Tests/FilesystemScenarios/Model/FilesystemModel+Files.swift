@@ -95,6 +95,14 @@ extension FilesystemModel {
         }
     }
 
+    /// What the key of a file that is open for reading alone is by now; nil where there is none.
+    func newestContent(ofSlot slot: Int) -> [UInt8]? {
+        guard let handle = slots[slot], !handle.flags.contains(.write),
+            case .key(let place) = handle.target
+        else { return nil }
+        return place.path.flatMap(key(at:))?.content
+    }
+
     /// Reads all from the beginning: nothing is the end, and who reads on then is told anew.
     func read(_ handle: ModelHandle) -> [UInt8] {
         switch handle.target {
