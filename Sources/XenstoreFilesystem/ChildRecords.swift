@@ -3,14 +3,35 @@ import XenstoreProtocol
 /// What the kernel's users were told of the children of a directory, to find out what a change has
 /// changed: the event of a watch says where, and not what.
 ///
-/// Digests, not values: 24 bytes a child beside its name.
-struct ChildRecords {
+/// Digests, not values: 16 bytes a child beside its name. A class, as most keys have none: where
+/// there is none, a pointer is what it takes.
+final class ChildRecords {
     /// What is remembered of one child.
     struct Record: Hashable {
         fileprivate var valueDigest: UInt32 = 0
-        fileprivate var permissionsDigest: UInt32 = 0
+        /// Its two upper bits are the shape's: 16 bytes are a record and its name's hash.
+        private var permissionsAndShape: UInt32 = 0
+
+        fileprivate var permissionsDigest: UInt32 {
+            get { permissionsAndShape & (Self.shapeIsKnown - 1) }
+            set { permissionsAndShape = permissionsAndShape & ~(Self.shapeIsKnown - 1) | newValue }
+        }
+
         /// How it showed itself; nil where that is not known.
-        var isDirectory: Bool?
+        var isDirectory: Bool? {
+            get {
+                guard permissionsAndShape & Self.shapeIsKnown != 0 else { return nil }
+                return permissionsAndShape & Self.isDirectoryBit != 0
+            }
+            set {
+                permissionsAndShape &= Self.shapeIsKnown - 1
+                guard let newValue else { return }
+                permissionsAndShape |= Self.shapeIsKnown | (newValue ? Self.isDirectoryBit : 0)
+            }
+        }
+
+        private static let shapeIsKnown: UInt32 = 1 << 30
+        private static let isDirectoryBit: UInt32 = 1 << 31
 
         /// Nothing is known but that it is there.
         static let unknown = Record()
@@ -53,7 +74,7 @@ struct ChildRecords {
         }
 
         private static func digest(_ permissions: Permissions) -> UInt32 {
-            max(UInt32(truncatingIfNeeded: permissions.hashValue), 1)
+            max(UInt32(truncatingIfNeeded: permissions.hashValue) & (shapeIsKnown - 1), 1)
         }
     }
 
@@ -71,10 +92,11 @@ struct ChildRecords {
     /// - Parameter list: names, each followed by a zero.
     init(names list: [UInt8]) {
         names = list
+        nameCount = list.count { $0 == 0 }
+        entries.reserveCapacity(nameCount)
         for name in list.split(separator: 0) {
             entries.append(Entry(name: Self.hash(name), record: .unknown))
         }
-        nameCount = entries.count
         entries.sort { $0.name < $1.name }
     }
 
@@ -120,7 +142,7 @@ struct ChildRecords {
         return found
     }
 
-    private mutating func append(_ name: String) {
+    private func append(_ name: String) {
         // Names of children that come and go would pile up.
         if nameCount > 2 * entries.count + 16 {
             let kept = childNames

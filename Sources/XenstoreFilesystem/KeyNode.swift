@@ -2,7 +2,8 @@ import XenstoreProtocol
 
 /// A key that the kernel knows of, or that leads to one it knows of.
 ///
-/// Holds what watches keep true (shape, permissions), never a value: those are asked for.
+/// Holds what watches keep true (shape, permissions), never a value: those are asked for. There is
+/// one for each key that the kernel knows, so each byte counts here.
 final class KeyNode {
     let id: UInt64
     /// Of the root, the path that the mount shows as its root, and nothing for the store's own.
@@ -13,14 +14,14 @@ final class KeyNode {
     /// References that the kernel holds on each view.
     var fileLookups: UInt64 = 0
     var directoryLookups: UInt64 = 0
-    /// Whether the kernel knows the directory by the poker alone: nobody can watch it.
-    private(set) var isOfPokerAlone = false
+    // Beside each other, as they leave no gap: a node takes 144 bytes of the heap.
+    var modified: Timestamp
     /// Known children: they need this node for their paths.
-    var childCount = 0
+    var childCount: UInt32 = 0
     /// Open files on it.
-    var handleCount = 0
+    var handleCount: UInt32 = 0
     /// Open files that are to make the key at their first write.
-    var creatorCount = 0
+    var creatorCount: UInt32 = 0
 
     /// What the watch keeps true since it was asked; nil where it is to be asked again.
     var permissions: Permissions?
@@ -47,11 +48,12 @@ final class KeyNode {
     /// Whether the key was last seen to have a value.
     var hasValue = false
     var isVerifying = false
+    /// Whether the kernel knows the directory by the poker alone: nobody can watch it.
+    private(set) var isOfPokerAlone = false
     /// What the kernel may keep of it by itself, with `cache=watch`.
     var lease: Lease?
     /// What those who watch the directory were told of its children; nil where that is not known.
     var announced: ChildRecords?
-    var modified: Timestamp
 
     init(id: UInt64, name: String, parent: KeyNode?, modified: Timestamp) {
         self.id = id

@@ -85,6 +85,9 @@ struct Row {
     let servers: [ServerKind]
     let location: SourceLocation
 
+    /// Who asks what.
+    var text: String { "\(caller) \(request)" }
+
     init(
         _ caller: String,
         _ request: String,

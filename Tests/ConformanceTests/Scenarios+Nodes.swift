@@ -127,7 +127,9 @@ let nodeScenarios: [Scenario] = [
 ]
 
 /// So many bytes of a name or a value.
-func long(_ count: Int) -> String { String(repeating: "x", count: count) }
+func long(_ count: Int) -> String {
+    String(decoding: [UInt8](repeating: UInt8(ascii: "x"), count: count), as: UTF8.self)
+}
 
 /// Four-digit numbers, so that their names sort as they count.
 func numbers(_ count: Int) -> [Int] { (1000..<(1000 + count)).map(\.self) }

@@ -9,18 +9,23 @@ public struct Scenario: Sendable, CustomStringConvertible {
     /// Whether the mount shows values raw.
     public let options: FilesystemOptions
     public let run: @Sendable (any Surface) async throws -> Void
-    /// Whether it takes thousands of system calls, so that a slow machine leaves it out.
-    public let isLong: Bool
+    /// Whether it lists more than a message of the kernel's ring holds.
+    public let hasLongListing: Bool
+    /// Whether it takes thousands of system calls and asks the store nothing, so that on the store
+    /// of a slow machine there is nothing to be seen by it.
+    public let isOfMemory: Bool
 
     init(
         _ claim: String,
         options: FilesystemOptions = FilesystemOptions(),
-        isLong: Bool = false,
+        hasLongListing: Bool = false,
+        isOfMemory: Bool = false,
         _ run: @escaping @Sendable (any Surface) async throws -> Void
     ) {
         self.claim = claim
         self.options = options
-        self.isLong = isLong
+        self.hasLongListing = hasLongListing
+        self.isOfMemory = isOfMemory
         self.run = run
     }
 

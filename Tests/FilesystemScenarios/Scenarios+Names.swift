@@ -1,4 +1,5 @@
 import XenstoreFilesystem
+import XenstoreProtocol
 
 extension Scenario {
     static let names: [Scenario] = [
@@ -45,11 +46,12 @@ extension Scenario {
             try expect(try await fs.names("/t/d"), ["child"])
             try await expectError(.noEntry) { try await fs.unlink("/t/d/.value") }
         },
-        Scenario("Listings of any size are complete, with true types", isLong: true) { fs in
+        Scenario("Listings of any size are complete, with true types", hasLongListing: true) { fs in
             let count = 1500
-            for number in 0..<count {
-                try await fs.put("\(number)", at: "/t/d/key-with-a-long-name-\(number)")
+            let writes = (0..<count).map { number in
+                Request.write(fs.key("/t/d/key-with-a-long-name-\(number)"), value: [])
             }
+            for answer in await fs.store.send(writes, in: .none) { _ = try answer.get() }
             try await fs.put("1", at: "/t/d/directory/child")
             let entries = try await fs.list("/t/d")
             try expect(entries.count, count + 1)

@@ -130,7 +130,7 @@ extension Scenario {
             try expect(try await fs.value("/t/key"), "old")
             try await fs.unlink("/t/.tmp")
         },
-        Scenario("Scratch files are bounded: ENOSPC", isLong: true) { fs in
+        Scenario("Scratch files are bounded: ENOSPC", isOfMemory: true) { fs in
             let piece = [UInt8](repeating: 1, count: 1 << 20)
             for number in 0..<(FilesystemLimits.scratchBytes >> 20) {
                 try await fs.write(piece, to: "/t/.piece\(number)")

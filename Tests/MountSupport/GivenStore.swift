@@ -6,15 +6,16 @@ import Testing
 /// `XSFS_TEST_STORE` is its kind and its place, `xenstored:/dev/xen/xenbus`. The tests of stores
 /// then have this one alone, one after the other.
 public struct GivenStore: Sendable {
-    let kind: StoreKind
-    let path: String
+    public let kind: StoreKind
+    /// A socket, or the kernel's device.
+    public let path: String
 
     public static var isThere: Bool { current != nil }
 
     /// Whether it is reached by the kernel's device.
     public static var isDevice: Bool { current.map { MountSupport.isDevice($0.path) } ?? false }
 
-    static let current: GivenStore? = {
+    public static let current: GivenStore? = {
         guard let value = getenv("XSFS_TEST_STORE") else { return nil }
         let parts = String(cString: value).split(separator: ":", maxSplits: 1).map(String.init)
         guard parts.count == 2, let kind = StoreKind(rawValue: parts[0]) else {

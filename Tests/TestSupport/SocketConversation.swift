@@ -15,8 +15,15 @@ public final class SocketConversation: Conversation {
     /// How long an answer may take before a test gives up, in milliseconds.
     private static let patience: Int32 = 20_000
 
+    /// What is read at a time, in bytes. A debug build takes milliseconds to clear a large buffer,
+    /// and many tests have many conversations.
+    private static let pieceSize = 4096
+
     private let descriptor: Int32
-    private var decoder = MessageDecoder(directoryLimit: ProtocolLimits.oversizedListing)
+    private var decoder = MessageDecoder(
+        directoryLimit: ProtocolLimits.oversizedListing,
+        initialCapacity: pieceSize
+    )
 
     /// Connects, and tries again for as long as nobody listens yet, up to `milliseconds`.
     public init(path: String, milliseconds: Int = 0) throws(Failure) {
@@ -99,7 +106,7 @@ public final class SocketConversation: Conversation {
     private func fill(within milliseconds: Int32 = patience) throws -> Bool? {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, milliseconds) == 1 else { return nil }
-        let count = decoder.fill(minimumCapacity: 65536) { buffer in
+        let count = decoder.fill(minimumCapacity: Self.pieceSize) { buffer in
             max(0, read(descriptor, buffer.baseAddress, buffer.count))
         }
         return count > 0
