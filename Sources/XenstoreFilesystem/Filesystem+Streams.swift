@@ -43,13 +43,23 @@ extension Filesystem {
         _ flags: OpenFlags
     ) async throws(FilesystemError) -> HandleID {
         guard !flags.contains(.write) else { throw .notPermitted }
-        guard streams.open.count < FilesystemLimits.streams else { throw .noSpace }
         guard isWatching else { throw .notSupported }
-        if file.path.isSpecial { try await watch(file.path) }
+        if file.path.isSpecial { try await watch(file.path) } else { await takeEvents(file.path) }
+        guard isWatching else { throw .notSupported }
+        guard streams.open.count < FilesystemLimits.streams else { throw .noSpace }
         let stream = OpenStream(path: file.path)
         let handle = files.insert(.stream(stream))
         streams.opened(stream, handle)
         return handle
+    }
+
+    /// Waits for the events of what was changed before: a store may send them after the answer to
+    /// the change, but not after the answer to a later request.
+    private func takeEvents(_ path: XenstorePath) async {
+        // Whether there is such a key does not matter.
+        _ = try? await access.base.send(.read(path), in: .none)
+        // Those of a store in this process wait to be taken.
+        _ = environment.takeEvents()
     }
 
     /// Sets the watch of a special path, once a connection.

@@ -7,7 +7,7 @@ struct LargeTreeTests {
     @Test(arguments: StoreKind.allCases)
     func theKeysOfGuestsAreComplete(kind: StoreKind) async throws {
         try await withMount(kind, MountSettings(domains: 1...20)) { mount in
-            try await mount.expect("\"$TOOLS/populate\" \"$S\" domains 20")
+            try await mount.expect("\"$TOOLS/populate\" \"$S\" domains 20", limit: patience * 3)
             try await mount.expectSameAsStore()
             try await mount.expect(
                 """
@@ -15,7 +15,8 @@ struct LargeTreeTests {
                 find . -mindepth 1 ! -name .value | cut -c 2- | sort | diff - $T/listing
                 ls -lR | awk '$1 ~ /^[-d]/ && $9 != ".value"' | wc -l > $T/count
                 wc -l < $T/listing | diff - $T/count
-                """
+                """,
+                limit: patience * 3
             )
             try await mount.expect("find local -type f | wc -l", prints: "1560\n")
             try await mount.expect("grep -rlx connected . | wc -l", prints: "80\n")
@@ -31,7 +32,7 @@ struct LargeTreeTests {
 
     @Test func theStoreOfTwoHundredGuestsIsComplete() async throws {
         try await withMount(.xenstored, MountSettings(domains: 1...200)) { mount in
-            try await mount.expect("\"$TOOLS/populate\" \"$S\" domains 200")
+            try await mount.expect("\"$TOOLS/populate\" \"$S\" domains 200", limit: patience * 3)
             try await mount.expectSameAsStore()
             try await mount.expect("find local -type f | wc -l", prints: "15600\n")
         }
@@ -40,7 +41,10 @@ struct LargeTreeTests {
     @Test(arguments: StoreKind.allCases)
     func aDirectoryOfThreeThousandChildrenIsComplete(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
-            try await mount.expect("\"$TOOLS/populate\" \"$S\" children /t/big 3000")
+            try await mount.expect(
+                "\"$TOOLS/populate\" \"$S\" children /t/big 3000",
+                limit: patience * 3
+            )
             try await mount.expect(
                 "seq -f 'key-%05.0f' 0 2999 > $T/names && ls t/big | diff - $T/names"
             )

@@ -27,7 +27,7 @@ struct TransactionTests {
                 wait; cat counter; ls -A .txn
                 """,
                 prints: "\(8 * Self.turns)\n",
-                limit: .seconds(20 + 10 * Self.turns)
+                limit: patience + .seconds(30) * Self.turns
             )
             try await mount.expectSameAsStore()
         }
