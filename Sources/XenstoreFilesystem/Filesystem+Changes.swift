@@ -71,6 +71,7 @@ extension Filesystem {
             if rest.count == 1 || node.shownView == .file {
                 passChange(below: node, isDirectlyBelow: rest.count == 1)
             }
+            revokeListing(of: node, before: child)
             node = child
             rest = rest.dropFirst()
         }

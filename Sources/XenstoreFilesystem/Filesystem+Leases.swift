@@ -59,6 +59,12 @@ extension Filesystem {
         environment.afterNotices { [self] in settle(node) }
     }
 
+    /// Something changes below a key, and with it the key may have been made: whether it was there
+    /// is not known since a change at it or above.
+    func revokeListing(of directory: KeyNode, before child: KeyNode) {
+        if child.permissions == nil { revoke(directory) }
+    }
+
     /// The kernel is about to change what it knows of a key, at a moment that is not known: until
     /// it has, there is no other lease.
     private func unsettle(_ node: KeyNode) {
@@ -96,6 +102,7 @@ extension Filesystem {
         var node = keys.root
         for name in path.components.dropFirst(options.subtree.components.count) {
             guard let child = keys.child(String(name), of: node) else { return revoke(node) }
+            revokeListing(of: node, before: child)
             node = child
         }
         if let parent = node.parent { revoke(parent) }

@@ -77,6 +77,24 @@ struct CacheTests {
         }
     }
 
+    /// A directory that somebody has open is removed, and comes back with a key in it.
+    @Test(arguments: StoreKind.allCases)
+    func whatIsMadeAlongIsListed(kind: StoreKind) async throws {
+        try await withMount(kind, Self.settings) { mount in
+            try await mount.expect(
+                """
+                xenstore-write /t/d/c/x 1 /t/d/y 1
+                exec 5<t/d/c 6<t/d/.watch
+                xenstore-rm /t/d/c; read -r path <&6; echo $path
+                ls t/d; ls t/d
+                xenstore-write /t/d/c/x 2; read -r path <&6; echo $path
+                ls t/d
+                """,
+                prints: "/t/d/c\ny\ny\n/t/d/c/x\nc\ny\n"
+            )
+        }
+    }
+
     /// Values of many lengths, one after the other: what is read is always one of them; with the
     /// kernel's cache, but for very few that change at that moment.
     @Test(arguments: StoreKind.allCases, [("strict", 0.0), ("watch", 0.01)])
