@@ -27,6 +27,21 @@ last_cpu() {
     printf '%s\n' "${allowed##*[,-]}"
 }
 
+# ---- Floors ------------------------------------------------------------------------------------
+
+compile() { # NAME FLAG...
+    local name=$1
+    shift
+    mkdir -p "$built"
+    cc -std=c11 -O2 -Wall -Wextra -o "$built/$name" "$here/floors/$name.c" "$@"
+}
+
+compile_null_filesystem() {
+    local fuse
+    read -ra fuse <<<"$(pkg-config --cflags --libs fuse3)"
+    compile null-filesystem "${fuse[@]}"
+}
+
 # ---- Processes ---------------------------------------------------------------------------------
 
 # What was started and is to be ended, the latest last, and where something was mounted.

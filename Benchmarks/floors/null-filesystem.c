@@ -1,20 +1,22 @@
 /*
- * The floor of a mount: a filesystem that holds one file in memory and asks nobody.
+ * The floor of a mount: a filesystem that holds a tree in memory and asks nobody.
  *
- *     null-filesystem MOUNTPOINT PATH VALUE
+ *     null-filesystem MOUNTPOINT DIRECTORY
  *
- * PATH is the only file, /local/domain/1/name for example; it holds VALUE and a newline. Runs in
- * the foreground until it is unmounted, or ended by SIGTERM or SIGINT.
+ * Shows what DIRECTORY held when it was started. Runs in the foreground until it is unmounted, or
+ * ended by SIGTERM or SIGINT.
  *
  * It is as fast as libfuse's low-level API allows in the loop that a daemon with other
  * descriptors must have: one thread, poll, no session loop of libfuse's. What the kernel may
  * cache is what xsfs allows it in `cache=strict`, so that the kernel sends both the same
  * requests: names for long, attributes never, contents never, no FLUSH of what was only read. A
  * stat is then one GETATTR; open, read and close are OPEN, READ, and a RELEASE for which nobody
- * waits. A directory that is made and renamed is LOOKUP, MKDIR, LOOKUP, RENAME.
+ * waits. Listings come with their entries, and an ACL is asked for and is not there. A directory
+ * that is made and renamed is LOOKUP, MKDIR, LOOKUP, RENAME.
  */
 #define _GNU_SOURCE
 #define FUSE_USE_VERSION 314
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
@@ -26,45 +28,64 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum {
-    MAX_NODES = 64
-};
-
 static const double ENTRY_TIMEOUT = 3600;
 static const double ATTRIBUTE_TIMEOUT = 0;
 
-/*
- * Every directory has one child, so the tree is a list. A node's number is its place in it: the
- * root is 1, as FUSE wants it, and the child of node n is node n + 1.
- */
-static const char *names[MAX_NODES];
-static fuse_ino_t file;
-static const char *value;
-static size_t value_size;
+/* A node's number is its place in the table: the root is 1, as FUSE wants it; 0 is none. */
+struct node {
+    char *name;
+    fuse_ino_t parent, first_child, next;
+    char *value; /* NULL for a directory */
+    size_t size;
+};
+
+static struct node *nodes;
+static size_t count = 1, capacity;
 
 /* Made once: a getuid for every answer would be a system call more than it needs. */
-static struct stat directory_attributes = {.st_mode = S_IFDIR | 0700, .st_nlink = 2};
-static struct stat file_attributes = {.st_mode = S_IFREG | 0600, .st_nlink = 1};
+static uid_t user;
+static gid_t group;
 
-static struct stat attributes_of(fuse_ino_t node)
+static struct stat attributes_of(fuse_ino_t number)
 {
-    struct stat attributes = node == file ? file_attributes : directory_attributes;
-    attributes.st_ino = node;
-    return attributes;
+    /* What mkdir has made has no node. */
+    int is_file = number < count && nodes[number].value;
+    return (struct stat){
+        .st_ino = number,
+        .st_mode = is_file ? S_IFREG | 0600 : S_IFDIR | 0700,
+        .st_nlink = is_file ? 1 : 2,
+        .st_size = is_file ? (off_t)nodes[number].size : 0,
+        .st_uid = user,
+        .st_gid = group,
+    };
+}
+
+static struct fuse_entry_param entry_of(fuse_ino_t number)
+{
+    return (struct fuse_entry_param){
+        .ino = number,
+        .entry_timeout = ENTRY_TIMEOUT,
+        .attr = attributes_of(number),
+        .attr_timeout = ATTRIBUTE_TIMEOUT,
+    };
+}
+
+static void null_init(void *context, struct fuse_conn_info *connection)
+{
+    (void)context;
+    connection->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
 }
 
 static void null_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    if (parent >= file || strcmp(names[parent + 1], name) != 0) {
+    fuse_ino_t child = parent < count ? nodes[parent].first_child : 0;
+    while (child && strcmp(nodes[child].name, name) != 0)
+        child = nodes[child].next;
+    if (!child) {
         fuse_reply_err(request, ENOENT);
         return;
     }
-    struct fuse_entry_param entry = {
-        .ino = parent + 1,
-        .entry_timeout = ENTRY_TIMEOUT,
-        .attr = attributes_of(parent + 1),
-        .attr_timeout = ATTRIBUTE_TIMEOUT,
-    };
+    struct fuse_entry_param entry = entry_of(child);
     fuse_reply_entry(request, &entry);
 }
 
@@ -87,26 +108,65 @@ static void null_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info
     fuse_reply_open(request, info);
 }
 
-static void null_read(fuse_req_t request, fuse_ino_t node, size_t size, off_t offset,
+static void null_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                       struct fuse_file_info *info)
 {
-    (void)node, (void)info;
-    size_t start = (size_t)offset < value_size ? (size_t)offset : value_size;
-    size_t left = value_size - start;
-    fuse_reply_buf(request, value + start, left < size ? left : size);
+    (void)info;
+    const struct node *node = &nodes[number];
+    size_t start = (size_t)offset < node->size ? (size_t)offset : node->size;
+    size_t left = node->size - start;
+    fuse_reply_buf(request, node->value + start, left < size ? left : size);
+}
+
+/* An offset says which entry comes: 0 is `.`, 1 is `..`, then it is a child's number and one; at
+ * the end it is that of a child that there is not. */
+static void null_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                             struct fuse_file_info *info)
+{
+    (void)info;
+    char buffer[65536];
+    size_t used = 0, limit = size < sizeof buffer ? size : sizeof buffer;
+    fuse_ino_t first = nodes[number].first_child, end = count + 2;
+    for (;;) {
+        struct fuse_entry_param entry;
+        const char *name = ".";
+        off_t next = offset + 1;
+        if (offset < 2) {
+            entry = entry_of(offset ? nodes[number].parent : number);
+            if (offset) {
+                name = "..";
+                next = (off_t)(first ? first + 1 : end);
+            }
+        } else {
+            fuse_ino_t child = (fuse_ino_t)offset - 1;
+            if (child + 1 == end)
+                break;
+            entry = entry_of(child);
+            name = nodes[child].name;
+            next = (off_t)(nodes[child].next ? nodes[child].next + 1 : end);
+        }
+        size_t needed = fuse_add_direntry_plus(request, buffer + used, limit - used, name, &entry,
+                                               next);
+        if (needed > limit - used)
+            break;
+        used += needed;
+        offset = next;
+    }
+    fuse_reply_buf(request, buffer, used);
+}
+
+static void null_getxattr(fuse_req_t request, fuse_ino_t number, const char *name, size_t size)
+{
+    (void)number, (void)name, (void)size;
+    fuse_reply_err(request, ENODATA);
 }
 
 /* Takes any new directory, and any new name for one, and knows nothing of it afterwards. */
 static void null_mkdir(fuse_req_t request, fuse_ino_t parent, const char *name, mode_t mode)
 {
-    static fuse_ino_t last = MAX_NODES;
+    static fuse_ino_t last;
     (void)parent, (void)name, (void)mode;
-    struct fuse_entry_param entry = {
-        .ino = ++last,
-        .entry_timeout = ENTRY_TIMEOUT,
-        .attr = attributes_of(last),
-        .attr_timeout = ATTRIBUTE_TIMEOUT,
-    };
+    struct fuse_entry_param entry = entry_of(count + ++last);
     fuse_reply_entry(request, &entry);
 }
 
@@ -119,25 +179,66 @@ static void null_rename(fuse_req_t request, fuse_ino_t parent, const char *name,
 
 /* What is missing here, libfuse answers: FORGET and RELEASE are taken, the rest is ENOSYS. */
 static const struct fuse_lowlevel_ops operations = {
+    .init = null_init,
     .lookup = null_lookup,
     .getattr = null_getattr,
     .mkdir = null_mkdir,
     .rename = null_rename,
     .open = null_open,
     .read = null_read,
+    .readdirplus = null_readdirplus,
+    .getxattr = null_getxattr,
 };
 
-/* Takes PATH apart into `names`. */
-static int build_tree(char *path)
+static fuse_ino_t add_node(const char *name, fuse_ino_t parent)
 {
-    fuse_ino_t node = FUSE_ROOT_ID;
-    for (char *name = strtok(path, "/"); name; name = strtok(NULL, "/")) {
-        if (++node == MAX_NODES)
-            return -1;
-        names[node] = name;
+    if (count + 1 >= capacity)
+        nodes = realloc(nodes, (capacity = 2 * capacity + 64) * sizeof *nodes);
+    if (!nodes)
+        return 0;
+    fuse_ino_t number = count++;
+    nodes[number] = (struct node){.name = strdup(name), .parent = parent};
+    if (number != FUSE_ROOT_ID) {
+        nodes[number].next = nodes[parent].first_child;
+        nodes[parent].first_child = number;
     }
-    file = node;
-    return node == FUSE_ROOT_ID ? -1 : 0;
+    return number;
+}
+
+static int load_file(int descriptor, struct node *node)
+{
+    struct stat status;
+    if (fstat(descriptor, &status) != 0)
+        return -1;
+    node->size = (size_t)status.st_size;
+    node->value = malloc(node->size + 1);
+    return node->value && read(descriptor, node->value, node->size) == status.st_size ? 0 : -1;
+}
+
+/* Loads what is in a directory, and closes it. Returns 0, or -1 with errno. */
+static int load(int descriptor, fuse_ino_t number)
+{
+    DIR *directory = fdopendir(descriptor);
+    if (!directory)
+        return -1;
+    int result = 0;
+    struct dirent *entry;
+    while (result == 0 && (entry = readdir(directory))) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        fuse_ino_t child = add_node(entry->d_name, number);
+        int opened = openat(descriptor, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (!child || opened < 0) {
+            result = -1;
+        } else if (entry->d_type == DT_DIR) {
+            result = load(opened, child);
+        } else {
+            result = load_file(opened, &nodes[child]);
+            close(opened);
+        }
+    }
+    closedir(directory);
+    return result;
 }
 
 /*
@@ -177,15 +278,17 @@ static int serve(struct fuse_session *session, int signals)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4 || build_tree(argv[2]) != 0 ||
-        asprintf((char **)&value, "%s\n", argv[3]) < 0) {
-        fprintf(stderr, "usage: null-filesystem MOUNTPOINT PATH VALUE\n");
+    if (argc != 3) {
+        fprintf(stderr, "usage: null-filesystem MOUNTPOINT DIRECTORY\n");
         return 2;
     }
-    value_size = strlen(value);
-    file_attributes.st_size = (off_t)value_size;
-    file_attributes.st_uid = directory_attributes.st_uid = getuid();
-    file_attributes.st_gid = directory_attributes.st_gid = getgid();
+    user = getuid();
+    group = getgid();
+    int source = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (source < 0 || add_node("", FUSE_ROOT_ID) != FUSE_ROOT_ID || load(source, FUSE_ROOT_ID)) {
+        perror(argv[2]);
+        return 1;
+    }
 
     char *options[] = {argv[0], "-o", "fsname=null-filesystem", NULL};
     struct fuse_args arguments = FUSE_ARGS_INIT(3, options);
