@@ -28,9 +28,15 @@ extension Filesystem {
             isCreator = true
         } catch .noEntry {
             // The kernel looks again, and creates the file if the program asked for that.
-            throw staleOrGone(node)
+            throw staleAtOpen(node)
         }
         return openFile(node, flags, content, isCreator: isCreator)
+    }
+
+    /// Where the name was taken from the kernel, too, by the poker or by another program, this open
+    /// was on its way: the kernel finds that there is nothing, or creates the file.
+    private func staleAtOpen(_ node: KeyNode) -> FilesystemError {
+        node.isDetached ? .stale : staleOrGone(node)
     }
 
     private func openToRead(
@@ -47,7 +53,7 @@ extension Filesystem {
             // Another handle is to create the key and has not written yet.
             return openFile(node, flags, [], isCreator: false)
         } catch .noEntry {
-            throw staleOrGone(node)
+            throw staleAtOpen(node)
         }
         let content = options.valueForm.content(of: facts.value)
         let handle = openFile(node, flags, content, isCreator: false)
