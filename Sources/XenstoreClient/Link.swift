@@ -9,6 +9,9 @@ final class Link {
     /// many.
     private static let readSize = 65536
 
+    /// Bytes at once that are no single changes any more: some thirty events.
+    private static let flood = 2048
+
     private let transport: Transport
     private let loop: EventLoop
     private let configuration: ConnectionConfiguration
@@ -34,6 +37,8 @@ final class Link {
     private var isFlushScheduled = false
     private var isDelivering = false
     private var isWaitingToWrite = false
+    /// For how long events are to be left with the kernel, once none is there.
+    private var wantedHold: Duration?
     /// Armed while events are left with the kernel.
     private var holdTimer: TimerID?
     private var stallTimer: TimerID?
@@ -185,10 +190,20 @@ final class Link {
         loop.update(source, interest: waits ? [.readable, .writable] : .readable)
     }
 
-    /// Leaves events with the kernel for a while, unless requests wait for their replies.
-    func holdEvents(for duration: Duration) {
-        guard isOpen, let source, holdTimer == nil, !isWaitingToWrite,
-            state.pointee.machine.outstandingCount == 0
+    /// Leaves events with the kernel for a while when those that are there were taken, unless
+    /// requests wait for their replies.
+    func holdEvents(for duration: Duration) { wantedHold = duration }
+
+    /// Begins to hold if few events came and nothing more is there. Who left a flood unread would
+    /// fall behind; and oxenstored has everybody wait who makes events for a client with a thousand
+    /// to read, for seconds. Besides, many at once have gathered by themselves.
+    ///
+    /// - Parameter taken: the bytes that came last.
+    private func beginHold(after taken: Int) {
+        guard let duration = wantedHold else { return }
+        wantedHold = nil
+        guard taken < Self.flood, isOpen, takeAvailable() == 0, isOpen, let source,
+            holdTimer == nil, !isWaitingToWrite, state.pointee.machine.outstandingCount == 0
         else { return }
         loop.update(source, interest: [])
         holdTimer = loop.schedule(after: duration) { [unowned self] in
@@ -207,7 +222,7 @@ final class Link {
     private func ready(_ readiness: Readiness) {
         if readiness.contains(.writable) { flush() }
         guard !readiness.isDisjoint(with: [.readable, .failed]) else { return }
-        _ = takeAvailable()
+        beginHold(after: takeAvailable())
     }
 
     /// Takes what has arrived, without waiting.
@@ -216,6 +231,7 @@ final class Link {
     func takeArrived() -> Bool {
         guard !isDelivering else { return false }
         while takeAvailable() >= Self.readSize {}
+        wantedHold = nil
         return isOpen
     }
 
