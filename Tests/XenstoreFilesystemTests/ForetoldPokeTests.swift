@@ -4,6 +4,7 @@ import XenstoreProtocol
 import XenstoreStore
 
 /// The poker is sent ahead of the store's answer about what has changed: its call waits for that.
+/// And it may be faster than a program that is on its way.
 @MainActor
 @Suite struct ForetoldPokeTests {
     @Test func aWriteIsToldWhenTheStoreHasSaidSo() async throws {
@@ -67,6 +68,21 @@ import XenstoreStore
         #expect(throws: FilesystemError.busy) { try world.answer?.get() }
         await world.release()
         #expect(world.pokes.count == (isReplaced ? 2 : 1))
+    }
+
+    /// For ENOENT a program's O_CREAT would fail; for ESTALE the kernel looks again, and creates.
+    @Test func anOpenLooksAgainWhereThePokerTookTheName() async throws {
+        let world = try await World()
+        world.access.isHeld = true
+        try await world.other.remove(world.path)
+        await world.change()
+        let open = await world.open()
+        await world.releaseFirst()
+        world.filesystem.pokerIsDone()
+        #expect(world.pokes.last == "remove key")
+        try world.filesystem.removeForPoker("key", in: .root)
+        await world.release()
+        #expect(await open.value == .stale)
     }
 }
 
@@ -146,6 +162,29 @@ private final class World {
         return call
     }
 
+    /// A program opens the key to write to it.
+    ///
+    /// - Returns: its error.
+    func open() async -> Task<FilesystemError?, Never> {
+        let call = Task { () -> FilesystemError? in
+            do throws(FilesystemError) {
+                _ = try await filesystem.open(inode, .write, by: CallerID(rawValue: 2))
+                return nil
+            } catch {
+                return error
+            }
+        }
+        while !access.isAskedTwice { await Task.yield() }
+        return call
+    }
+
+    /// The store answers the question about the change, and nothing else yet.
+    func releaseFirst() async {
+        access.releaseFirst()
+        for task in underWay { await task.value }
+        underWay = []
+    }
+
     /// The store answers.
     func release() async {
         access.release()
@@ -172,7 +211,8 @@ private final class SlowAccess: XenstoreAccess {
         _ request: Request,
         in transaction: TransactionID
     ) async throws(XenstoreError) -> [UInt8] {
-        try await base.send(request, in: transaction)
+        if isHeld { await withCheckedContinuation { waiting.append($0) } }
+        return try await base.send(request, in: transaction)
     }
 
     func send(
@@ -189,6 +229,12 @@ private final class SlowAccess: XenstoreAccess {
 
     /// Whether a question waits for its answer.
     var isAsked: Bool { !waiting.isEmpty }
+
+    var isAskedTwice: Bool { waiting.count > 1 }
+
+    func releaseFirst() {
+        waiting.removeFirst().resume()
+    }
 
     func release() {
         isHeld = false
