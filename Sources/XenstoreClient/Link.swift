@@ -9,9 +9,6 @@ final class Link {
     /// many.
     private static let readSize = 65536
 
-    /// Bytes at once that are no single changes any more: some thirty events.
-    private static let flood = 2048
-
     private let transport: Transport
     private let loop: EventLoop
     private let configuration: ConnectionConfiguration
@@ -37,10 +34,6 @@ final class Link {
     private var isFlushScheduled = false
     private var isDelivering = false
     private var isWaitingToWrite = false
-    /// For how long events are to be left with the kernel, once none is there.
-    private var wantedHold: Duration?
-    /// Armed while events are left with the kernel.
-    private var holdTimer: TimerID?
     private var stallTimer: TimerID?
     private var hasProgressed = false
     /// Whether the store has ever answered.
@@ -107,7 +100,6 @@ final class Link {
             throw .tooLarge
         }
         if case .transactionEnd = request { transactions[transaction] = nil }
-        if let holdTimer { endHold(holdTimer) }
         scheduleFlush()
         watchForStall()
         return id
@@ -145,7 +137,6 @@ final class Link {
         isOpen = false
         if let source { loop.remove(source) }
         if let stallTimer { loop.cancel(stallTimer) }
-        if let holdTimer { loop.cancel(holdTimer) }
         transport.descriptor.closeIgnoringErrors()
         let error: XenstoreError = reason == .stalled ? .timedOut : .disconnected
         for waiter in state.pointee.machine.closed() {
@@ -190,39 +181,12 @@ final class Link {
         loop.update(source, interest: waits ? [.readable, .writable] : .readable)
     }
 
-    /// Leaves events with the kernel for a while when those that are there were taken, unless
-    /// requests wait for their replies.
-    func holdEvents(for duration: Duration) { wantedHold = duration }
-
-    /// Begins to hold if few events came and nothing more is there. Who left a flood unread would
-    /// fall behind; and oxenstored has everybody wait who makes events for a client with a thousand
-    /// to read, for seconds. Besides, many at once have gathered by themselves.
-    ///
-    /// - Parameter taken: the bytes that came last.
-    private func beginHold(after taken: Int) {
-        guard let duration = wantedHold else { return }
-        wantedHold = nil
-        guard taken < Self.flood, isOpen, takeAvailable() == 0, isOpen, let source,
-            holdTimer == nil, !isWaitingToWrite, state.pointee.machine.outstandingCount == 0
-        else { return }
-        loop.update(source, interest: [])
-        holdTimer = loop.schedule(after: duration) { [unowned self] in
-            if let holdTimer { endHold(holdTimer) }
-        }
-    }
-
-    private func endHold(_ timer: TimerID) {
-        loop.cancel(timer)
-        holdTimer = nil
-        if let source { loop.update(source, interest: .readable) }
-    }
-
     // MARK: Reading
 
     private func ready(_ readiness: Readiness) {
         if readiness.contains(.writable) { flush() }
         guard !readiness.isDisjoint(with: [.readable, .failed]) else { return }
-        beginHold(after: takeAvailable())
+        _ = takeAvailable()
     }
 
     /// Takes what has arrived, without waiting.
@@ -231,7 +195,6 @@ final class Link {
     func takeArrived() -> Bool {
         guard !isDelivering else { return false }
         while takeAvailable() >= Self.readSize {}
-        wantedHold = nil
         return isOpen
     }
 

@@ -58,7 +58,7 @@ extension Filesystem {
     public func changed(_ path: XenstorePath) {
         guard path.isAbsolute else { return tellStreams(path) }
         changes.append(path)
-        noteLoad()
+        load.noteEvent(at: environment.elapsed())
         defer { tellWhenTrue(path) }
         var node = keys.root
         // What is above may have taken the whole subtree with it.
@@ -90,18 +90,6 @@ extension Filesystem {
             // It may be gone, and the kernel would refuse to walk on through a file. Where changes
             // are announced, that is found out anyway.
             forgetName(of: node)
-        }
-    }
-
-    /// Lets events gather where many come: to be woken for each costs more than to take it. What
-    /// has arrived is still taken before anything is told from memory, and with each question to
-    /// the store.
-    private func noteLoad() {
-        let now = environment.elapsed()
-        load.noteEvent(at: now)
-        let isWaitedFor = options.cache == .watch || !streams.open.isEmpty
-        if !isWaitedFor, load.isHigh(at: now) {
-            environment.holdEvents(FilesystemLimits.eventHold)
         }
     }
 
