@@ -121,7 +121,7 @@ func xsfs_on_unlink(
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
-        try filesystem.removeForPoker(name, in: directory)
+        try await filesystem.removeForPoker(name, in: directory)
         return .done
     }
     guard !isDone else { return }
@@ -139,8 +139,9 @@ func xsfs_on_rmdir(
     _ name: UnsafePointer<CChar>
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
-    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
-        try filesystem.removeForPoker(name, in: directory)
+    let isDone = mount(request).answerPoker(request, locking: [directory]) {
+        filesystem throws(FilesystemError) in
+        try await filesystem.removeForPoker(name, in: directory)
         return .done
     }
     guard !isDone else { return }

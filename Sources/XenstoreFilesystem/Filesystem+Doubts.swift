@@ -53,6 +53,12 @@ extension Filesystem {
         )
     }
 
+    /// Something was not told, as the key was seen since it was asked for.
+    func doubtAgain(_ name: String, in directory: KeyNode) {
+        doubt(name, in: directory, isCertain: false, isAboutShape: true)
+        ask()
+    }
+
     /// A removal has one event for all that goes with it, and what was made again since looks the
     /// same.
     private func doubtDirectories(below node: KeyNode) {
@@ -114,6 +120,7 @@ extension Filesystem {
             asked.append((path, questions.count))
         }
         announcer.serial = changes.serial
+        let answerCount = announcer.own.answerCount
         foretell(doubts)
         defer { announcer.pokes.denyForetold() }
         let answers = await access.base.send(requests, in: .none)
@@ -123,6 +130,12 @@ extension Filesystem {
         var start = 0
         for case (let doubt, (let path, let count)?) in zip(doubts, asked) {
             defer { start += count }
+            guard !announcer.own.hasAnswered(path, since: answerCount) else {
+                // What the store has said may be of the time before, and what is known here is of
+                // the time after, or of what a rename has put there.
+                announcer.add(doubt)
+                continue
+            }
             settle(doubt, at: path, answers[start..<(start + count)])
         }
         sendPokes()
@@ -151,11 +164,14 @@ extension Filesystem {
     }
 
     private func questions(about doubt: Announcer.Doubt, at path: XenstorePath) -> [Request] {
-        let record = doubt.directory.announced?[doubt.name]
-        if let record, record.isDirectory == false, !doubt.isAboutShape {
+        if isFile(doubt), !doubt.isAboutShape {
             return [.read(path), .getPermissions(path)]
         }
         return FactsQuery(path, known: nil).requests
+    }
+
+    private func isFile(_ doubt: Announcer.Doubt) -> Bool {
+        doubt.directory.announced?[doubt.name]?.isDirectory == false
     }
 
     private func path(of doubt: Announcer.Doubt) throws(FilesystemError) -> XenstorePath {
@@ -171,6 +187,8 @@ extension Filesystem {
         guard let place = try? self.path(of: doubt) else { return }
         // It was moved meanwhile, and what was asked is another's.
         guard place == path else { return announcer.add(doubt) }
+        // It is no file any more, and was not asked for its children.
+        guard answers.count == 3 || isFile(doubt) else { return announcer.add(doubt) }
         let facts: KeyFacts?
         do throws(XenstoreError) {
             facts =
@@ -332,7 +350,11 @@ extension Filesystem {
             gone,
             isReshaping: wasDirectory != nil
         )
-        if isSeen { directory.announced?[name] = .unknown }
+        if isSeen {
+            // Before it went, or after.
+            directory.announced?[name] = .unknown
+            doubt(name, in: directory, isCertain: false, isAboutShape: true)
+        }
         // What has lost its last child may be a file from now on.
         if let parent = directory.parent {
             doubt(directory.name, in: parent, isCertain: false, isAboutShape: true)

@@ -17,7 +17,10 @@ extension Filesystem {
             case .remove where poke.isMadeAgain, .removeDirectory where poke.isMadeAgain:
                 // The kernel keeps the name that is in use.
                 return entry(of: poke, as: keys.child(name, of: parent)?.shownView)
-            case .modify, .changeAttributes, .remove, .removeDirectory: return entry(of: poke)
+            case .modify, .changeAttributes, .remove: return entry(of: poke)
+            case .removeDirectory:
+                poke.isLookedUp = true
+                return entry(of: poke)
             }
         }
         // On the way to the directory that the poke is in.
@@ -45,10 +48,23 @@ extension Filesystem {
         return entry
     }
 
-    public func removeForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) {
+    public func removeForPoker(
+        _ name: String,
+        in directory: InodeNumber
+    ) async throws(FilesystemError) {
         let parent = try findDirectory(directory)
-        guard let poke = announcer.pokes.find(name, in: parent) else { throw .noEntry }
-        try refuseIfInUse(poke)
+        // For ENOENT the kernel would drop the name from under whoever uses it.
+        guard let poke = announcer.pokes.find(name, in: parent) else { throw .busy }
+        guard !isRefused(poke) else { throw .busy }
+        if poke.kind == .removeDirectory {
+            // The kernel looks the name up then, and again for each program from now on.
+            guard poke.isLookedUp else { throw .stale }
+            guard await isStillGone(poke) else {
+                leave(poke)
+                throw .busy
+            }
+        }
+        guard !isRefused(poke) else { throw .busy }
         poke.isDone = true
         guard !poke.isOwnValue, let node = keys.child(name, of: parent) else { return }
         // Who has a file open writes to the key of that name, as without a poke. The kernel lets
@@ -74,19 +90,55 @@ extension Filesystem {
 
     /// A key that was made again since its removal was found may be in use: a program's working
     /// directory. Its removal is not told.
-    private func refuseIfInUse(_ poke: PendingPoke) throws(FilesystemError) {
-        // For ENOENT the kernel would drop the name from under whoever uses it.
-        if isRefused(poke) { throw .busy }
-    }
-
     private func isRefused(_ poke: PendingPoke) -> Bool {
         guard poke.isRemoval, !poke.isOwnValue else { return false }
         guard poke.isMadeAgain || isBeingMade(poke) else { return false }
+        leave(poke)
+        return true
+    }
+
+    /// A removal is not told now. Where the key is gone after all, it is told later.
+    private func leave(_ poke: PendingPoke) {
+        guard !poke.isDone else { return }
         poke.isDone = true
         if poke.directory.announced?[poke.name] == nil {
             poke.directory.announced?[poke.name] = .unknown
         }
-        return true
+        doubtAgain(poke.name, in: poke.directory)
+    }
+
+    /// Whether a directory is none at this moment.
+    ///
+    /// The kernel says ENOENT to all who are in a directory that was removed, without asking. That
+    /// is true of those who were on their way before this question was asked; whoever comes later
+    /// looks the name up, and finds what is there then.
+    private func isStillGone(_ poke: PendingPoke) async -> Bool {
+        guard let path = try? poke.directory.path(ofChild: poke.name) else { return false }
+        poke.askAgain()
+        environment.start { [self] in
+            let requests = FactsQuery(path, known: nil).requests
+            let answers = await access.base.send(requests, in: .none)
+            poke.settle(isGone(poke, path, answers))
+        }
+        // The kernel has the directory and the one above it locked meanwhile.
+        environment.after(FilesystemLimits.foretelling) { poke.deny() }
+        return await poke.hasHappened()
+    }
+
+    private func isGone(
+        _ poke: PendingPoke,
+        _ path: XenstorePath,
+        _ answers: [Result<[UInt8], XenstoreError>]
+    ) -> Bool {
+        do throws(XenstoreError) {
+            let facts = try FactsQuery(path, known: nil).facts(answers[...])
+            guard poke.isReshaping, let node = keys.child(poke.name, of: poke.directory) else {
+                return false
+            }
+            return view(facts, of: node) != .directory
+        } catch {
+            return error == .refused(.noEntry)
+        }
     }
 
     /// Gives the key of a name another node, and with it what programs have open, and what is in

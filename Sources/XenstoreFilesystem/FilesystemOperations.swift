@@ -140,7 +140,7 @@ public protocol FilesystemOperations: AnyObject {
     /// Lets the poker make what another client has made, with a reference.
     func createForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) -> Entry
     /// Lets the poker remove what another client has removed.
-    func removeForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError)
+    func removeForPoker(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
     /// Lets the poker open what another client has written.
     func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID
     /// Lets the poker change attributes: they are what they are. Where the store is still asked

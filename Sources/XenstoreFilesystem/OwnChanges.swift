@@ -7,14 +7,17 @@ struct OwnChanges {
         let path: XenstorePath
         /// Whether all below the path goes with it.
         let coversBelow: Bool
-        /// Whether the store has answered; its events come before any later answer.
-        var isAnswered = false
+        /// Which answer of the store it was; its events come before any later one.
+        var answer: Int?
+        var isAnswered: Bool { answer != nil }
     }
 
     private var changes: [Int: Change] = [:]
     private var byPath: [XenstorePath: Int] = [:]
     private var subtreeCount = 0
     private var next = 0
+    /// Changes that the store has answered so far.
+    private(set) var answerCount = 0
 
     /// A request that changes a key is sent.
     mutating func begin(_ path: XenstorePath, coversBelow: Bool) -> Int {
@@ -27,7 +30,8 @@ struct OwnChanges {
 
     /// The store has answered it.
     mutating func answered(_ number: Int) {
-        changes[number]?.isAnswered = true
+        answerCount += 1
+        changes[number]?.answer = answerCount
     }
 
     /// Whether the event of a change at this path may be that of a change of our own.
@@ -44,6 +48,16 @@ struct OwnChanges {
         return changes.values.contains { change in
             !change.isAnswered
                 && (change.path == path || change.coversBelow && change.path.contains(path))
+        }
+    }
+
+    /// Whether a change of our own at, above or below this path was answered after that many were:
+    /// what the store was asked for then may be older, or of another key.
+    func hasAnswered(_ path: XenstorePath, since count: Int) -> Bool {
+        guard answerCount > count else { return false }
+        return changes.values.contains { change in
+            change.answer ?? 0 > count
+                && (path.contains(change.path) || change.coversBelow && change.path.contains(path))
         }
     }
 
@@ -67,6 +81,8 @@ struct OwnChanges {
     }
 
     mutating func removeAll() {
-        self = OwnChanges()
+        changes = [:]
+        byPath = [:]
+        subtreeCount = 0
     }
 }

@@ -37,6 +37,8 @@ final class PendingPoke {
     /// Whether the key was seen since it was found to be gone: it was made again, and must not be
     /// removed.
     var isMadeAgain = false
+    /// Whether the poker has looked it up: the kernel asks for the name each time that it is used.
+    var isLookedUp = false
     /// Whether the call that matters has come.
     var isDone = false
     /// Whether it was sent to a process that died.
@@ -88,7 +90,17 @@ final class PendingPoke {
 
     /// Something else has happened than what was foretold, or it is not known in time.
     func deny() {
-        if isTrue == nil { decide(false) }
+        settle(false)
+    }
+
+    /// The store is asked once more whether it has happened.
+    func askAgain() {
+        isTrue = nil
+    }
+
+    /// The store has said whether it has happened.
+    func settle(_ isTrue: Bool) {
+        if self.isTrue == nil { decide(isTrue) }
     }
 
     /// Whether what it tells has happened, as soon as that is known.
@@ -150,7 +162,7 @@ struct PokeQueue {
 
     /// The poke at the poker that foretells what is not known yet.
     func findForetold(_ place: Place) -> PendingPoke? {
-        sent.first { $0.isTrue == nil && $0.place == place }
+        sent.first { $0.kind == .modify && $0.isTrue == nil && $0.place == place }
     }
 
     /// What was foretold has not come true so far, and nobody is to wait any longer.

@@ -6,7 +6,7 @@ import XenstoreClient
 
 /// Random operations and what the page on semantics says, through the kernel, on every store.
 ///
-/// `XSFS_MODEL=SEED,COUNT` makes one long run of another seed.
+/// `XSFS_MODEL=SEED,COUNT` makes one long run of another seed, `SEED,COUNT,SKIPPED` its end.
 ///
 /// To be run with no other test beside it: a process that another one starts has copies of all open
 /// files for a moment, and closing those is a close(2) to the mount, which does what ftruncate(2)

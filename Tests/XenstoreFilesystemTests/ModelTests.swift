@@ -6,7 +6,7 @@ import XenstoreStore
 
 /// Random operations and what the page on semantics says, on a store in the process.
 ///
-/// `XSFS_MODEL=SEED,COUNT` makes one long run of another seed.
+/// `XSFS_MODEL=SEED,COUNT` makes one long run of another seed, `SEED,COUNT,SKIPPED` its end.
 struct ModelTests {
     private static let tests = ModelTest.all(
         getenv("XSFS_MODEL").map { String(cString: $0) },

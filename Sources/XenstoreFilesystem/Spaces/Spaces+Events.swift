@@ -14,8 +14,11 @@ extension Spaces {
         try store.createForPoker(name, in: directory)
     }
 
-    public func removeForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) {
-        try store.removeForPoker(name, in: directory)
+    public func removeForPoker(
+        _ name: String,
+        in directory: InodeNumber
+    ) async throws(FilesystemError) {
+        try await store.removeForPoker(name, in: directory)
     }
 
     public func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {

@@ -6,9 +6,14 @@ import XenstoreProtocol
 public struct ModelTest: Hashable, Sendable, CustomStringConvertible {
     public var seed: UInt64
     public var count: Int
+    /// Steps of the seed that are left out at the beginning: whole directories.
+    public var skipped = 0
 
     /// Steps before a new directory is begun: what went before does not make a failure longer.
     private static let stepsPerDirectory = 400
+
+    /// Steps before a difference that are shown: where it is one of timing, shortening loses it.
+    private static let stepsShown = 12
 
     /// How long a failure is shortened: a repetition that waits for what never comes takes seconds.
     private static let shortening = Duration.seconds(30)
@@ -18,14 +23,18 @@ public struct ModelTest: Hashable, Sendable, CustomStringConvertible {
         self.count = count
     }
 
-    /// Some seeds, or the one of `SEED,COUNT`.
+    /// Some seeds, or the one of `SEED,COUNT`, or its end of `SEED,COUNT,SKIPPED`.
     public static func all(
         _ given: String?,
         seeds: ClosedRange<UInt64>,
         count: Int
     ) -> [ModelTest] {
         let numbers = (given ?? "").split(separator: ",").compactMap { UInt64($0) }
-        if numbers.count == 2 { return [ModelTest(seed: numbers[0], count: Int(numbers[1]))] }
+        if numbers.count == 2 || numbers.count == 3 {
+            var test = ModelTest(seed: numbers[0], count: Int(numbers[1]))
+            if numbers.count == 3 { test.skipped = Int(numbers[2]) }
+            return [test]
+        }
         return seeds.map { ModelTest(seed: $0, count: count) }
     }
 
@@ -40,6 +49,7 @@ public struct ModelTest: Hashable, Sendable, CustomStringConvertible {
         var random = SplitMix64(seed: seed)
         for start in stride(from: 0, to: count, by: Self.stepsPerDirectory) {
             let seed = random.next()
+            guard start + Self.stepsPerDirectory > skipped else { continue }
             let length = min(Self.stepsPerDirectory, count - start)
             let steps = RandomSteps.make(seed: seed, count: length)
             func differ(_ steps: [Step]) async throws -> ModelRun.Difference? {
@@ -52,16 +62,21 @@ public struct ModelTest: Hashable, Sendable, CustomStringConvertible {
             }
             guard let difference = try await differ(steps) else { continue }
             let (shortest, last) = try await shorten(steps, difference, differ)
-            let list = shortest.map { "    \($0)" }.joined(separator: "\n")
             throw Broken(
                 description: """
                     seed \(self.seed), step \(start + difference.position): \(difference.text)
+                    after:
+                    \(list(steps[..<difference.position].suffix(Self.stepsShown)))
                     shortest:
-                    \(list)
+                    \(list(shortest))
                     \(last.text)
                     """
             )
         }
+    }
+
+    private func list(_ steps: some Sequence<Step>) -> String {
+        steps.map { "    \($0)" }.joined(separator: "\n")
     }
 
     /// Leaves out what is not needed for a difference, halves first.

@@ -1,0 +1,134 @@
+import Testing
+import XenstoreFilesystem
+import XenstoreProtocol
+
+/// What was found out about a change may be out of date when it is told: another client, or this
+/// mount, has changed the key again. Nothing that is there may be taken away by that.
+@MainActor
+@Suite(.timeLimit(.minutes(1))) struct LateRemovalTests {
+    // MARK: Asked while this mount renames
+
+    /// A store may send the first event of a commit before the rest. What it is asked then it
+    /// answers after the commit, and the answer may come after that of the commit.
+    @Test func whatWasAskedWhileARenameWasUnderWayIsAskedAgain() async throws {
+        let world = try await World(["/a": "0", "/a/x": "1", "/b": "2"])
+        for name in ["a", "b"] { _ = try await world.lookup(name) }
+        world.access.holdsAnswers = true
+        let rename = Task {
+            try await world.filesystem.rename("a", in: .root, to: "b", in: .root, .exchange)
+        }
+        // Up to the commit, of which the answer is on its way.
+        let path = try XenstorePath.root.appending("a")
+        while try await world.other.read(path) != Array("2".utf8) {
+            if world.access.isAsked { world.access.releaseFirst() }
+            await Task.yield()
+        }
+        world.tell(of: "/b")
+        world.begin()
+        while !world.access.isAskedTwice { await Task.yield() }
+        await world.release()
+        try await rename.value
+        await world.finish()
+        #expect(world.pokes.isEmpty)
+    }
+
+    // MARK: Removed directories
+
+    @Test func aDirectoryThatIsGoneIsRemoved() async throws {
+        let world = try await World(["/d/x": "1"])
+        let old = try await world.lookup("d")
+        try await world.remove("/d")
+        try await world.change(at: "/d")
+        #expect(world.pokes == ["remove d/x", "removeDirectory d"])
+        try await world.removeDirectory("d")
+        await #expect(throws: FilesystemError.noEntry) { try await world.lookup("d") }
+        // The kernel has ended the old one for good.
+        try await world.write("", to: "/d/x")
+        #expect(try await world.lookup("d").attributes.inode != old.attributes.inode)
+    }
+
+    /// A program may be on its way into it, and would be told ENOENT by the kernel.
+    @Test func aDirectoryThatIsThereAgainIsNotRemoved() async throws {
+        let world = try await World(["/d/x": "1"])
+        let old = try await world.lookup("d")
+        try await world.remove("/d")
+        try await world.change(at: "/d")
+        try await world.write("", to: "/d/x")
+        await #expect(throws: FilesystemError.busy) { try await world.removeDirectory("d") }
+        #expect(try await world.lookup("d").attributes.inode == old.attributes.inode)
+    }
+
+    @Test func aFileThatIsADirectoryAgainIsNotRemovedAsOne() async throws {
+        let world = try await World(["/d": "1", "/d/x": "1"])
+        let old = try await world.lookup("d")
+        try await world.remove("/d/x")
+        try await world.change(at: "/d/x")
+        world.filesystem.pokerIsDone()
+        #expect(world.pokes.contains("removeDirectory d"))
+        try await world.write("", to: "/d/y")
+        await #expect(throws: FilesystemError.busy) { try await world.removeDirectory("d") }
+        try await world.change(at: "/d/y")
+        #expect(try await world.lookup("d").attributes.inode == old.attributes.inode)
+    }
+
+    /// The kernel has two directories locked while it waits.
+    @Test func aSlowStoreKeepsNobodyFromTheDirectory() async throws {
+        let world = try await World(["/d/x": "1"])
+        _ = try await world.lookup("d")
+        try await world.remove("/d")
+        try await world.change(at: "/d")
+        world.access.isHeld = true
+        let call = Task { () -> FilesystemError? in
+            do throws(FilesystemError) {
+                try await world.removeDirectory("d")
+                return nil
+            } catch {
+                return error
+            }
+        }
+        while !world.access.isAsked { await Task.yield() }
+        world.passTime()
+        #expect(await call.value == .busy)
+        world.filesystem.pokerIsDone()
+        // It is told later.
+        await world.release()
+        await world.finish()
+        #expect(world.pokes.dropFirst() == ["removeDirectory d", "removeDirectory d"])
+        try await world.removeDirectory("d")
+    }
+
+    // MARK: Seen meanwhile
+
+    @Test func whatWasSeenAndIsGoneIsToldLater() async throws {
+        let world = try await World(["/d/x": "1"])
+        _ = try await world.lookup("d")
+        try await world.remove("/d")
+        try await world.change(at: "/d")
+        try await world.write("", to: "/d/x")
+        _ = try await world.lookup("d")
+        try await world.remove("/d")
+        try await world.change(at: "/d")
+        await #expect(throws: FilesystemError.busy) { try await world.removeDirectory("d") }
+        world.filesystem.pokerIsDone()
+        await world.finish()
+        #expect(world.pokes.dropFirst() == ["removeDirectory d", "removeDirectory d"])
+        try await world.removeDirectory("d")
+    }
+
+    /// The answer to a program comes after the question about the change is sent.
+    @Test func whatIsSeenBeforeItGoesIsTold() async throws {
+        let world = try await World()
+        world.access.holdsAnswers = true
+        let lookup = Task { try await world.lookup("key") }
+        while !world.access.isAsked { await Task.yield() }
+        try await world.other.remove(world.path)
+        world.filesystem.changed(world.path)
+        world.begin()
+        while !world.access.isAskedTwice { await Task.yield() }
+        await world.release()
+        _ = try await lookup.value
+        world.filesystem.pokerIsDone()
+        await world.finish()
+        #expect(world.pokes.last == "remove key")
+    }
+}

@@ -1,0 +1,240 @@
+import Testing
+import XenstoreFilesystem
+import XenstoreProtocol
+import XenstoreStore
+
+/// A filesystem that knows `/key`, and what it asks of the world around it.
+@MainActor
+final class World {
+    let path: XenstorePath
+    let access: SlowAccess
+    let other: InProcessConnection
+    private(set) var filesystem: Filesystem<SlowAccess>
+    private let outside = Outside()
+    private let inode: InodeNumber
+    private var underWay: [Task<Void, Never>] = []
+    /// What the poker's last call was answered.
+    private(set) var answer: Result<Attributes, FilesystemError>?
+
+    private final class Outside {
+        var started: [() async -> Void] = []
+        var timers: [() -> Void] = []
+        var pokes: [Poke] = []
+    }
+
+    var pokes: [String] { outside.pokes.map { "\($0.kind) \($0.path)" } }
+
+    /// - Parameter values: of keys that are there beside `/key`, by their paths.
+    init(_ values: [String: String] = [:]) async throws {
+        let host = StoreHost(store: Store())
+        access = SlowAccess(InProcessConnection(host: host))
+        other = InProcessConnection(host: host)
+        path = try XenstorePath.root.appending("key")
+        try await other.write(Array("old".utf8), to: path)
+        for (path, value) in values.sorted(by: { $0.key < $1.key }) {
+            let path = try XenstorePath(path)
+            try await other.write(Array(value.utf8), to: path)
+        }
+        filesystem = Filesystem(
+            access,
+            options: FilesystemOptions(),
+            environment: FilesystemEnvironment(
+                now: { Timestamp(seconds: 1, nanoseconds: 0) },
+                elapsed: { .zero },
+                start: { [outside] work in outside.started.append(work) },
+                later: { work in work() },
+                after: { [outside] _, work in outside.timers.append(work) },
+                notify: { _ in },
+                report: { text in Issue.record("\(text)") },
+                takeEvents: { true },
+                poke: { [outside] pokes in outside.pokes += pokes }
+            )
+        )
+        await filesystem.connected()
+        while !outside.started.isEmpty { await outside.started.removeFirst()() }
+        filesystem.pokerHasStarted()
+        let caller = CallerID(rawValue: 1)
+        // The children of the root are known, and the key.
+        let root = try await filesystem.openDirectory(.root, by: caller)
+        _ = try await filesystem.list(root, offset: 0) { _ in true }
+        inode = try await filesystem.lookup("key", in: .root, by: caller).attributes.inode
+    }
+
+    /// An event tells of a change, and the store is asked.
+    func change() async {
+        filesystem.changed(path)
+        begin()
+        while !access.isAsked { await Task.yield() }
+    }
+
+    // MARK: Another client
+
+    func write(_ value: String, to path: String) async throws {
+        let path = try XenstorePath(path)
+        try await other.write(Array(value.utf8), to: path)
+    }
+
+    func remove(_ path: String) async throws {
+        let path = try XenstorePath(path)
+        try await other.remove(path)
+    }
+
+    // MARK: What follows
+
+    /// Begins what the filesystem has to do.
+    func begin() {
+        let started = outside.started
+        outside.started = []
+        for work in started { underWay.append(Task { await work() }) }
+    }
+
+    /// An event tells of a change at a path.
+    func tell(of path: String) {
+        do {
+            filesystem.changed(try XenstorePath(path))
+        } catch {
+            Issue.record(error)
+        }
+    }
+
+    /// An event tells of a change at a path; all that follows from it is done.
+    func change(at path: String) async throws {
+        tell(of: path)
+        await finish()
+    }
+
+    /// Does what the filesystem has to do, to its end.
+    func finish() async {
+        while !outside.started.isEmpty { await outside.started.removeFirst()() }
+    }
+
+    /// The poker's rmdir(2), as the kernel makes it of a name that it knows.
+    func removeDirectory(_ name: String) async throws(FilesystemError) {
+        do throws(FilesystemError) {
+            try await filesystem.removeForPoker(name, in: .root)
+        } catch .stale {
+            let found = try await filesystem.lookupForPoker(name, in: .root)
+            #expect(found.nameLifetime == 0)
+            var isAnswered = false
+            let call = Task { () -> FilesystemError? in
+                defer { isAnswered = true }
+                do throws(FilesystemError) {
+                    try await filesystem.removeForPoker(name, in: .root)
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            while outside.started.isEmpty, !isAnswered { await Task.yield() }
+            begin()
+            if let error = await call.value { throw error }
+        }
+    }
+
+    /// Looks a name in the root up for a program.
+    func lookup(_ name: String) async throws(FilesystemError) -> Entry {
+        try await filesystem.lookup(name, in: .root, by: CallerID(rawValue: 3))
+    }
+
+    /// The poker's call comes.
+    func touch() async -> Task<Void, Never> {
+        answer = nil
+        let call = Task {
+            do throws(FilesystemError) {
+                answer = .success(try await filesystem.touchForPoker(inode))
+            } catch {
+                answer = .failure(error)
+            }
+        }
+        // All of this is on one actor: the call goes first.
+        await Task.yield()
+        return call
+    }
+
+    /// A program opens the key to write to it.
+    ///
+    /// - Returns: its error.
+    func open() async -> Task<FilesystemError?, Never> {
+        let call = Task { () -> FilesystemError? in
+            do throws(FilesystemError) {
+                _ = try await filesystem.open(inode, .write, by: CallerID(rawValue: 2))
+                return nil
+            } catch {
+                return error
+            }
+        }
+        while !access.isAskedTwice { await Task.yield() }
+        return call
+    }
+
+    /// The store answers the question about the change, and nothing else yet.
+    func releaseFirst() async {
+        access.releaseFirst()
+        for task in underWay { await task.value }
+        underWay = []
+    }
+
+    /// The store answers.
+    func release() async {
+        access.release()
+        for task in underWay { await task.value }
+        underWay = []
+    }
+
+    func passTime() {
+        for work in outside.timers { work() }
+    }
+}
+
+/// A store that answers when it is told to.
+final class SlowAccess: XenstoreAccess {
+    private let base: InProcessConnection
+    /// Whether requests wait before they get to the store.
+    var isHeld = false
+    /// Whether answers wait on their way back.
+    var holdsAnswers = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ base: InProcessConnection) { self.base = base }
+
+    var payloadLimit: Int { ProtocolLimits.payloadSize }
+
+    func send(
+        _ request: Request,
+        in transaction: TransactionID
+    ) async throws(XenstoreError) -> [UInt8] {
+        if isHeld { await withCheckedContinuation { waiting.append($0) } }
+        let answer = await base.send([request], in: transaction)
+        if holdsAnswers { await withCheckedContinuation { waiting.append($0) } }
+        return try answer[0].get()
+    }
+
+    func send(
+        _ requests: [Request],
+        in transaction: TransactionID
+    ) async -> [Result<[UInt8], XenstoreError>] {
+        if isHeld { await withCheckedContinuation { waiting.append($0) } }
+        let answers = await base.send(requests, in: transaction)
+        if holdsAnswers { await withCheckedContinuation { waiting.append($0) } }
+        return answers
+    }
+
+    func post(_ request: Request, in transaction: TransactionID) {
+        base.post(request, in: transaction)
+    }
+
+    /// Whether a question waits for its answer.
+    var isAsked: Bool { !waiting.isEmpty }
+
+    var isAskedTwice: Bool { waiting.count > 1 }
+
+    func releaseFirst() {
+        waiting.removeFirst().resume()
+    }
+
+    func release() {
+        (isHeld, holdsAnswers) = (false, false)
+        for waiter in waiting { waiter.resume() }
+        waiting = []
+    }
+}
