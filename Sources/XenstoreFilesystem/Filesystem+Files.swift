@@ -94,8 +94,11 @@ extension Filesystem {
     func isOpen(_ node: KeyNode) -> Bool {
         node.handleCount > 0
             && files.contains { handle in
-                guard case .key(let file) = handle else { return false }
-                return file.node === node
+                switch handle {
+                case .key(let file): return file.node === node
+                case .scratch(let open): return open.file.destination === node
+                case .leased, .stream: return false
+                }
             }
     }
 

@@ -147,8 +147,11 @@ extension Filesystem {
         let new = keys.renew(node)
         scratch.moveAll(from: node, to: new)
         files.forEach { handle in
-            guard case .key(let file) = handle, file.node === node else { return }
-            file.move(to: new)
+            switch handle {
+            case .key(let file) where file.node === node: file.move(to: new)
+            case .scratch(let open) where open.file.destination === node: open.file.move(to: new)
+            default: break
+            }
         }
         keys.dropUnused(node)
     }

@@ -46,6 +46,14 @@ final class ScratchFile {
         return permissions
     }
     var size: Int { content.count }
+
+    /// The key that it was renamed to has another node now.
+    func move(to key: KeyNode) {
+        guard let old = destination else { return }
+        old.handleCount -= 1
+        key.handleCount += 1
+        destination = key
+    }
 }
 
 /// The scratch files of a mount, by number and by place, within bounds.

@@ -97,6 +97,35 @@ import XenstoreProtocol
         try await world.removeDirectory("d")
     }
 
+    // MARK: Open files
+
+    /// As every file that is open: the next write makes the key anew.
+    @Test func aScratchFileThatBecameAKeyIsWrittenToAfterItsRemoval() async throws {
+        let world = try await World(["/d/x": "1"])
+        let filesystem = world.filesystem
+        let caller = CallerID(rawValue: 3)
+        let directory = try await world.lookup("d").attributes.inode
+        let (_, handle) = try await filesystem.create(
+            ".s",
+            in: directory,
+            .write,
+            mode: 0o600,
+            by: caller
+        )
+        try await filesystem.write(Array("2".utf8), to: handle, offset: 0)
+        try await filesystem.rename(".s", in: directory, to: "x", in: directory, .replace)
+        _ = try await filesystem.lookup("x", in: directory, by: caller)
+        try await world.remove("/d")
+        try await world.change(at: "/d")
+        #expect(world.pokes == ["remove d/x", "removeDirectory d"])
+        try await filesystem.removeForPoker("x", in: directory)
+        try await world.removeDirectory("d")
+        try await filesystem.write(Array("3".utf8), to: handle, offset: 0)
+        let path = try XenstorePath.root.appending("d").appending("x")
+        #expect(try await world.other.read(path) == Array("3".utf8))
+        await filesystem.release(handle)
+    }
+
     // MARK: Seen meanwhile
 
     @Test func whatWasSeenAndIsGoneIsToldLater() async throws {
