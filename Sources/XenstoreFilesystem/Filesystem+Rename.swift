@@ -139,7 +139,7 @@ extension Filesystem {
         if let replaced = keys.child(newKey, of: target) { keys.detach(replaced) }
         guard let node = keys.child(key, of: source) else { return }
         keys.move(node, to: target, name: newKey)
-        noteMoved(node)
+        noteMoved(node, from: key, in: source)
     }
 
     private func exchangeNodes(
@@ -160,16 +160,23 @@ extension Filesystem {
         if let first { keys.displace(first) }
         if let second {
             keys.move(second, to: firstParent, name: firstKey)
-            noteMoved(second)
+            noteMoved(second, from: secondKey, in: secondParent)
         }
         if let first {
             keys.move(first, to: secondParent, name: secondKey)
-            noteMoved(first)
+            noteMoved(first, from: firstKey, in: firstParent)
         }
     }
 
     /// A key has another name.
-    private func noteMoved(_ node: KeyNode) {
+    private func noteMoved(_ node: KeyNode, from oldName: String, in oldParent: KeyNode) {
+        // The kernel has a directory under one name, and fails to give it that of another place
+        // with ESTALE where that is asked for by a renaming. The plain name goes along.
+        if node.directoryLookups > 0, node.shownView != .directory {
+            let directory = oldParent.inode(.directory)
+            let name = NameMeaning.childrenName(of: oldName)
+            environment.notify(.name(directory: directory, name: name))
+        }
         forgetFactsBelow(node)
         noteSeen(node)
         // The events of the renaming come before its answer. They may have had the kernel forget

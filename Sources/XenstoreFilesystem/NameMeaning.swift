@@ -45,6 +45,9 @@ enum NameMeaning: Hashable {
         }
     }
 
+    /// The name by which the children of a key are reached, whatever its shape.
+    static func childrenName(of key: String) -> String { key + childrenSuffix }
+
     private static func strip(_ suffix: String, from name: String) -> String? {
         guard name.hasSuffix(suffix) else { return nil }
         let key = String(name.dropLast(suffix.count))

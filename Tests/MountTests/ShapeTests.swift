@@ -27,6 +27,33 @@ struct ShapeTests {
         }
     }
 
+    /// The kernel knows a directory by one name, and cannot give it another in the middle of a
+    /// renaming.
+    @Test(arguments: StoreKind.allCases)
+    func theChildrenOfARenamedFileAreAtItsNewName(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect("mkdir t t/old t/new; echo 1 > t/old/k; echo 2 > t/other")
+            try await mount.expect(
+                """
+                ls t/old/k.dir && mv t/old/k t/new
+                python3 -c '
+                import errno, os, time
+                end = time.monotonic() + 5
+                while True:
+                    try:
+                        os.rename("t/other", "t/new/k.dir")
+                    except OSError as error:
+                        if error.errno != errno.ESTALE or time.monotonic() > end:
+                            print(error.strerror)
+                            break
+                '
+                """,
+                prints: "Is a directory\n"
+            )
+            try await mount.expectSameAsStore()
+        }
+    }
+
     @Test(arguments: StoreKind.allCases)
     func aKeyIsReachedInEitherShape(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
