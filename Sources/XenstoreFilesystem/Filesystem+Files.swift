@@ -28,15 +28,24 @@ extension Filesystem {
             isCreator = true
         } catch .noEntry {
             // The kernel looks again, and creates the file if the program asked for that.
-            throw staleAtOpen(node)
+            throw staleAtOpen(node, by: caller)
         }
         return openFile(node, flags, content, isCreator: isCreator)
     }
 
-    /// Where the name was taken from the kernel, too, by the poker or by another program, this open
-    /// was on its way: the kernel finds that there is nothing, or creates the file.
-    private func staleAtOpen(_ node: KeyNode) -> FilesystemError {
-        node.isDetached ? .stale : staleOrGone(node)
+    /// The error for a file that is gone: the kernel looks the name up again, and finds that there
+    /// is nothing, or creates the file. Another program may have been told the same, or the poker
+    /// may have taken the name, while this open was on its way. A thread that comes again without a
+    /// lookup has no name for it, and is told the end of it.
+    private func staleAtOpen(_ node: KeyNode, by caller: CallerID) -> FilesystemError {
+        guard staleOpens[caller] != node.id else { return .noEntry }
+        if staleOpens.count >= FilesystemLimits.lastAnswers { staleOpens = [:] }
+        staleOpens[caller] = node.id
+        if !node.isDetached {
+            node.wasToldStale = true
+            forgetName(of: node)
+        }
+        return .stale
     }
 
     private func openToRead(
@@ -53,7 +62,7 @@ extension Filesystem {
             // Another handle is to create the key and has not written yet.
             return openFile(node, flags, [], isCreator: false)
         } catch .noEntry {
-            throw staleAtOpen(node)
+            throw staleAtOpen(node, by: caller)
         }
         let content = options.valueForm.content(of: facts.value)
         let handle = openFile(node, flags, content, isCreator: false)
@@ -97,7 +106,8 @@ extension Filesystem {
                 switch handle {
                 case .key(let file): return file.node === node
                 case .scratch(let open): return open.file.destination === node
-                case .leased, .stream: return false
+                case .leased(let leased): return leased === node
+                case .stream: return false
                 }
             }
     }

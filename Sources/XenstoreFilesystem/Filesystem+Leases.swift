@@ -133,6 +133,19 @@ extension Filesystem {
         return node.lease?.keepsContent == true ? .kept : .anew
     }
 
+    /// This mount takes a key away: who has it open to be read by way of the kernel's cache reads
+    /// on what it was, as on a disk.
+    ///
+    /// - Parameter value: the last that the key had.
+    func keepContent(_ value: [UInt8], of node: KeyNode) {
+        guard options.cache == .watch, node.handleCount > 0 else { return }
+        let content = options.valueForm.content(of: value)
+        files.replaceEach { handle in
+            guard case .leased(let leased) = handle, leased === node else { return nil }
+            return .key(OpenFile(node: node, flags: .read, content: content))
+        }
+    }
+
     /// Reads what the kernel has not kept.
     func readLeased(
         _ node: KeyNode,
@@ -142,7 +155,13 @@ extension Filesystem {
     ) async throws(FilesystemError) -> ArraySlice<UInt8> {
         let path = try node.path()
         let serial = changes.serial
-        let facts = try await facts(of: path, node: node)
+        let facts: KeyFacts
+        do throws(FilesystemError) {
+            facts = try await self.facts(of: path, node: node)
+        } catch .noEntry {
+            // Others have removed it, and nobody has what it was.
+            throw .stale
+        }
         try requireView(.file, of: node, facts)
         let content = options.valueForm.content(of: facts.value)
         guard let lease = node.lease, lease.covers(content.count, readBy: caller) else {

@@ -7,6 +7,7 @@ extension Filesystem {
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
         hasTaken(caller)
+        if !staleOpens.isEmpty { staleOpens[caller] = nil }
         let parent = try findDirectory(directory)
         if let file = scratch.find(name, in: parent) { return entry(file) }
         switch NameMeaning(name) {

@@ -48,14 +48,16 @@ extension Filesystem {
         async throws(FilesystemError)
     {
         let path = try parent.path(ofChild: key)
+        var value: [UInt8] = []
         do throws(FilesystemError) {
-            try await removeChildless(path, view)
+            value = try await removeChildless(path, view)
         } catch .noEntry where keys.child(key, of: parent)?.creatorCount ?? 0 > 0 {
             // A file that is open for creation and was not written yet: it never will be.
         }
         keys.forgetView(at: path)
         if let node = keys.child(key, of: parent) {
             node.viewWhenEmpty = nil
+            keepContent(value, of: node)
             keys.detach(node)
         }
         noteChildTaken(from: parent)
@@ -67,15 +69,20 @@ extension Filesystem {
         removed?.wasToldStale = false
     }
 
-    private func removeChildless(_ path: XenstorePath, _ view: View) async throws(FilesystemError) {
-        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
+    /// - Returns: the value that the key had.
+    private func removeChildless(
+        _ path: XenstorePath,
+        _ view: View
+    ) async throws(FilesystemError) -> [UInt8] {
+        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<[UInt8]> in
+            var value: [UInt8] = []
             var obstacle: FilesystemError?
             let answers = try await send(
                 [.read(path), .directory(path)],
                 thenChanges: [.remove(path)],
                 in: id
             ) { answers throws(XenstoreError) in
-                let value = try answers[0].get()
+                value = try answers[0].get()
                 let hasChildren = try KeyFacts.hasChildren(answers[1])
                 switch view {
                 case .file: obstacle = hasChildren ? .isDirectory : nil
@@ -85,7 +92,7 @@ extension Filesystem {
             }
             guard let answers else { return .fail(obstacle ?? .inputOutput) }
             _ = try answers[0].get()
-            return .commit(())
+            return .commit(value)
         }
     }
 

@@ -31,7 +31,10 @@ extension Filesystem {
         let view = keys.child(key, of: source)?.shownView
         switch mode {
         case .replace, .keep:
-            try await move(path, to: newPath, under: target, view: view, mode)
+            let replaced = try await move(path, to: newPath, under: target, view: view, mode)
+            if let replaced, let node = keys.child(newKey, of: target) {
+                keepContent(replaced, of: node)
+            }
             moveNode(key, of: source, to: newKey, of: target)
             keys.renameViews(from: path, to: newPath)
         case .exchange:
@@ -64,15 +67,18 @@ extension Filesystem {
 
     // MARK: In the store
 
+    /// - Returns: the value of the key that was there, if there was one.
     private func move(
         _ path: XenstorePath,
         to newPath: XenstorePath,
         under target: KeyNode,
         view: View?,
         _ mode: RenameMode
-    ) async throws(FilesystemError) {
+    ) async throws(FilesystemError) -> [UInt8]? {
         let targetParent = try target.path()
-        try await transaction(at: newPath) { id async throws(XenstoreError) -> Outcome<Void> in
+        return try await transaction(at: newPath) {
+            id async throws(XenstoreError) -> Outcome<[UInt8]?> in
+            var replaced: [UInt8]?
             // The directory that is moved into must still be there: a write would make it anew.
             let answers = await access.send(
                 [.read(targetParent), .read(newPath), .directory(newPath)],
@@ -89,10 +95,11 @@ extension Filesystem {
                     return .fail(error)
                 }
                 try await access.remove(newPath, in: id)
+                replaced = value
             }
             try await tree.write(to: newPath, of: access, in: id)
             try await access.remove(path, in: id)
-            return .commit(())
+            return .commit(replaced)
         }
     }
 

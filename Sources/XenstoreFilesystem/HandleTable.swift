@@ -20,6 +20,13 @@ struct HandleTable<Handle> {
         return id
     }
 
+    /// Puts another in the place of each for which `body` gives one.
+    mutating func replaceEach(_ body: (Handle) -> Handle?) {
+        for (id, handle) in handles {
+            if let other = body(handle) { handles[id] = other }
+        }
+    }
+
     mutating func remove(_ id: HandleID) -> Handle? {
         handles.removeValue(forKey: id)
     }

@@ -26,6 +26,22 @@ struct CacheTests {
         }
     }
 
+    /// Opening it has asked nobody.
+    @Test(arguments: StoreKind.allCases)
+    func whatIsRemovedWhileItIsOpenIsReadOn(kind: StoreKind) async throws {
+        try await withMount(kind, MountSettings(options: "cache=watch")) { mount in
+            try await mount.expect(
+                "mkdir t; for k in a b c d; do echo $k > t/$k; done; ls -l t >$T/0"
+            )
+            try await mount.expect("exec 3<t/a; rm t/a; cat <&3", prints: "a\n")
+            try await mount.expect("exec 3<t/b; mv t/c t/b; cat - t/b <&3", prints: "b\nc\n")
+            try await mount.expect(
+                "stat t/d > $T/0; exec 3<t/d; xenstore-rm /t/d; cat <&3",
+                fails: "Stale file handle"
+            )
+        }
+    }
+
     @Test func aWarmStatAsksNobody() async throws {
         try await withMount(.embedded, Self.settings) { mount in
             try await mount.expect(

@@ -77,13 +77,16 @@ struct MountedSurface: Surface {
         guard let directory = opendir(mountpoint + path) else { throw Self.failure }
         defer { closedir(directory) }
         var listed: [(name: String, view: View)] = []
-        while let entry = readdir(directory) {
+        while true {
+            errno = 0
+            guard let entry = readdir(directory) else { break }
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             guard name != ".", name != ".." else { continue }
             listed.append((name, entry.pointee.d_type == UInt8(DT_DIR) ? .directory : .file))
         }
+        guard errno == 0 else { throw Self.failure }
         return listed
     }
 

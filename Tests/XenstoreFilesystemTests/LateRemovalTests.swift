@@ -99,6 +99,30 @@ import XenstoreProtocol
 
     // MARK: Open files
 
+    /// For ENOENT the kernel would not create the file that a program asks for by O_CREAT.
+    @Test func eachThreadIsToldToLookAgain() async throws {
+        let world = try await World()
+        let inode = try await world.lookup("key").attributes.inode
+        try await world.remove("/key")
+        func open(by caller: Int32) async -> FilesystemError? {
+            do throws(FilesystemError) {
+                let caller = CallerID(rawValue: caller)
+                _ = try await world.filesystem.open(inode, .write, by: caller)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        #expect(await open(by: 1) == .stale)
+        #expect(await open(by: 2) == .stale)
+        // It has found nothing, and would find nothing again.
+        #expect(await open(by: 2) == .noEntry)
+        await #expect(throws: FilesystemError.noEntry) {
+            try await world.filesystem.lookup("key", in: .root, by: CallerID(rawValue: 2))
+        }
+        #expect(await open(by: 2) == .stale)
+    }
+
     /// As every file that is open: the next write makes the key anew.
     @Test func aScratchFileThatBecameAKeyIsWrittenToAfterItsRemoval() async throws {
         let world = try await World(["/d/x": "1"])

@@ -95,12 +95,13 @@ extension FilesystemModel {
         }
     }
 
-    /// What the key of a file that is open for reading alone is by now; nil where there is none.
-    func newestContent(ofSlot slot: Int) -> [UInt8]? {
+    /// What reading a file gives that is open for reading alone, where it shows its key as it is by
+    /// now; nil where it was removed through the mount, or is open for writing.
+    func newest(ofSlot slot: Int) -> StepResult? {
         guard let handle = slots[slot], !handle.flags.contains(.write),
-            case .key(let place) = handle.target
+            case .key(let place) = handle.target, let path = place.path
         else { return nil }
-        return place.path.flatMap(key(at:))?.content
+        return key(at: path).map { .bytes(Bytes($0.content)) } ?? .failed(.stale)
     }
 
     /// Reads all from the beginning: nothing is the end, and who reads on then is told anew.

@@ -95,9 +95,9 @@ final class ModelRun {
     /// Whether it is what an open file may show where the kernel keeps contents.
     private func isNewest(_ result: StepResult, of step: Step) -> Bool {
         guard surface.mayShowNewest, case .readOpen(let slot) = step,
-            let content = model.newestContent(ofSlot: slot)
+            let newest = model.newest(ofSlot: slot)
         else { return false }
-        return result == .bytes(Bytes(content))
+        return result == newest
     }
 
     // MARK: Comparing
