@@ -36,6 +36,13 @@ final class ChildRecords {
         /// Nothing is known but that it is there.
         static let unknown = Record()
 
+        /// Nothing is known but that it is there, and its shape.
+        static func unknown(isDirectory: Bool) -> Record {
+            var record = Record()
+            record.isDirectory = isDirectory
+            return record
+        }
+
         init() {}
 
         init(_ facts: KeyFacts, isDirectory: Bool) {

@@ -352,7 +352,7 @@ extension Filesystem {
         )
         if isSeen {
             // Before it went, or after.
-            directory.announced?[name] = .unknown
+            directory.announced?[name] = .unknown(isDirectory: isDirectory)
             doubt(name, in: directory, isCertain: false, isAboutShape: true)
         }
         // What has lost its last child may be a file from now on.

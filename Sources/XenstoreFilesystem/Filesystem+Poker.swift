@@ -102,7 +102,7 @@ extension Filesystem {
         guard !poke.isDone else { return }
         poke.isDone = true
         if poke.directory.announced?[poke.name] == nil {
-            poke.directory.announced?[poke.name] = .unknown
+            poke.directory.announced?[poke.name] = .unknown(isDirectory: poke.view == .directory)
         }
         doubtAgain(poke.name, in: poke.directory)
     }

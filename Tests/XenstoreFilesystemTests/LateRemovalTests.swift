@@ -97,6 +97,22 @@ import XenstoreProtocol
         try await world.removeDirectory("d")
     }
 
+    /// Nobody has looked the directory up: only what was told of it says that it was one.
+    @Test func whatIsToldLaterIsToldForWhatItWas() async throws {
+        let world = try await World(["/d/x": "1"], mayWatch: true, isListed: false)
+        try await world.remove("/d")
+        try await world.change(at: "/d")
+        world.access.isHeld = true
+        let call = Task { try? await world.removeDirectory("d") }
+        while !world.access.isAsked { await Task.yield() }
+        world.passTime()
+        _ = await call.value
+        world.filesystem.pokerIsDone()
+        await world.release()
+        await world.finish()
+        #expect(world.pokes == ["removeDirectory d", "removeDirectory d"])
+    }
+
     // MARK: Open files
 
     /// For ENOENT the kernel would not create the file that a program asks for by O_CREAT.

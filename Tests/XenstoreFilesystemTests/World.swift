@@ -24,8 +24,16 @@ final class World {
 
     var pokes: [String] { outside.pokes.map { "\($0.kind) \($0.path)" } }
 
-    /// - Parameter values: of keys that are there beside `/key`, by their paths.
-    init(_ values: [String: String] = [:]) async throws {
+    /// - Parameters:
+    ///   - values: of keys that are there beside `/key`, by their paths.
+    ///   - mayWatch: whether programs can watch files, and so the children of all directories that
+    ///     they look up are asked for.
+    ///   - isListed: whether the root was listed, and the kernel knows all that is in it.
+    init(
+        _ values: [String: String] = [:],
+        mayWatch: Bool = false,
+        isListed: Bool = true
+    ) async throws {
         let host = StoreHost(store: Store())
         access = SlowAccess(InProcessConnection(host: host))
         other = InProcessConnection(host: host)
@@ -47,7 +55,8 @@ final class World {
                 notify: { _ in },
                 report: { text in Issue.record("\(text)") },
                 takeEvents: { true },
-                poke: { [outside] pokes in outside.pokes += pokes }
+                poke: { [outside] pokes in outside.pokes += pokes },
+                mayWatch: { _ in mayWatch }
             )
         )
         await filesystem.connected()
@@ -56,7 +65,7 @@ final class World {
         let caller = CallerID(rawValue: 1)
         // The children of the root are known, and the key.
         let root = try await filesystem.openDirectory(.root, by: caller)
-        _ = try await filesystem.list(root, offset: 0) { _ in true }
+        if isListed { _ = try await filesystem.list(root, offset: 0) { _ in true } }
         inode = try await filesystem.lookup("key", in: .root, by: caller).attributes.inode
     }
 
@@ -176,7 +185,12 @@ final class World {
 
     /// The store answers.
     func release() async {
-        access.release()
+        access.hold(false)
+        // One after the other, as a loop does: what is awaited would be moved to the front.
+        while access.isAsked {
+            access.releaseFirst()
+            for _ in 0..<100 { await Task.yield() }
+        }
         for task in underWay { await task.value }
         underWay = []
     }
@@ -232,9 +246,7 @@ final class SlowAccess: XenstoreAccess {
         waiting.removeFirst().resume()
     }
 
-    func release() {
-        (isHeld, holdsAnswers) = (false, false)
-        for waiter in waiting { waiter.resume() }
-        waiting = []
+    func hold(_ isHeld: Bool) {
+        (self.isHeld, holdsAnswers) = (isHeld, false)
     }
 }
