@@ -104,6 +104,24 @@ public enum UnixSocket {
         _ = unlink(path)
     }
 
+    /// The name of the program at the other end of a connection: of the file that the process runs
+    /// which has called listen(2), as unix(7)'s SO_PEERCRED and /proc show it.
+    ///
+    /// - Returns: nil where they do not: the process has ended, runs in another PID namespace, or
+    ///   belongs to somebody else.
+    public static func peerProgram(of connection: FileDescriptor) -> String? {
+        // glibc's ucred, which it shows to who defines _GNU_SOURCE.
+        var peer: (pid: pid_t, uid: uid_t, gid: gid_t) = (0, 0, 0)
+        var size = socklen_t(MemoryLayout.size(ofValue: peer))
+        let result = getsockopt(connection.rawValue, SOL_SOCKET, SO_PEERCRED, &peer, &size)
+        guard result == 0, peer.pid > 0 else { return nil }
+        var path = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let length = readlink("/proc/\(peer.pid)/exe", &path, path.count)
+        guard length > 0 else { return nil }
+        let bytes = path[..<length].map { UInt8(bitPattern: $0) }
+        return FilePath(String(decoding: bytes, as: UTF8.self)).lastComponent?.string
+    }
+
     private static func open() throws(Errno) -> FileDescriptor {
         let type = SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue
         let descriptor = socket(AF_UNIX, Int32(type), 0)

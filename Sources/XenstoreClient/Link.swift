@@ -9,6 +9,10 @@ final class Link {
     /// many.
     private static let readSize = 65536
 
+    /// Bytes at once that are no single changes any more: some thirty events, which have gathered
+    /// by themselves.
+    private static let flood = 2048
+
     private let transport: Transport
     private let loop: EventLoop
     private let configuration: ConnectionConfiguration
@@ -34,6 +38,11 @@ final class Link {
     private var isFlushScheduled = false
     private var isDelivering = false
     private var isWaitingToWrite = false
+    private let mayHoldEvents: Bool
+    /// For how long events are to be left with the kernel, once none is there.
+    private var wantedHold: Duration?
+    /// Armed while events are left with the kernel.
+    private var holdTimer: TimerID?
     private var stallTimer: TimerID?
     private var hasProgressed = false
     /// Whether the store has ever answered.
@@ -55,6 +64,7 @@ final class Link {
         self.numbers = numbers
         self.onEvent = onEvent
         self.onClose = onClose
+        mayHoldEvents = transport.mayLeaveEventsUnread
         let isDevice = transport.writesSingleMessages
         let limit =
             isDevice ? configuration.deviceOutstandingLimit : configuration.outstandingLimit
@@ -100,6 +110,7 @@ final class Link {
             throw .tooLarge
         }
         if case .transactionEnd = request { transactions[transaction] = nil }
+        if let holdTimer { endHold(holdTimer) }
         scheduleFlush()
         watchForStall()
         return id
@@ -137,6 +148,7 @@ final class Link {
         isOpen = false
         if let source { loop.remove(source) }
         if let stallTimer { loop.cancel(stallTimer) }
+        if let holdTimer { loop.cancel(holdTimer) }
         transport.descriptor.closeIgnoringErrors()
         let error: XenstoreError = reason == .stalled ? .timedOut : .disconnected
         for waiter in state.pointee.machine.closed() {
@@ -181,12 +193,39 @@ final class Link {
         loop.update(source, interest: waits ? [.readable, .writable] : .readable)
     }
 
+    /// Leaves events with the kernel for a while when those that are there were taken, unless
+    /// requests wait for their replies, or the store does not take it well.
+    func holdEvents(for duration: Duration) {
+        if mayHoldEvents { wantedHold = duration }
+    }
+
+    /// Begins to hold if few events came and nothing more is there.
+    ///
+    /// - Parameter taken: the bytes that came last.
+    private func beginHold(after taken: Int) {
+        guard let duration = wantedHold else { return }
+        wantedHold = nil
+        guard taken < Self.flood, isOpen, takeAvailable() == 0, isOpen, let source,
+            holdTimer == nil, !isWaitingToWrite, state.pointee.machine.outstandingCount == 0
+        else { return }
+        loop.update(source, interest: [])
+        holdTimer = loop.schedule(after: duration) { [unowned self] in
+            if let holdTimer { endHold(holdTimer) }
+        }
+    }
+
+    private func endHold(_ timer: TimerID) {
+        loop.cancel(timer)
+        holdTimer = nil
+        if let source { loop.update(source, interest: .readable) }
+    }
+
     // MARK: Reading
 
     private func ready(_ readiness: Readiness) {
         if readiness.contains(.writable) { flush() }
         guard !readiness.isDisjoint(with: [.readable, .failed]) else { return }
-        _ = takeAvailable()
+        beginHold(after: takeAvailable())
     }
 
     /// Takes what has arrived, without waiting.
@@ -195,6 +234,7 @@ final class Link {
     func takeArrived() -> Bool {
         guard !isDelivering else { return false }
         while takeAvailable() >= Self.readSize {}
+        wantedHold = nil
         return isOpen
     }
 

@@ -190,6 +190,12 @@ public final class StoreConnection: XenstoreAccess {
     ///   connection.
     public func takeArrived() -> Bool { link?.takeArrived() ?? false }
 
+    /// Leaves events with the kernel for a while, so that those that come fast are taken together.
+    /// A request ends it, as does the time; ``takeArrived()`` takes what is there. Does nothing
+    /// while requests wait for their replies, over the kernel's device, and with oxenstored, which
+    /// would have others wait.
+    public func holdEvents(for duration: Duration) { link?.holdEvents(for: duration) }
+
     // MARK: Life
 
     private func connect(patience: Duration) throws(Errno) {

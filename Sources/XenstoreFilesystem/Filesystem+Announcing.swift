@@ -129,7 +129,7 @@ extension Filesystem {
     /// Keeps what a change of our own has made of a key.
     private func takeOver(_ request: Request) {
         guard let path = request.changedPath, options.subtree.contains(path) else { return }
-        let names = path.components.dropFirst(options.subtree.components.count)
+        let names = names(to: path)
         guard let last = names.last.map(String.init) else {
             if case .write(_, let value) = request { announcer.rootRecord?.set(value: value) }
             return

@@ -58,15 +58,15 @@ extension Filesystem {
     public func changed(_ path: XenstorePath) {
         guard path.isAbsolute else { return tellStreams(path) }
         changes.append(path)
-        load.noteEvent(at: environment.elapsed())
+        noteLoad()
         defer { tellWhenTrue(path) }
         var node = keys.root
         // What is above may have taken the whole subtree with it.
         let isInside = options.subtree.contains(path)
         guard isInside || path.contains(options.subtree) else { return }
-        let depth = options.subtree.components.count
-        var rest = isInside ? path.components.dropFirst(depth) : []
-        defer { doubt(path, names: isInside ? path.components.dropFirst(depth) : []) }
+        let names = isInside ? names(to: path) : []
+        var rest = names
+        defer { doubt(path, names: names) }
         while let name = rest.first, let child = keys.child(String(name), of: node) {
             if rest.count == 1 || node.shownView == .file {
                 passChange(below: node, isDirectlyBelow: rest.count == 1)
@@ -90,6 +90,18 @@ extension Filesystem {
             // It may be gone, and the kernel would refuse to walk on through a file. Where changes
             // are announced, that is found out anyway.
             forgetName(of: node)
+        }
+    }
+
+    /// Lets events gather where many come: to be woken for each costs more than to take it. What
+    /// has arrived is still taken before anything is told from memory, and with each question to
+    /// the store.
+    private func noteLoad() {
+        let now = environment.elapsed()
+        load.noteEvent(at: now)
+        let isWaitedFor = options.cache == .watch || !streams.open.isEmpty
+        if !isWaitedFor, load.isSteady(at: now) {
+            environment.holdEvents(FilesystemLimits.eventHold)
         }
     }
 

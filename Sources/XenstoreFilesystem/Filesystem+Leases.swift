@@ -100,7 +100,7 @@ extension Filesystem {
         guard options.cache == .watch, options.subtree.contains(path) else { return }
         ownRevocations.made += 1
         var node = keys.root
-        for name in path.components.dropFirst(options.subtree.components.count) {
+        for name in names(to: path) {
             guard let child = keys.child(String(name), of: node) else { return revoke(node) }
             revokeListing(of: node, before: child)
             node = child

@@ -225,7 +225,7 @@ extension Filesystem {
     /// The path from the mount's root on; nil where the directory has lost its place.
     private func pathOnMount(of poke: PendingPoke) -> String? {
         guard let path = try? poke.directory.path() else { return nil }
-        let names = path.components.dropFirst(options.subtree.components.count)
+        let names = names(to: path)
         return (names + [poke.name[...]]).joined(separator: "/")
     }
 

@@ -9,6 +9,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     let access: RecordingAccess<Access>
     let options: FilesystemOptions
     let environment: FilesystemEnvironment
+    /// The names that lead to the mount's root.
+    private let rootDepth: Int
     /// Whether what was done in a transaction can be taken back. In a transaction within one it
     /// cannot.
     let rollsBack: Bool
@@ -55,6 +57,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         self.access = RecordingAccess(access)
         self.rollsBack = rollsBack
         self.options = options
+        rootDepth = options.subtree.components.count
         self.environment = environment
         keys = KeyTable(
             root: options.subtree,
@@ -64,6 +67,11 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         if environment.poke != nil || options.cache == .watch {
             self.access.onChange = { [unowned self] requests in noteOwnChange(requests) }
         }
+    }
+
+    /// The names that lead from the mount's root to a key below it.
+    func names(to path: XenstorePath) -> ArraySlice<Substring> {
+        path.components.dropFirst(rootDepth)
     }
 
     // MARK: Numbers

@@ -23,6 +23,8 @@ public struct FilesystemEnvironment {
     /// Hands over the events that the store has sent by now, without waiting; false where that
     /// cannot be done at this moment.
     public var takeEvents: () -> Bool
+    /// Leaves events to come with the store for a while, unless it is asked for something.
+    public var holdEvents: (Duration) -> Void
     /// Has system calls made on the mount, so that the kernel tells of changes by others: one batch
     /// at a time. Nil where nobody is to be told.
     public var poke: (([Poke]) -> Void)?
@@ -42,6 +44,7 @@ public struct FilesystemEnvironment {
         afterRequests: @escaping (@escaping () -> Void) -> Void = { $0() },
         report: @escaping (String) -> Void,
         takeEvents: @escaping () -> Bool,
+        holdEvents: @escaping (Duration) -> Void = { _ in },
         poke: (([Poke]) -> Void)? = nil,
         readable: @escaping (HandleID) -> Void = { _ in },
         mayWatch: @escaping (CallerID) -> Bool = { _ in false }
@@ -56,6 +59,7 @@ public struct FilesystemEnvironment {
         self.afterRequests = afterRequests
         self.report = report
         self.takeEvents = takeEvents
+        self.holdEvents = holdEvents
         self.poke = poke
         self.readable = readable
         self.mayWatch = mayWatch

@@ -67,6 +67,10 @@ public enum FilesystemLimits {
     /// How long changes gather before inotify is told, where hundreds come in a second.
     public static let gathering = Duration.milliseconds(100)
 
+    /// How long events are left in the socket where hundreds come in a second and nobody waits for
+    /// them.
+    public static let eventHold = Duration.milliseconds(8)
+
     /// Children of a directory that are asked for when a program begins to watch it; those of a
     /// larger one are known by name alone, and the first change of one is told as MODIFY.
     public static let watchBaseline = 4096

@@ -12,10 +12,12 @@ public struct WatchEvent: Hashable, Sendable {
 
     /// Parses the payload of a WATCH_EVENT message: path, NUL, token, NUL.
     public init?(payload: [UInt8]) {
-        let parts = payload.split(separator: 0, omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[2].isEmpty else { return nil }
-        guard let path = try? XenstorePath(bytes: parts[0]) else { return nil }
-        self.init(path: path, token: Array(parts[1]))
+        guard payload.last == 0, let end = payload.firstIndex(of: 0) else { return nil }
+        let token = payload[(end + 1)...].dropLast()
+        guard end < payload.count - 1, !token.contains(0),
+            let path = try? XenstorePath(bytes: payload[..<end])
+        else { return nil }
+        self.init(path: path, token: Array(token))
     }
 
     /// The payload of the event's message.

@@ -63,7 +63,8 @@ public struct XenstorePath: Hashable, Sendable, CustomStringConvertible {
 
     /// The names from the root, or from the caller's domain, down to the key.
     public var components: [Substring] {
-        text.split(separator: "/")
+        // By bytes: a name has no others, and splitting by characters takes four times as long.
+        text.utf8.split(separator: UInt8(ascii: "/")).map(Substring.init)
     }
 
     /// The path of the child `name` of this key.

@@ -27,6 +27,7 @@ final class MountDaemon {
     private var isEnding = false
     /// Hands the filesystem the events that the store has sent by now.
     private var takeEvents: () -> Bool = { false }
+    private var holdEvents: (Duration) -> Void = { _ in }
     /// Why it could not start.
     private(set) var failure: (any Error)?
 
@@ -74,6 +75,7 @@ final class MountDaemon {
             isPrivileged: try await isPrivileged(connection)
         )
         takeEvents = { connection.takeArrived() }
+        holdEvents = { duration in connection.holdEvents(for: duration) }
         connection.onEvent = { event in filesystem.changed(event.path) }
         connection.onDisconnect = { [log] reason in
             log.warning("lost the \(address): \(reason)")
@@ -156,6 +158,7 @@ final class MountDaemon {
             },
             report: { [log] text in log.error("\(text)") },
             takeEvents: { [unowned self] in takeEvents() },
+            holdEvents: { [unowned self] duration in holdEvents(duration) },
             poke: poker == nil ? nil : { [unowned self] pokes in mount?.poke(pokes) },
             readable: { [unowned self] handle in mount?.wake(handle) },
             mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) }
