@@ -121,7 +121,7 @@ extension Filesystem {
             poke.settle(isGone(poke, path, answers))
         }
         // The kernel has the directory and the one above it locked meanwhile.
-        environment.after(FilesystemLimits.foretelling) { poke.deny() }
+        environment.after(FilesystemLimits.removalQuestion) { poke.deny() }
         return await poke.hasHappened()
     }
 

@@ -88,6 +88,10 @@ public enum FilesystemLimits {
     /// How long the kernel waits at most for the store to say so.
     public static let foretelling = Duration.milliseconds(20)
 
+    /// How long the poker's rmdir(2) waits for the store to say that the directory is still gone.
+    /// What is below one that is told later than the one above is not told at all.
+    public static let removalQuestion = Duration.milliseconds(500)
+
     /// Directories that were made last and of which all is remembered, whatever the kernel forgets;
     /// of older ones, that they were directories.
     public static let recentlyMade = 64
