@@ -2,14 +2,25 @@ import XenstoreProtocol
 
 /// The keys that are in use, by number and by place.
 struct KeyTable {
-    private struct Place: Hashable {
-        let parent: UInt64
-        let name: String
+    /// A key as its place: a dictionary of places would hold each name once more.
+    private struct Placed: Hashable {
+        let node: KeyNode
+
+        static func == (first: Placed, second: Placed) -> Bool {
+            first.node.parent === second.node.parent && first.node.name == second.node.name
+        }
+
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(node.parent?.id)
+            hasher.combine(node.name)
+        }
     }
 
     let root: KeyNode
     private var byID: [UInt64: KeyNode]
-    private var byPlace: [Place: KeyNode] = [:]
+    private var byPlace: Set<Placed> = []
+    /// Stands at the place that is looked for.
+    private let wanted: KeyNode
     private var childrenOf: [UInt64: Set<UInt64>] = [:]
     /// 0 and 1 are the root's (see `KeyNode.inode`).
     private var nextID: UInt64 = 2
@@ -30,6 +41,7 @@ struct KeyTable {
             modified: now
         )
         root.shownView = .directory
+        wanted = KeyNode(id: 0, name: "", parent: nil, modified: now)
         byID = [0: root]
     }
 
@@ -45,7 +57,9 @@ struct KeyTable {
 
     /// The known key of this name.
     func child(_ name: String, of parent: KeyNode) -> KeyNode? {
-        byPlace[Place(parent: parent.id, name: name)]
+        wanted.move(to: parent, name: name)
+        defer { wanted.move(to: nil, name: "") }
+        return byPlace.firstIndex(of: Placed(node: wanted)).map { byPlace[$0].node }
     }
 
     /// The key of this name, known from now on. It goes again with ``dropUnused(_:)``.
@@ -183,7 +197,7 @@ struct KeyTable {
     private var otherView: View { emptyView == .file ? .directory : .file }
 
     private mutating func place(_ node: KeyNode, under parent: KeyNode) {
-        byPlace[Place(parent: parent.id, name: node.name)] = node
+        byPlace.update(with: Placed(node: node))
         childrenOf[parent.id, default: []].insert(node.id)
         parent.childCount += 1
     }
@@ -191,7 +205,7 @@ struct KeyTable {
     /// Takes a key out of its place, to be given another.
     mutating func displace(_ node: KeyNode) {
         guard let parent = node.parent else { return }
-        byPlace[Place(parent: parent.id, name: node.name)] = nil
+        byPlace.remove(Placed(node: node))
         if parent.childCount == 1 {
             childrenOf[parent.id] = nil
         } else {
