@@ -1,7 +1,7 @@
 /*
  * The floor of a mount: a filesystem that holds a tree in memory and asks nobody.
  *
- *     null-filesystem MOUNTPOINT DIRECTORY
+ *     null-filesystem MOUNTPOINT DIRECTORY [keep]
  *
  * Shows what DIRECTORY held when it was started. Runs in the foreground until it is unmounted, or
  * ended by SIGTERM or SIGINT.
@@ -13,6 +13,9 @@
  * stat is then one GETATTR; open, read and close are OPEN, READ, and a RELEASE for which nobody
  * waits. Listings come with their entries, and an ACL is asked for and is not there. A directory
  * that is made and renamed is LOOKUP, MKDIR, LOOKUP, RENAME.
+ *
+ * With `keep` the kernel may keep attributes and contents, too, as in `cache=watch`: what was read
+ * once costs an OPEN and a RELEASE.
  */
 #define _GNU_SOURCE
 #define FUSE_USE_VERSION 314
@@ -29,7 +32,7 @@
 #include <unistd.h>
 
 static const double ENTRY_TIMEOUT = 3600;
-static const double ATTRIBUTE_TIMEOUT = 0;
+static double attribute_timeout = 0;
 
 /* A node's number is its place in the table: the root is 1, as FUSE wants it; 0 is none. */
 struct node {
@@ -66,7 +69,7 @@ static struct fuse_entry_param entry_of(fuse_ino_t number)
         .ino = number,
         .entry_timeout = ENTRY_TIMEOUT,
         .attr = attributes_of(number),
-        .attr_timeout = ATTRIBUTE_TIMEOUT,
+        .attr_timeout = attribute_timeout,
     };
 }
 
@@ -93,7 +96,7 @@ static void null_getattr(fuse_req_t request, fuse_ino_t node, struct fuse_file_i
 {
     (void)info;
     struct stat attributes = attributes_of(node);
-    fuse_reply_attr(request, &attributes, ATTRIBUTE_TIMEOUT);
+    fuse_reply_attr(request, &attributes, attribute_timeout);
 }
 
 static void null_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)
@@ -103,7 +106,8 @@ static void null_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info
         fuse_reply_err(request, EROFS);
         return;
     }
-    info->direct_io = 1;
+    info->keep_cache = attribute_timeout > 0;
+    info->direct_io = !info->keep_cache;
     info->noflush = 1;
     fuse_reply_open(request, info);
 }
@@ -278,10 +282,13 @@ static int serve(struct fuse_session *session, int signals)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: null-filesystem MOUNTPOINT DIRECTORY\n");
+    int keeps = argc == 4 && strcmp(argv[3], "keep") == 0;
+    if (argc != 3 && !keeps) {
+        fprintf(stderr, "usage: null-filesystem MOUNTPOINT DIRECTORY [keep]\n");
         return 2;
     }
+    if (keeps)
+        attribute_timeout = ENTRY_TIMEOUT;
     user = getuid();
     group = getgid();
     int source = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
