@@ -167,7 +167,7 @@ struct PokeQueue {
 
     /// What was foretold has not come true so far, and nobody is to wait any longer.
     func denyForetold() {
-        for poke in sent { poke.deny() }
+        for poke in sent where poke.kind == .modify { poke.deny() }
     }
 
     /// The next batch, if the poker has nothing to do.

@@ -97,6 +97,27 @@ import XenstoreProtocol
         try await world.removeDirectory("d")
     }
 
+    /// Their answer says nothing about it.
+    @Test func aDirectoryIsRemovedWhileOtherKeysAreAskedFor() async throws {
+        let world = try await World(["/d/x": "1"])
+        _ = try await world.lookup("d")
+        try await world.remove("/d")
+        try await world.change(at: "/d")
+        world.access.isHeld = true
+        await world.change()
+        let call = Task { () -> FilesystemError? in
+            do throws(FilesystemError) {
+                try await world.removeDirectory("d")
+                return nil
+            } catch {
+                return error
+            }
+        }
+        while !world.access.isAskedTwice { await Task.yield() }
+        await world.release()
+        #expect(await call.value == nil)
+    }
+
     /// Nobody has looked the directory up: only what was told of it says that it was one.
     @Test func whatIsToldLaterIsToldForWhatItWas() async throws {
         let world = try await World(["/d/x": "1"], mayWatch: true, isListed: false)
