@@ -13,6 +13,13 @@ func mount(_ request: OpaquePointer) -> FuseMount {
     FuseMount.of(context: xsfs_request_context(request))
 }
 
+extension FuseMount {
+    /// The directory of a name, which the kernel locks as well where it removes or moves it.
+    fileprivate func known(_ name: String, in directory: InodeNumber) -> [InodeNumber] {
+        filesystem.knownDirectory(name, in: directory).map { [$0] } ?? []
+    }
+}
+
 extension InodeNumber {
     fileprivate init(_ number: UInt64) {
         self.init(rawValue: number)
@@ -139,13 +146,14 @@ func xsfs_on_rmdir(
     _ name: UnsafePointer<CChar>
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
-    let isDone = mount(request).answerPoker(request, locking: [directory]) {
+    let locked = [directory] + mount(request).known(name, in: directory)
+    let isDone = mount(request).answerPoker(request, locking: locked) {
         filesystem throws(FilesystemError) in
         try await filesystem.removeForPoker(name, in: directory)
         return .done
     }
     guard !isDone else { return }
-    mount(request).answer(request, locking: [directory], changes: true) {
+    mount(request).answer(request, locking: locked, changes: true) {
         filesystem throws(FilesystemError) in
         try await filesystem.removeDirectory(name, in: directory)
         return .done
@@ -165,7 +173,11 @@ func xsfs_on_rename(
     let (target, newName) = (InodeNumber(newDirectory), String(cString: newName))
     let modes: [UInt32: RenameMode] = [0: .replace, 1: .keep, 2: .exchange]
     let mode = modes[flags]
-    mount(request).answer(request, locking: [source, target], changes: true) {
+    let (old, new) = (
+        mount(request).known(name, in: source), mount(request).known(newName, in: target)
+    )
+    let locked = [source, target] + old + new
+    mount(request).answer(request, locking: locked, changes: true) {
         filesystem throws(FilesystemError) in
         guard let mode else { throw .invalid }
         try await filesystem.rename(name, in: source, to: newName, in: target, mode)

@@ -108,6 +108,18 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         keys.dropUnused(node)
     }
 
+    public func knownDirectory(_ name: String, in directory: InodeNumber) -> InodeNumber? {
+        let key: String
+        switch NameMeaning(name) {
+        case .key(let name), .children(let name): key = name
+        default: return nil
+        }
+        guard let parent = try? findDirectory(directory), let node = keys.child(key, of: parent),
+            node.directoryLookups > 0
+        else { return nil }
+        return node.inode(.directory)
+    }
+
     /// The key is there, says the store, or this mount has just made it.
     func noteSeen(_ node: KeyNode) {
         guard announcer.wantsToKnow else { return }

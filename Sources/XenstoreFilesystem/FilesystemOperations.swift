@@ -10,6 +10,8 @@ public protocol FilesystemOperations: AnyObject {
     ) async throws(FilesystemError) -> Entry
     /// Gives back `count` references that lookups made.
     func forget(_ inode: InodeNumber, count: UInt64)
+    /// The directory that the kernel knows by a name, from memory.
+    func knownDirectory(_ name: String, in directory: InodeNumber) -> InodeNumber?
     /// What stat(2) tells.
     func attributes(
         of inode: InodeNumber,

@@ -16,6 +16,11 @@ extension Spaces {
         tree(SpaceID(of: inode))?.forget(inode.own, count: count)
     }
 
+    public func knownDirectory(_ name: String, in directory: InodeNumber) -> InodeNumber? {
+        let space = SpaceID(of: directory)
+        return tree(space)?.knownDirectory(name, in: directory.own).map(space.outer)
+    }
+
     public func makeDirectory(
         _ name: String,
         in directory: InodeNumber,
