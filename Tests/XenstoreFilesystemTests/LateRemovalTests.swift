@@ -78,13 +78,8 @@ import XenstoreProtocol
         try await world.remove("/d")
         try await world.change(at: "/d")
         world.access.isHeld = true
-        let call = Task { () -> FilesystemError? in
-            do throws(FilesystemError) {
-                try await world.removeDirectory("d")
-                return nil
-            } catch {
-                return error
-            }
+        let call = world.begin { () throws(FilesystemError) in
+            try await world.removeDirectory("d")
         }
         while !world.access.isAsked { await Task.yield() }
         world.passTime()
@@ -97,6 +92,18 @@ import XenstoreProtocol
         try await world.removeDirectory("d")
     }
 
+    /// The kernel locks it, too, until its removal is answered: notices for names in it must wait.
+    @Test func aDirectoryIsKnownByItsNames() async throws {
+        let world = try await World(["/d/x": "1"], isListed: false)
+        let known = { name in world.filesystem.knownDirectory(name, in: .root) }
+        #expect(known("d") == nil)
+        let inode = try await world.lookup("d").attributes.inode
+        #expect(known("d") == inode)
+        #expect(known("d.dir") == inode)
+        #expect(known("key") == nil)
+        #expect(known(".value") == nil)
+    }
+
     /// Their answer says nothing about it.
     @Test func aDirectoryIsRemovedWhileOtherKeysAreAskedFor() async throws {
         let world = try await World(["/d/x": "1"])
@@ -105,13 +112,8 @@ import XenstoreProtocol
         try await world.change(at: "/d")
         world.access.isHeld = true
         await world.change()
-        let call = Task { () -> FilesystemError? in
-            do throws(FilesystemError) {
-                try await world.removeDirectory("d")
-                return nil
-            } catch {
-                return error
-            }
+        let call = world.begin { () throws(FilesystemError) in
+            try await world.removeDirectory("d")
         }
         while !world.access.isAskedTwice { await Task.yield() }
         await world.release()
@@ -142,13 +144,10 @@ import XenstoreProtocol
         let inode = try await world.lookup("key").attributes.inode
         try await world.remove("/key")
         func open(by caller: Int32) async -> FilesystemError? {
-            do throws(FilesystemError) {
+            await world.begin { () throws(FilesystemError) in
                 let caller = CallerID(rawValue: caller)
                 _ = try await world.filesystem.open(inode, .write, by: caller)
-                return nil
-            } catch {
-                return error
-            }
+            }.value
         }
         #expect(await open(by: 1) == .stale)
         #expect(await open(by: 2) == .stale)

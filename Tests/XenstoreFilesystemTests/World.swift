@@ -125,18 +125,29 @@ final class World {
             let found = try await filesystem.lookupForPoker(name, in: .root)
             #expect(found.nameLifetime == 0)
             var isAnswered = false
-            let call = Task { () -> FilesystemError? in
+            let call = begin { () throws(FilesystemError) in
                 defer { isAnswered = true }
-                do throws(FilesystemError) {
-                    try await filesystem.removeForPoker(name, in: .root)
-                    return nil
-                } catch {
-                    return error
-                }
+                try await self.filesystem.removeForPoker(name, in: .root)
             }
             while outside.started.isEmpty, !isAnswered { await Task.yield() }
             begin()
             if let error = await call.value { throw error }
+        }
+    }
+
+    /// Begins a call.
+    ///
+    /// - Returns: its error.
+    func begin(
+        _ call: @escaping @MainActor () async throws(FilesystemError) -> Void
+    ) -> Task<FilesystemError?, Never> {
+        Task { () -> FilesystemError? in
+            do throws(FilesystemError) {
+                try await call()
+                return nil
+            } catch {
+                return error
+            }
         }
     }
 
@@ -164,13 +175,8 @@ final class World {
     ///
     /// - Returns: its error.
     func open() async -> Task<FilesystemError?, Never> {
-        let call = Task { () -> FilesystemError? in
-            do throws(FilesystemError) {
-                _ = try await filesystem.open(inode, .write, by: CallerID(rawValue: 2))
-                return nil
-            } catch {
-                return error
-            }
+        let call = begin { () throws(FilesystemError) in
+            _ = try await self.filesystem.open(self.inode, .write, by: CallerID(rawValue: 2))
         }
         while !access.isAskedTwice { await Task.yield() }
         return call
