@@ -96,11 +96,14 @@ extension FilesystemModel {
     }
 
     /// What reading a file gives that is open for reading alone, where it shows its key as it is by
-    /// now; nil where it was removed through the mount, or is open for writing.
+    /// now, or as it was when it was removed through the mount; nil where it is open for writing.
     func newest(ofSlot slot: Int) -> StepResult? {
         guard let handle = slots[slot], !handle.flags.contains(.write),
-            case .key(let place) = handle.target, let path = place.path
+            case .key(let place) = handle.target
         else { return nil }
+        guard let path = place.path else {
+            return place.lastContent.map { .bytes(Bytes($0)) }
+        }
         return key(at: path).map { .bytes(Bytes($0.content)) } ?? .failed(.stale)
     }
 

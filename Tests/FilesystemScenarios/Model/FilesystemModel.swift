@@ -168,7 +168,11 @@ final class FilesystemModel {
 
     /// Whoever has it open, or what is below it, has it no more.
     func detach(_ path: [String]) {
-        for place in places where place.path?.starts(with: path) ?? false { place.path = nil }
+        for place in places {
+            guard let old = place.path, old.starts(with: path) else { continue }
+            place.lastContent = key(at: old)?.content
+            place.path = nil
+        }
     }
 
     func move(_ path: [String], to newPath: [String], exchanging: Bool) {

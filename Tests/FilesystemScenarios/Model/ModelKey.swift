@@ -104,6 +104,8 @@ final class ModelScratch {
 /// removed or replaced there.
 final class ModelPlace {
     var path: [String]?
+    /// What the key had when it was removed or replaced.
+    var lastContent: [UInt8]?
 
     init(_ path: [String]) {
         self.path = path
