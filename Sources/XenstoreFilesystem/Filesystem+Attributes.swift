@@ -14,6 +14,8 @@ extension Filesystem {
             () async throws(FilesystemError) in
             try await facts(of: node, view, for: caller)
         }
+        // One of a key that was made again under an open file is not told when that changes.
+        guard told.inode == inode else { return told }
         return lease(told, of: node, asOf: serial, to: caller)
     }
 
@@ -149,7 +151,10 @@ extension Filesystem {
         if changes.mode != nil || changes.userID != nil || changes.groupID != nil {
             try await setOwnership(changes, of: node, view)
         }
-        if let modified = changes.modified { node.modified = modified }
+        if let modified = changes.modified {
+            node.modified = modified
+            revokeInMemory(node)
+        }
         return try await attributes(of: inode)
     }
 

@@ -14,7 +14,9 @@ extension Filesystem {
         if let file = streams.find(inode) { return try await openStream(file, flags) }
         let (node, view) = try find(inode)
         guard view == .file else { throw .isDirectory }
-        if !flags.contains(.write), let handle = openLeased(node) { return handle }
+        if !flags.contains(.write), node.inode(view) == inode, let handle = openLeased(node) {
+            return handle
+        }
         if !flags.contains(.write) { return try await openToRead(node, flags, by: caller) }
         var isCreator = false
         var content: [UInt8] = []

@@ -32,6 +32,8 @@ extension Filesystem {
         guard isLeasing, let serial, node.creatorCount == 0, unsettled[node.id] == nil,
             let path = try? node.path(), !changes.hasChanged(path, since: serial)
         else { return attributes }
+        // oxenstored tells nobody of a change of its root itself: its value is asked for each time.
+        guard attributes.view == .directory || !path.isRoot else { return attributes }
         let lease = node.lease ?? Lease()
         node.lease = lease
         if attributes.view == .file {
@@ -40,7 +42,9 @@ extension Filesystem {
             untaken[caller] = lease
         }
         var attributes = attributes
-        attributes.lifetime = FilesystemLimits.nameLifetimeSeconds
+        attributes.lifetime =
+            path.isRoot
+            ? FilesystemLimits.rootLifetimeSeconds : FilesystemLimits.nameLifetimeSeconds
         return attributes
     }
 
@@ -53,10 +57,18 @@ extension Filesystem {
     func revoke(_ node: KeyNode) {
         guard node.lease != nil else { return }
         node.lease = nil
-        if node.fileLookups > 0 { environment.notify(.content(of: node.inode(.file))) }
-        if node.directoryLookups > 0 { environment.notify(.content(of: node.inode(.directory))) }
+        forgetContent(of: node, .file)
+        forgetContent(of: node, .directory)
         unsettle(node)
-        environment.afterNotices { [self] in settle(node) }
+        settleAfterNotices(node)
+    }
+
+    /// Makes the kernel drop what it keeps of a view.
+    private func forgetContent(of node: KeyNode, _ view: View) {
+        // It knows the root without a lookup.
+        if node.lookups(view) > 0 || node.isRoot {
+            environment.notify(.content(of: node.inode(view)))
+        }
     }
 
     /// Something changes below a key, and with it the key may have been made: whether it was there
@@ -71,33 +83,55 @@ extension Filesystem {
         unsettled[node.id, default: 0] += 1
     }
 
-    /// It has. What it asked before, it does not take note of: neither a request that waits to be
-    /// taken gets a lease, nor one that waits for the store.
-    private func settle(_ node: KeyNode) {
-        environment.afterRequests { [self] in
-            if let path = try? node.path() { changes.append(path) }
-            guard let count = unsettled[node.id] else { return }
-            unsettled[node.id] = count > 1 ? count - 1 : nil
+    /// It has when it has taken the notices. What it asked before, it does not take note of:
+    /// neither a request that waits to be taken gets a lease, nor one that waits for the store.
+    private func settleAfterNotices(_ node: KeyNode) {
+        environment.afterNotices { [self] in
+            environment.afterRequests { [self] in
+                if let path = try? node.path() { changes.append(path) }
+                guard let count = unsettled[node.id] else { return }
+                unsettled[node.id] = count > 1 ? count - 1 : nil
+            }
         }
     }
 
-    /// The poker's call gives the kernel the size of a file, when it gets to it.
-    func endLeaseByPoke(_ node: KeyNode) {
+    /// The poker's call gives the kernel the attributes of a view, when it gets to it, and they end
+    /// with that. What it keeps of the other view it is told to drop.
+    ///
+    /// - Parameter isSure: whether the kernel takes them in any case; what comes with a name it
+    ///   drops where it was told something later.
+    func endLeaseByPoke(_ node: KeyNode, _ view: View, isSure: Bool) {
         guard options.cache == .watch else { return }
+        if node.lease != nil { forgetContent(of: node, view == .file ? .directory : .file) }
+        for place in poked.indices
+        where isSure && poked[place].node === node && poked[place].view == view {
+            poked[place].isKept = false
+        }
+        poked.append(PokedView(node: node, view: view, isKept: node.lease != nil && !isSure))
         node.lease = nil
         unsettle(node)
-        poked.append(node)
     }
 
     /// The poker has come back from all of its calls.
     func pokesAreSettled() {
-        for node in poked { settle(node) }
+        let ended = poked
         poked = []
+        for poked in ended where poked.isKept { forgetContent(of: poked.node, poked.view) }
+        for poked in ended { settleAfterNotices(poked.node) }
+    }
+
+    /// A system call has changed what is in memory alone, and what other names of the key show.
+    func revokeInMemory(_ node: KeyNode) {
+        guard options.cache == .watch else { return }
+        ownRevocations.made += 1
+        revoke(node)
     }
 
     /// A request of our own has changed a key.
     func revoke(at path: XenstorePath, andBelow isSubtree: Bool) {
         guard options.cache == .watch, options.subtree.contains(path) else { return }
+        // What was asked before is not kept; by now the path may be another key's.
+        changes.append(path)
         ownRevocations.made += 1
         var node = keys.root
         for name in names(to: path) {
@@ -176,29 +210,42 @@ extension Filesystem {
     // MARK: Directories
 
     public func listingCaching(of handle: HandleID) -> Caching {
-        guard options.cache == .watch, let directory = try? directories.find(handle) else {
-            return .none
-        }
-        return directory.isKept ? .kept : .anew
+        (try? directories.find(handle))?.caching ?? .none
     }
 
     /// Opens a directory of which the kernel has the names: they are asked for only if it wants
     /// them again.
     func openLeasedDirectory(_ node: KeyNode, by caller: CallerID) -> HandleID? {
-        guard isLeasing, node.lease?.keepsListing == true else { return nil }
+        guard isLeasing, let lease = node.lease, lease.keepsListing else { return nil }
         node.handleCount += 1
-        return directories.insert(OpenDirectory(node: node, caller: caller, listing: nil))
+        let directory = OpenDirectory(node: node, caller: caller, listing: nil)
+        directory.lease = lease
+        return directories.insert(directory)
     }
 
     /// Lets the kernel keep the names of a listing.
-    func lease(_ listing: Listing, of node: KeyNode) {
-        guard isLeasing, let path = try? node.path() else { return }
+    ///
+    /// - Returns: the lease on which it does; nil where it does not.
+    func lease(_ listing: Listing, of node: KeyNode) -> Lease? {
+        // The root's own value is in it.
+        guard isLeasing, let path = try? node.path(), !path.isRoot else { return nil }
         // Scratch files come and go without an event.
         let isTrue =
             !changes.hasChanged(path, since: listing.serial) && scratch.names(in: node).isEmpty
-        guard isTrue else { return }
+        guard isTrue, !hasOlderListing(node) else { return nil }
         let lease = node.lease ?? Lease()
         node.lease = lease
         lease.keepsListing = true
+        return lease
+    }
+
+    /// Whether a program has a directory open since before its lease. The kernel keeps what that
+    /// one reads, too, and at a moment that is not known.
+    private func hasOlderListing(_ node: KeyNode) -> Bool {
+        node.handleCount > 0
+            && directories.contains { directory in
+                directory.node === node && directory.lease != nil
+                    && directory.lease !== node.lease
+            }
     }
 }

@@ -175,8 +175,7 @@ extension Filesystem {
             poke.isDone = true
             throw .busy
         }
-        // The kernel takes the size from here.
-        endLeaseByPoke(node)
+        endLeaseByPoke(node, view, isSure: true)
         // A change of the content goes on with opening it.
         poke.isDone = poke.kind != .modify
         return attributes(of: node, view, poke.permissions, size: poke.size)
@@ -235,8 +234,7 @@ extension Filesystem {
             poke.isOwnValue
             ? poke.directory : keys.insertChild(poke.name, of: poke.directory)
         node.addLookupOfPoker(view)
-        // The kernel takes the size from here.
-        endLeaseByPoke(node)
+        endLeaseByPoke(node, view, isSure: false)
         return Entry(
             attributes: attributes(of: node, view, poke.permissions, size: poke.size),
             nameLifetime: nameLifetime(of: poke, node)

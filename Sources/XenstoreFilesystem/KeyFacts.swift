@@ -104,6 +104,8 @@ extension Filesystem {
         }
         guard isWatching, !changes.hasChanged(path, since: serial) else { return }
         node.hasChildren = facts.hasChildren
+        // oxenstored tells nobody of a change of its root itself.
+        guard !path.isRoot else { return }
         // A key inherits its parent's permissions: most share them, and need no copy.
         let inherited = node.parent?.permissions
         node.permissions = inherited == facts.permissions ? inherited : facts.permissions

@@ -93,6 +93,51 @@ struct CacheTests {
         }
     }
 
+    /// One program has a directory open when something is made in it, and reads it after another
+    /// has opened it.
+    @Test func aListingThatIsReadLateIsNotKept() async throws {
+        try await withMount(.served, Self.settings) { mount in
+            try await mount.expect(
+                """
+                cat > $T/late.py <<'END'
+                import os
+                for number in range(20):
+                    path = f"t{number}"
+                    os.makedirs(path + "/old")
+                    late = os.scandir(path)
+                    os.mkdir(path + "/new")
+                    later = os.scandir(path)
+                    list(late)
+                    if len(list(later)) != 2: print(number, "new is not there")
+                    scratch = open(path + "/.s", "w")
+                    if len(os.listdir(path)) != 3: print(number, ".s is not listed")
+                    scratch.close()
+                    os.unlink(path + "/.s")
+                    if len(os.listdir(path)) != 2: print(number, ".s is listed")
+                END
+                python3 $T/late.py
+                """
+            )
+        }
+    }
+
+    /// oxenstored tells nobody.
+    @Test(arguments: StoreKind.allCases, ["strict", "watch"])
+    func changesOfTheRootAreSeen(kind: StoreKind, cache: String) async throws {
+        try await withMount(kind, MountSettings(options: "cache=\(cache)")) { mount in
+            try await mount.expect(
+                """
+                for i in 1 2 3; do stat -c %a . ; ls -a | grep value; done
+                xenstore-chmod / r0; xenstore-write / 1
+                until [ $(stat -c %a .) = 755 ]; do :; done
+                until ls -a | grep value; do :; done
+                xenstore-write / two; until [ $(cat .value) = two ]; do :; done
+                """,
+                prints: "700\n700\n700\n.value\n"
+            )
+        }
+    }
+
     /// A directory in which somebody makes a file is removed meanwhile: the first write makes both.
     @Test(arguments: StoreKind.allCases)
     func whatIsMadeAlongIsListed(kind: StoreKind) async throws {
