@@ -127,6 +127,22 @@ extension Filesystem {
         revoke(node)
     }
 
+    /// A transaction of this mount has changed a key. The store may tell of that later.
+    func noteCommitted(_ path: XenstorePath, andBelow isSubtree: Bool) {
+        guard options.subtree.contains(path) else { return }
+        changes.append(path)
+        var node = keys.root
+        var rest = names(to: path)
+        while let name = rest.popFirst() {
+            node.hasChildren = nil
+            guard let child = keys.child(String(name), of: node) else { break }
+            node = child
+            guard rest.isEmpty else { continue }
+            for node in isSubtree ? keys.subtree(of: node) : [node] { node.forgetFacts() }
+        }
+        revoke(at: path, andBelow: isSubtree)
+    }
+
     /// A request of our own has changed a key.
     func revoke(at path: XenstorePath, andBelow isSubtree: Bool) {
         guard options.cache == .watch, options.subtree.contains(path) else { return }

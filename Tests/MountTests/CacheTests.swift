@@ -138,6 +138,29 @@ struct CacheTests {
         }
     }
 
+    /// Also where the store tells of it only after its answer.
+    @Test(arguments: StoreKind.allCases)
+    func whatIsCommittedIsSeenAtOnce(kind: StoreKind) async throws {
+        try await withMount(kind, Self.settings) { mount in
+            try await mount.expect(
+                """
+                cat > $T/commit.py <<'END'
+                import os
+                for number in range(100):
+                    os.mkdir(".txn/t")
+                    value = f"{number}\\n" * (number % 5 + 1)
+                    open(".txn/t/k", "w").write(value)
+                    os.rename(".txn/t", ".txn/commit")
+                    if os.stat("k").st_size != len(value): print(number, "has another size")
+                    if open("k").read() != value: print(number, "is not what was committed")
+                    if "k" not in os.listdir("."): print(number, "is not listed")
+                END
+                python3 $T/commit.py
+                """
+            )
+        }
+    }
+
     /// A directory in which somebody makes a file is removed meanwhile: the first write makes both.
     @Test(arguments: StoreKind.allCases)
     func whatIsMadeAlongIsListed(kind: StoreKind) async throws {

@@ -1,6 +1,7 @@
 import Testing
 import XenstoreFilesystem
 import XenstoreProtocol
+import XenstoreStore
 
 /// With `cache=watch` the kernel keeps what it was told until it is told to forget it: whatever
 /// changes a key must reach all that is kept of it, by whichever of its names.
@@ -148,6 +149,58 @@ import XenstoreProtocol
             by: caller
         )
         #expect(try await open() == .none)
+    }
+
+    // MARK: Transactions
+
+    /// What a transaction of this mount has changed is seen when it is committed, before the store
+    /// tells of it.
+    @Test(arguments: [FilesystemOptions.Cache.strict, .watch])
+    func whatACommitChangesIsSeenAtOnce(cache: FilesystemOptions.Cache) async throws {
+        let host = StoreHost(store: Store())
+        let other = InProcessConnection(host: host)
+        let path = try XenstorePath.root.appending("key")
+        try await other.write(Array("old".utf8), to: path)
+        let kernel = Kernel()
+        let mount = Spaces(
+            InProcessConnection(host: host),
+            options: FilesystemOptions(cache: cache),
+            environment: FilesystemEnvironment(
+                now: { Timestamp(seconds: 1, nanoseconds: 0) },
+                elapsed: { .zero },
+                start: { work in Task { await work() } },
+                later: { work in work() },
+                notify: { kernel.take($0) },
+                report: { text in Issue.record("\(text)") },
+                takeEvents: { true }
+            )
+        )
+        await mount.connected()
+        let key = try await mount.lookup("key", in: .root, by: caller).attributes.inode
+        let all = try await mount.lookup(".txn", in: .root, by: caller).attributes.inode
+        func status() async throws -> Attributes {
+            try await kernel.status(key) { () throws(FilesystemError) in
+                try await mount.attributes(of: key, by: caller)
+            }
+        }
+        #expect(try await status().mode == 0o600)
+        #expect(kernel.keeps(key) == (cache == .watch))
+        let transaction = try await mount.makeDirectory("t", in: all, by: caller)
+            .attributes.inode
+        let inside = try await mount.lookup("key", in: transaction, by: caller).attributes.inode
+        let handle = try await mount.open(inside, .write, by: caller)
+        try await mount.write(Array("newer\n".utf8), to: handle, offset: 0)
+        await mount.release(handle)
+        _ = try await mount.setAttributes(
+            AttributeChanges(mode: 0o644),
+            of: inside,
+            handle: nil
+        )
+        #expect(try await status().size == 4)
+        try await mount.rename("t", in: all, to: "commit", in: all, .replace)
+        await mount.waitForRevoked()
+        #expect(try await status().size == 6)
+        #expect(try await status().mode == 0o644)
     }
 }
 
