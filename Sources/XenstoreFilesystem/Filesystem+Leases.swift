@@ -131,6 +131,7 @@ extension Filesystem {
     func noteCommitted(_ path: XenstorePath, andBelow isSubtree: Bool) {
         guard options.subtree.contains(path) else { return }
         changes.append(path)
+        if isSubtree { keys.forgetViews(below: path) }
         var node = keys.root
         var rest = names(to: path)
         while let name = rest.popFirst() {

@@ -140,6 +140,7 @@ extension Filesystem {
 
     /// A key was not there, and so nothing below it was: what they were made as is over.
     func forgetRemoved(_ removed: KeyNode) {
+        if let path = try? removed.path() { keys.forgetViews(below: path) }
         for node in keys.subtree(of: removed) {
             // With the name above them the kernel forgets all but what is in use, and what leads
             // to that.
