@@ -46,8 +46,10 @@ extension Filesystem {
             if view == .file, node.wasToldStale, let gone = attributesOfOpen(node) {
                 return (gone, nil)
             }
-            // The kernel forgets the name before the program gets its answer.
-            throw staleOrGone(node)
+            // The kernel forgets the name before the program gets its answer. For a read(2) by way
+            // of its cache it asks here, each time.
+            let error = staleOrGone(node)
+            throw view == .file && isOpenLeased(node) ? .stale : error
         } catch .accessDenied where view == .directory {
             return (attributesOfUnreadable(node), nil)
         }

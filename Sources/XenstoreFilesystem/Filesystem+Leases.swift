@@ -95,29 +95,22 @@ extension Filesystem {
         }
     }
 
-    /// The poker's call gives the kernel the attributes of a view, when it gets to it, and they end
-    /// with that. What it keeps of the other view it is told to drop.
+    /// The poker's call gives the kernel the size of a file, when it gets to it: that which it has
+    /// by a lease, or was told last. Until the poker has come back there is no other lease.
     ///
-    /// - Parameter isSure: whether the kernel takes them in any case; what comes with a name it
-    ///   drops where it was told something later.
-    func endLeaseByPoke(_ node: KeyNode, _ view: View, isSure: Bool) {
-        guard options.cache == .watch else { return }
-        if node.lease != nil { forgetContent(of: node, view == .file ? .directory : .file) }
-        for place in poked.indices
-        where isSure && poked[place].node === node && poked[place].view == view {
-            poked[place].isKept = false
-        }
-        poked.append(PokedView(node: node, view: view, isKept: node.lease != nil && !isSure))
-        node.lease = nil
+    /// - Parameter told: the size as of the change that the poker tells of.
+    /// - Returns: the size to give.
+    func sizeForPoker(_ node: KeyNode, _ view: View, told: Int) -> Int {
+        guard options.cache == .watch else { return told }
         unsettle(node)
+        poked.append(node)
+        return view == .file ? node.lease?.size ?? told : told
     }
 
     /// The poker has come back from all of its calls.
     func pokesAreSettled() {
-        let ended = poked
+        for node in poked { settleAfterNotices(node) }
         poked = []
-        for poked in ended where poked.isKept { forgetContent(of: poked.node, poked.view) }
-        for poked in ended { settleAfterNotices(poked.node) }
     }
 
     /// A system call has changed what is in memory alone, and what other names of the key show.
@@ -177,6 +170,14 @@ extension Filesystem {
         guard isLeasing, node.lease?.size != nil, node.creatorCount == 0 else { return nil }
         node.handleCount += 1
         return files.insert(.leased(node))
+    }
+
+    /// Whether a program has a file open to be read by way of the kernel's cache.
+    func isOpenLeased(_ node: KeyNode) -> Bool {
+        node.handleCount > 0
+            && files.contains { handle in
+                if case .leased(let leased) = handle { leased === node } else { false }
+            }
     }
 
     public func caching(of handle: HandleID) -> Caching {

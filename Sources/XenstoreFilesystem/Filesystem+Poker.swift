@@ -14,8 +14,10 @@ extension Filesystem {
             case .create, .makeDirectory:
                 guard let entry = entryOfOther(poke) else { throw .noEntry }
                 return entry
-            case .remove where poke.isMadeAgain, .removeDirectory where poke.isMadeAgain:
-                // The kernel keeps the name that is in use.
+            case .remove where isRefused(poke):
+                // The kernel keeps the name that is in use, and the size, which is not known here.
+                throw .interrupted
+            case .removeDirectory where poke.isMadeAgain:
                 return entry(of: poke, as: keys.child(name, of: parent)?.shownView)
             case .modify, .changeAttributes, .remove: return entry(of: poke)
             case .removeDirectory:
@@ -175,10 +177,10 @@ extension Filesystem {
             poke.isDone = true
             throw .busy
         }
-        endLeaseByPoke(node, view, isSure: true)
         // A change of the content goes on with opening it.
         poke.isDone = poke.kind != .modify
-        return attributes(of: node, view, poke.permissions, size: poke.size)
+        let size = sizeForPoker(node, view, told: poke.size)
+        return attributes(of: node, view, poke.permissions, size: size)
     }
 
     // MARK: Batches
@@ -234,9 +236,9 @@ extension Filesystem {
             poke.isOwnValue
             ? poke.directory : keys.insertChild(poke.name, of: poke.directory)
         node.addLookupOfPoker(view)
-        endLeaseByPoke(node, view, isSure: false)
+        let size = sizeForPoker(node, view, told: poke.size)
         return Entry(
-            attributes: attributes(of: node, view, poke.permissions, size: poke.size),
+            attributes: attributes(of: node, view, poke.permissions, size: size),
             nameLifetime: nameLifetime(of: poke, node)
         )
     }

@@ -40,8 +40,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var staleOpens: [CallerID: UInt64] = [:]
     /// Keys of which no lease is given at this moment, by the number of reasons.
     var unsettled: [UInt64: Int] = [:]
-    /// What the poker's calls are about.
-    var poked: [PokedView] = []
+    /// Those that the poker's calls are about.
+    var poked: [KeyNode] = []
     /// How often the kernel was told to drop what a change of our own has made untrue, and up to
     /// which it has.
     var ownRevocations = (made: 0, done: 0)

@@ -1,11 +1,3 @@
-/// A view of a key of which the poker's call gives the kernel the attributes.
-struct PokedView {
-    let node: KeyNode
-    let view: View
-    /// Whether the kernel may keep those that it was told before.
-    var isKept: Bool
-}
-
 /// What the kernel may keep of a key by itself, until an event takes it back.
 final class Lease {
     /// The size of the file, as it was told last; nil where only the directory's attributes were.

@@ -36,7 +36,7 @@ struct CacheTests {
             try await mount.expect("exec 3<t/a; rm t/a; cat <&3", prints: "a\n")
             try await mount.expect("exec 3<t/b; mv t/c t/b; cat - t/b <&3", prints: "b\nc\n")
             try await mount.expect(
-                "stat t/d > $T/0; exec 3<t/d; xenstore-rm /t/d; cat <&3",
+                "stat t/d > $T/0; exec 3<t/d; xenstore-rm /t/d; cat <&3 2>$T/0; cat <&3",
                 fails: "Stale file handle"
             )
         }
