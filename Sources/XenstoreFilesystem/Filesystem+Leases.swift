@@ -214,7 +214,6 @@ extension Filesystem {
             // Others have removed it, and nobody has what it was.
             throw .stale
         }
-        try requireView(.file, of: node, facts)
         let content = options.valueForm.content(of: facts.value)
         guard let lease = node.lease, lease.covers(content.count, readBy: caller) else {
             // The next try asks for the attributes first. Without a watch nobody could keep them.

@@ -12,13 +12,17 @@ extension Filesystem {
             guard await poke.hasHappened() else { throw .interrupted }
             switch poke.kind {
             case .create, .makeDirectory:
-                guard let entry = entryOfOther(poke) else { throw .noEntry }
+                guard let entry = try entryOfOther(poke) else { throw .noEntry }
                 return entry
-            case .remove where isRefused(poke):
-                // The kernel keeps the name that is in use, and the size, which is not known here.
-                throw .interrupted
-            case .removeDirectory where poke.isMadeAgain:
-                return entry(of: poke, as: keys.child(name, of: parent)?.shownView)
+            case .remove where poke.isMadeAgain, .removeDirectory where poke.isMadeAgain:
+                // The kernel keeps the name that is in use, and with it a size that is not known
+                // here.
+                let shownView = keys.child(name, of: parent)?.shownView
+                guard shownView == .directory else {
+                    leave(poke)
+                    throw .interrupted
+                }
+                return entry(of: poke, as: shownView)
             case .modify, .changeAttributes, .remove: return entry(of: poke)
             case .removeDirectory:
                 poke.isLookedUp = true
@@ -78,11 +82,14 @@ extension Filesystem {
 
     /// The entry of a key that is to be told as made, and that shows otherwise by now. It may be in
     /// use: its name stays.
-    private func entryOfOther(_ poke: PendingPoke) -> Entry? {
+    ///
+    /// - Throws: ``FilesystemError/interrupted`` for a file, of which the size is not known here.
+    private func entryOfOther(_ poke: PendingPoke) throws(FilesystemError) -> Entry? {
         guard !poke.isOwnValue, let node = keys.child(poke.name, of: poke.directory),
             let view = node.shownView, view != poke.view, node.lookups(view) > 0
         else { return nil }
         poke.isDone = true
+        guard view == .directory else { throw .interrupted }
         node.addLookupOfPoker(view)
         return Entry(
             attributes: attributes(of: node, view, poke.permissions, size: 0),

@@ -28,10 +28,14 @@ struct CacheTests {
 
     /// Opening it has asked nobody.
     @Test(arguments: StoreKind.allCases)
-    func whatIsRemovedWhileItIsOpenIsReadOn(kind: StoreKind) async throws {
+    func whatChangesWhileItIsOpenIsReadOn(kind: StoreKind) async throws {
         try await withMount(kind, MountSettings(options: "cache=watch")) { mount in
             try await mount.expect(
                 "mkdir t; for k in a b c d; do echo $k > t/$k; done; ls -l t >$T/0"
+            )
+            try await mount.expect(
+                "stat t/d > $T/0; exec 3<t/d; xenstore-write /t/d/x 1; cat <&3; xenstore-rm /t/d/x",
+                prints: "d\n"
             )
             try await mount.expect("exec 3<t/a; rm t/a; cat <&3", prints: "a\n")
             try await mount.expect("exec 3<t/b; mv t/c t/b; cat - t/b <&3", prints: "b\nc\n")
