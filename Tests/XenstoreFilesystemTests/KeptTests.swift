@@ -33,6 +33,51 @@ import XenstoreStore
         #expect(try await world.status(directory).mode == 0o755)
     }
 
+    /// The kernel takes the size of a file from there, and cuts what it reads at it.
+    @Test func aPokeTellsTheSizeThatIsKept() async throws {
+        let world = try await World(cache: .watch)
+        let key = try await world.lookup("key").attributes.inode
+        try await world.write("longer", to: "/key")
+        try await world.change(at: "/key")
+        #expect(world.pokes == ["modify key"])
+        // Its event is to come.
+        try await world.write("x", to: "/key")
+        #expect(try await world.status(key).size == 2)
+        #expect(world.kernel.keeps(key))
+        #expect(try await world.filesystem.touchForPoker(key).size == 2)
+    }
+
+    /// What is known of it is that it was gone.
+    @Test func aPokeTellsNoSizeOfAKeyThatWasMadeAgain() async throws {
+        let world = try await World(cache: .watch)
+        try await world.remove("/key")
+        try await world.change(at: "/key")
+        world.filesystem.pokerIsDone()
+        #expect(world.pokes == ["modify key", "remove key"])
+        try await world.write("new", to: "/key")
+        _ = try await world.lookup("key")
+        await #expect(throws: FilesystemError.interrupted) {
+            try await world.filesystem.lookupForPoker("key", in: .root)
+        }
+        world.filesystem.pokerIsDone()
+        await world.finish()
+        #expect(!world.pokes.dropFirst(2).contains("remove key"))
+    }
+
+    /// What the poker is sent to make may be there in another shape.
+    @Test func aPokeTellsNoSizeOfAKeyOfAnotherShape() async throws {
+        let world = try await World(cache: .watch)
+        try await world.write("", to: "/d/x")
+        try await world.change(at: "/d/x")
+        #expect(world.pokes == ["makeDirectory d"])
+        try await world.remove("/d")
+        try await world.write("new", to: "/d")
+        #expect(try await world.lookup("d").attributes.view == .file)
+        await #expect(throws: FilesystemError.interrupted) {
+            try await world.filesystem.lookupForPoker("d", in: .root)
+        }
+    }
+
     /// The kernel knows it without having looked it up.
     @Test func whatOthersChangeOfTheRootIsSeen() async throws {
         let world = try await World(cache: .watch)
