@@ -210,7 +210,11 @@ final class FilesystemModel {
             let path = Self.names(change.path)
             switch change {
             case .put(_, let value): put(value.bytes, at: path)
-            case .remove: key(at: path.dropLast())?.children[path[path.count - 1]] = nil
+            case .remove:
+                key(at: path.dropLast())?.children[path[path.count - 1]] = nil
+                for place in places where place.path?.starts(with: path) ?? false {
+                    place.wasRemovedByOthers = true
+                }
             case .setPermissions(_, let text): key(at: path)?.permissions = permissions(text)
             }
         }
