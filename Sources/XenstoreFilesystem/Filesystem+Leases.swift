@@ -71,10 +71,13 @@ extension Filesystem {
         }
     }
 
-    /// Something changes below a key, and with it the key may have been made: whether it was there
-    /// is not known since a change at it or above.
-    func revokeListing(of directory: KeyNode, before child: KeyNode) {
-        if child.permissions == nil { revoke(directory) }
+    /// Something changes at a key, or below it, and with it the key may have been made: whether it
+    /// was there is not known since a change at it or above. What was a file is a directory when it
+    /// has children, and a listing tells which it is.
+    func revokeListing(of directory: KeyNode, before child: KeyNode, isAbove: Bool) {
+        if child.permissions == nil || isAbove && child.shownView != .directory {
+            revoke(directory)
+        }
     }
 
     /// The kernel is about to change what it knows of a key, at a moment that is not known: until
@@ -144,9 +147,10 @@ extension Filesystem {
         changes.append(path)
         ownRevocations.made += 1
         var node = keys.root
-        for name in names(to: path) {
+        var rest = names(to: path)
+        while let name = rest.popFirst() {
             guard let child = keys.child(String(name), of: node) else { return revoke(node) }
-            revokeListing(of: node, before: child)
+            revokeListing(of: node, before: child, isAbove: !rest.isEmpty)
             node = child
         }
         if let parent = node.parent { revoke(parent) }

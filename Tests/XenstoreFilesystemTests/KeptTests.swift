@@ -175,6 +175,37 @@ import XenstoreStore
         }
     }
 
+    /// It says of each name whether it is a file or a directory.
+    @Test(arguments: [true, false])
+    func aListingIsNotKeptWhereAChildChangesItsShape(isOwn: Bool) async throws {
+        let world = try await World(["/d/x": "1"], cache: .watch)
+        let filesystem = world.filesystem
+        let directory = try await world.lookup("d").attributes.inode
+        _ = try await filesystem.lookup("x", in: directory, by: caller)
+        func open() async throws -> Caching {
+            let handle = try await filesystem.openDirectory(directory, by: caller)
+            defer { filesystem.releaseDirectory(handle) }
+            return filesystem.listingCaching(of: handle)
+        }
+        #expect(try await open() == .anew)
+        #expect(try await open() == .kept)
+        let inside = try await filesystem.lookup("x.dir", in: directory, by: caller)
+            .attributes.inode
+        if isOwn {
+            _ = try await filesystem.makeDirectory("y", in: inside, by: caller)
+        } else {
+            try await world.write("", to: "/d/x/y")
+            try await world.change(at: "/d/x/y")
+        }
+        _ = try await filesystem.lookup("x", in: directory, by: caller)
+        #expect(try await open() == .anew)
+        #expect(try await open() == .kept)
+        // It has a value, and is a file again.
+        try await world.remove("/d/x/y")
+        world.tell(of: "/d/x/y")
+        #expect(try await open() != .kept)
+    }
+
     /// It comes without an event.
     @Test func aListingWithoutAScratchFileIsNotKept() async throws {
         let world = try await World(["/d/x": "1"], cache: .watch)
