@@ -156,7 +156,7 @@ extension Filesystem {
             PendingPoke(foretelling: $0.name, in: $0.directory, asOf: announcer.serial)
         }
         for poke in pokes { _ = announcer.pokes.add(poke) }
-        sendPokes()
+        sendPokes(afterQuestion: true)
         // The kernel locks the file meanwhile. A store that is slow keeps nobody from it.
         environment.after(FilesystemLimits.foretelling) {
             for poke in pokes { poke.deny() }

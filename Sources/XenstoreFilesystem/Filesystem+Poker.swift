@@ -210,7 +210,10 @@ extension Filesystem {
     }
 
     /// Gives the poker its next batch, if it has nothing to do.
-    func sendPokes() {
+    ///
+    /// - Parameter afterQuestion: whether what is asked of the store now goes out first: its answer
+    ///   takes longer than the poker's way.
+    func sendPokes(afterQuestion: Bool = false) {
         guard let send = environment.poke else { return }
         while true {
             let batch = announcer.pokes.takeBatch()
@@ -221,9 +224,12 @@ extension Filesystem {
                     ? nil : pathOnMount(of: poke).map { Poke(kind: poke.kind, path: $0) }
             }
             guard calls.isEmpty else {
-                guard options.cache == .watch else { return send(calls) }
                 // Who is told looks, and is to see the new.
-                return environment.afterNotices { send(calls) }
+                if options.cache == .watch { return environment.afterNotices { send(calls) } }
+                guard afterQuestion else { return send(calls) }
+                // Requests go out with what is for later when they are made.
+                let environment = environment
+                return environment.later { environment.later { send(calls) } }
             }
             // All of their directories are gone.
             announcer.pokes.done()
@@ -232,9 +238,12 @@ extension Filesystem {
 
     /// The path from the mount's root on; nil where the directory has lost its place.
     private func pathOnMount(of poke: PendingPoke) -> String? {
+        // Its name may be longer than a key's: `.value`.
         guard let path = try? poke.directory.path() else { return nil }
-        let names = names(to: path)
-        return (names + [poke.name[...]]).joined(separator: "/")
+        let above = path.text.utf8.dropFirst(
+            options.subtree.isRoot ? 1 : options.subtree.text.utf8.count + 1
+        )
+        return above.isEmpty ? poke.name : "\(Substring(above))/\(poke.name)"
     }
 
     private func entry(of poke: PendingPoke, as shownView: View? = nil) -> Entry {

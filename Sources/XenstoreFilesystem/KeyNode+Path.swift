@@ -7,30 +7,62 @@ extension KeyNode {
     ///   ``FilesystemError/nameTooLong`` where the path exceeds the protocol's limit.
     func path() throws(FilesystemError) -> XenstorePath {
         // Most often the root of the store, whose path is more than its (empty) name.
-        if isRoot, name.isEmpty { return .root }
-        var text = ""
-        try appendPath(to: &text)
-        guard text.utf8.count <= ProtocolLimits.absolutePathSize else { throw .nameTooLong }
-        return XenstorePath(unchecked: text)
+        isRoot && name.isEmpty ? .root : try path(after: nil)
     }
 
     /// The path of a child of the key.
     ///
     /// - Parameter name: a legal name.
     func path(ofChild name: String) throws(FilesystemError) -> XenstorePath {
-        var text = ""
-        try appendPath(to: &text)
-        text.append("/")
-        text.append(name)
-        guard text.utf8.count <= ProtocolLimits.absolutePathSize else { throw .nameTooLong }
+        try path(after: name)
+    }
+
+    /// Nearly each request of the kernel needs a path: it is written once, from its end, into a
+    /// text of the right length.
+    private func path(after last: String?) throws(FilesystemError) -> XenstorePath {
+        var count = last.map { 1 + $0.utf8.count } ?? 0
+        var node = self
+        while !node.isRoot {
+            count += 1 + node.name.utf8.count
+            guard let parent = node.parent else { throw .stale }
+            node = parent
+        }
+        count += node.name.utf8.count
+        guard count <= ProtocolLimits.absolutePathSize else { throw .nameTooLong }
+        let text = String(unsafeUninitializedCapacity: count) { bytes in
+            var end = count
+            if let last { Self.put(last, before: &end, in: bytes) }
+            var node = self
+            while let parent = node.parent {
+                Self.put(node.name, before: &end, in: bytes)
+                node = parent
+            }
+            Self.copy(node.name, to: 0, in: bytes)
+            return count
+        }
         return XenstorePath(unchecked: text)
     }
 
-    private func appendPath(to text: inout String) throws(FilesystemError) {
-        guard !isRoot else { return text.append(name) }
-        guard let parent else { throw .stale }
-        try parent.appendPath(to: &text)
-        text.append("/")
-        text.append(name)
+    /// Writes a slash and a name.
+    private static func put(
+        _ name: String,
+        before end: inout Int,
+        in bytes: UnsafeMutableBufferPointer<UInt8>
+    ) {
+        end -= name.utf8.count
+        copy(name, to: end, in: bytes)
+        end -= 1
+        bytes[end] = UInt8(ascii: "/")
+    }
+
+    private static func copy(
+        _ name: String,
+        to start: Int,
+        in bytes: UnsafeMutableBufferPointer<UInt8>
+    ) {
+        var name = name
+        name.withUTF8 { source in
+            _ = bytes[start...].update(fromContentsOf: source)
+        }
     }
 }

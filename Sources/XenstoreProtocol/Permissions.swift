@@ -80,24 +80,39 @@ public struct Permissions: Hashable, Sendable, CustomStringConvertible {
     /// each end with a NUL.
     public init?(payload: some BidirectionalCollection<UInt8>) {
         guard payload.last == 0 else { return nil }
-        self.init(entries: payload.dropLast().split(separator: 0, omittingEmptySubsequences: false))
+        self.init(entries: payload.dropLast(), separator: 0)
     }
 
     /// Parses the text form `n0,r5`.
     public init?(text: some Collection<UInt8>) {
-        self.init(
-            entries: text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
-        )
+        self.init(entries: text, separator: UInt8(ascii: ","))
     }
 
-    private init?(entries texts: [some Collection<UInt8>]) {
-        var parsed: [PermissionEntry] = []
-        for text in texts {
-            guard let entry = PermissionEntry(text) else { return nil }
-            parsed.append(entry)
+    private init?(entries: some Collection<UInt8>, separator: UInt8) {
+        // Not by the collection's own methods: outside of this module each step would be a call
+        // that looks the type up, and most answers about a key have permissions.
+        let parsed = entries.withContiguousStorageIfAvailable { bytes in
+            Self(bytes: bytes, separator: separator)
         }
-        guard let first = parsed.first else { return nil }
-        self.init(owner: first.domain, everyone: first.access, entries: Array(parsed.dropFirst()))
+        guard let permissions = parsed ?? Self(entries: Array(entries), separator: separator) else {
+            return nil
+        }
+        self = permissions
+    }
+
+    private init?(bytes: UnsafeBufferPointer<UInt8>, separator: UInt8) {
+        var start = bytes.startIndex
+        var first: PermissionEntry?
+        var rest: [PermissionEntry] = []
+        while true {
+            let end = bytes[start...].firstIndex(of: separator) ?? bytes.endIndex
+            guard let entry = PermissionEntry(bytes[start..<end]) else { return nil }
+            if first == nil { first = entry } else { rest.append(entry) }
+            guard end < bytes.endIndex else { break }
+            start = end + 1
+        }
+        guard let first else { return nil }
+        self.init(owner: first.domain, everyone: first.access, entries: rest)
     }
 
     /// All entries, the owner's first, as the protocol orders them.
