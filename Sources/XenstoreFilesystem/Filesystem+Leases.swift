@@ -178,7 +178,7 @@ extension Filesystem {
 
     /// Whether a program has a file open to be read by way of the kernel's cache.
     func isOpenLeased(_ node: KeyNode) -> Bool {
-        node.handleCount > 0
+        options.cache == .watch && node.handleCount > 0
             && files.contains { handle in
                 if case .leased(let leased) = handle { leased === node } else { false }
             }
