@@ -1,13 +1,10 @@
 import XenstoreProtocol
 
 extension Filesystem {
-    public func attributes(
+    public func attributesFromStore(
         of inode: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
-        hasTaken(caller)
-        if let file = scratch.find(inode) { return attributes(of: file) }
-        if let file = streams.find(inode) { return attributes(of: file) }
         let (node, view) = try find(inode)
         if view == .directory { await prepareForWatch(node, by: caller) }
         let (told, serial) = try await attributes(of: node, view) {
