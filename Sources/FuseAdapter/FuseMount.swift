@@ -247,6 +247,22 @@ public final class FuseMount {
         xsfs_request_tell_interrupt(raw, id)
     }
 
+    /// Answers a request if memory knows: no task is made.
+    ///
+    /// - Returns: whether it did.
+    func answerFromMemory(
+        _ raw: OpaquePointer,
+        _ body: (any FilesystemOperations) throws(FilesystemError) -> Answer?
+    ) -> Bool {
+        do throws(FilesystemError) {
+            guard let answer = try body(filesystem) else { return false }
+            KernelRequest(raw).reply(.success(answer))
+        } catch {
+            KernelRequest(raw).reply(.failure(error))
+        }
+        return true
+    }
+
     /// Has a request answered, if it is the poker that asks.
     ///
     /// - Parameter directories: those that the kernel keeps locked until the answer.

@@ -39,9 +39,15 @@ func xsfs_on_open(_ request: OpaquePointer, _ inode: UInt64, _ flags: Int32) {
     }
     guard !isDone else { return }
     let caller = CallerID(request)
+    let flags = OpenFlags(system: flags)
+    let isOpen = mount(request).answerFromMemory(request) { filesystem throws(FilesystemError) in
+        try filesystem.openFromMemory(inode, flags, by: caller).map { handle in
+            .opened(handle, flags, filesystem.caching(of: handle))
+        }
+    }
+    guard !isOpen else { return }
     mount(request).answer(request) { filesystem throws(FilesystemError) in
-        let flags = OpenFlags(system: flags)
-        let handle = try await filesystem.open(inode, flags, by: caller)
+        let handle = try await filesystem.openFromStore(inode, flags, by: caller)
         guard !filesystem.isStream(handle) else { return .openedStream(handle) }
         return .opened(handle, flags, filesystem.caching(of: handle))
     }
@@ -77,11 +83,9 @@ func xsfs_on_read(
             )
         }
     }
-    // Memory knows: no task is made.
-    let outcome = Result { () throws(FilesystemError) in
-        return Answer.bytes(try filesystem.read(handle, offset: Int(offset), count: size))
+    _ = mount(request).answerFromMemory(request) { filesystem throws(FilesystemError) in
+        .bytes(try filesystem.read(handle, offset: Int(offset), count: size))
     }
-    KernelRequest(request).reply(outcome)
 }
 
 @c @implementation
@@ -124,8 +128,11 @@ func xsfs_on_flush(_ request: OpaquePointer, _ handle: UInt64) {
 func xsfs_on_release(_ request: OpaquePointer, _ handle: UInt64) {
     let handle = HandleID(rawValue: handle)
     mount(request).polls.forget(handle)
+    guard !mount(request).filesystem.releaseFromMemory(handle) else {
+        return KernelRequest(request).reply(.success(.done))
+    }
     mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
-        await filesystem.release(handle)
+        await filesystem.releaseToStore(handle)
         return .done
     }
 }

@@ -191,8 +191,12 @@ func xsfs_on_rename(
 func xsfs_on_getattr(_ request: OpaquePointer, _ inode: UInt64) {
     let inode = InodeNumber(inode)
     let caller = CallerID(request)
+    let isDone = mount(request).answerFromMemory(request) { filesystem throws(FilesystemError) in
+        try filesystem.attributesFromMemory(of: inode, by: caller).map(Answer.attributes)
+    }
+    guard !isDone else { return }
     mount(request).answer(request) { filesystem throws(FilesystemError) in
-        .attributes(try await filesystem.attributes(of: inode, by: caller))
+        .attributes(try await filesystem.attributesFromStore(of: inode, by: caller))
     }
 }
 
@@ -240,8 +244,14 @@ func xsfs_on_getxattr(
     _ size: Int
 ) {
     let (inode, name) = (InodeNumber(inode), String(cString: name))
+    let isDone = mount(request).answerFromMemory(request) { filesystem throws(FilesystemError) in
+        try filesystem.extendedAttributeFromMemory(name, of: inode).map {
+            .attribute($0, room: size)
+        }
+    }
+    guard !isDone else { return }
     mount(request).answer(request) { filesystem throws(FilesystemError) in
-        .attribute(try await filesystem.extendedAttribute(name, of: inode), room: size)
+        .attribute(try await filesystem.extendedAttributeFromStore(name, of: inode), room: size)
     }
 }
 

@@ -42,9 +42,11 @@ extension Filesystem {
     /// A program that can watch files has looked a directory up: what it is told of the children
     /// must be right from the first change on.
     func prepareForWatch(_ node: KeyNode, by caller: CallerID) async {
-        guard isAnnouncing, node.announced?.isComplete != true, environment.mayWatch(caller)
-        else { return }
-        await learnChildren(of: node)
+        if isToPrepareForWatch(node, by: caller) { await learnChildren(of: node) }
+    }
+
+    func isToPrepareForWatch(_ node: KeyNode, by caller: CallerID) -> Bool {
+        isAnnouncing && node.announced?.isComplete != true && environment.mayWatch(caller)
     }
 
     /// Asks for the children of a directory of which nothing is known yet.

@@ -1,13 +1,10 @@
 import XenstoreProtocol
 
 extension Filesystem {
-    public func attributes(
+    public func attributesFromStore(
         of inode: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
-        hasTaken(caller)
-        if let file = scratch.find(inode) { return attributes(of: file) }
-        if let file = streams.find(inode) { return attributes(of: file) }
         let (node, view) = try find(inode)
         if view == .directory { await prepareForWatch(node, by: caller) }
         let (told, serial) = try await attributes(of: node, view) {
@@ -53,8 +50,7 @@ extension Filesystem {
         } catch .accessDenied where view == .directory {
             return (attributesOfUnreadable(node), nil)
         }
-        // Where a file is read by way of the kernel's cache, whatever shape its key has by now.
-        if view != .file || !isOpenLeased(node) { try requireView(view, of: node, facts) }
+        try requireViewToTell(view, of: node, facts)
         return (attributes(of: node, view, facts), facts.serial)
     }
 
@@ -123,6 +119,16 @@ extension Filesystem {
         guard let parent = node.parent else { throw .stale }
         let path = try parent.path()
         return attributes(of: node, .file, try await permissions(at: path), size: 0)
+    }
+
+    /// Checks that the kernel sees the key the way it is. Not where a file is read by way of its
+    /// cache: that goes on, whatever shape the key has by now.
+    func requireViewToTell(
+        _ view: View,
+        of node: KeyNode,
+        _ facts: KeyFacts
+    ) throws(FilesystemError) {
+        if view != .file || !isOpenLeased(node) { try requireView(view, of: node, facts) }
     }
 
     /// Checks that the kernel sees the key the way it is, after another client may have changed it.

@@ -15,9 +15,10 @@ private enum KeyAttribute: String, CaseIterable {
 extension Filesystem {
     // MARK: Reading
 
-    public func extendedAttribute(_ name: String, of inode: InodeNumber)
-        async throws(FilesystemError) -> [UInt8]
-    {
+    public func extendedAttributeFromMemory(
+        _ name: String,
+        of inode: InodeNumber
+    ) throws(FilesystemError) -> [UInt8]? {
         guard let attribute = KeyAttribute(rawValue: name) else {
             throw Self.error(forUnknown: name)
         }
@@ -27,14 +28,26 @@ extension Filesystem {
             return try content(of: attribute, .file, permissions: file.permissions) { value }
         }
         let (node, view) = try find(inode)
-        let path = try node.path()
+        guard !node.isDetached else { return nil }
         switch attribute {
-        case .value: return try await send(.read(path), at: path)
+        case .value: return nil
         case .defaultList: throw try noDefaultList()
         case .permissions, .accessList:
-            let permissions = try await permissions(of: node, at: path)
+            guard isWatching, let permissions = node.permissions else { return nil }
             return try content(of: attribute, view, permissions: permissions) { [] }
         }
+    }
+
+    public func extendedAttributeFromStore(_ name: String, of inode: InodeNumber)
+        async throws(FilesystemError) -> [UInt8]
+    {
+        let (node, view) = try find(inode)
+        let path = try node.path()
+        guard let attribute = KeyAttribute(rawValue: name), attribute != .value else {
+            return try await send(.read(path), at: path)
+        }
+        let permissions = try await permissions(at: path)
+        return try content(of: attribute, view, permissions: permissions) { [] }
     }
 
     private func content(
@@ -52,14 +65,6 @@ extension Filesystem {
             return list.bytes
         case .defaultList: throw try noDefaultList()
         }
-    }
-
-    /// The permissions of a key: as the watch keeps them, or asked for.
-    private func permissions(of node: KeyNode, at path: XenstorePath)
-        async throws(FilesystemError) -> Permissions
-    {
-        if isWatching, let known = node.permissions { return known }
-        return try await permissions(at: path)
     }
 
     // MARK: Setting
@@ -179,9 +184,10 @@ extension Filesystem {
         return [KeyAttribute.permissions.rawValue]
     }
 
-    /// Any other attribute could be, but is not.
+    /// Another attribute of users could be, but is not. Of all else there is none, and a program
+    /// that is told so asks once, and not for each file: ls(1) for `security.selinux`.
     private static func error(forUnknown name: String) -> FilesystemError {
-        name.hasPrefix("system.") ? .notSupported : .noData
+        name.hasPrefix("user.") ? .noData : .notSupported
     }
 
     // MARK: Lists

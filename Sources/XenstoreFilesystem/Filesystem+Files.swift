@@ -3,20 +3,16 @@ import XenstoreProtocol
 extension Filesystem {
     // MARK: Opening
 
-    public func open(
+    public func openFromStore(
         _ inode: InodeNumber,
         _ flags: OpenFlags,
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
-        hasTaken(caller)
         if flags.contains(.write) { try requireWritable() }
         if let file = scratch.find(inode) { return try openScratch(file, flags) }
         if let file = streams.find(inode) { return try await openStream(file, flags) }
         let (node, view) = try find(inode)
         guard view == .file else { throw .isDirectory }
-        if !flags.contains(.write), node.inode(view) == inode, let handle = openLeased(node) {
-            return handle
-        }
         if !flags.contains(.write) { return try await openToRead(node, flags, by: caller) }
         var isCreator = false
         var content: [UInt8] = []
@@ -56,16 +52,29 @@ extension Filesystem {
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
         let (serial, ownChanges) = (changes.serial, ownChanges)
-        let facts: KeyFacts
         do throws(FilesystemError) {
-            facts = try await self.facts(of: node, .file, for: caller, isOpening: true)
-            try requireView(.file, of: node, facts)
+            let facts = try await facts(of: node, .file, for: caller)
+            return try openToRead(node, flags, facts, asOf: serial, ownChanges, by: caller)
         } catch .noEntry where node.creatorCount > 0 {
             // Another handle is to create the key and has not written yet.
             return openFile(node, flags, [], isCreator: false)
         } catch .noEntry {
             throw staleAtOpen(node, by: caller)
         }
+    }
+
+    /// - Parameters:
+    ///   - serial: the number of changes when the store was asked.
+    ///   - ownChanges: how many this mount had made then.
+    func openToRead(
+        _ node: KeyNode,
+        _ flags: OpenFlags,
+        _ facts: KeyFacts,
+        asOf serial: Int,
+        _ ownChanges: Int,
+        by caller: CallerID
+    ) throws(FilesystemError) -> HandleID {
+        try requireView(.file, of: node, facts)
         let content = options.valueForm.content(of: facts.value)
         let handle = openFile(node, flags, content, isCreator: false)
         let told = fresh(facts, asOf: serial, ownChanges)
@@ -284,28 +293,19 @@ extension Filesystem {
         try await finish(file)
     }
 
-    public func release(_ handle: HandleID) async {
+    public func releaseToStore(_ handle: HandleID) async {
         lastAnswers.close(handle)
-        switch files.remove(handle) {
-        case .key(let file): await release(file)
-        case .scratch(let open):
-            if let key = scratch.removeHandle(open.file) { keys.dropUnused(key) }
-        case .leased(let node):
-            node.handleCount -= 1
-            keys.dropUnused(node)
-        case .stream: streams.closed(handle)
-        case nil: return
+        guard case .key(let file) = files.remove(handle) else { return }
+        do throws(FilesystemError) {
+            try await finish(file)
+        } catch {
+            environment.report("closing \(file.node.name) failed: \(error)")
         }
+        end(file)
     }
 
-    private func release(_ file: OpenFile) async {
-        if file.pending != .nothing {
-            do throws(FilesystemError) {
-                try await finish(file)
-            } catch {
-                environment.report("closing \(file.node.name) failed: \(error)")
-            }
-        }
+    /// The last that is known of an open file.
+    func end(_ file: OpenFile) {
         file.node.handleCount -= 1
         keys.dropUnused(file.node)
     }

@@ -7,21 +7,35 @@ struct WalkPlace: Hashable {
 }
 
 extension Filesystem {
-    /// The facts of a key for a system call of `caller`.
+    /// The facts of a key for a system call of `caller`, and of what a walk will want next.
+    func facts(
+        of node: KeyNode,
+        _ view: View,
+        for caller: CallerID
+    ) async throws(FilesystemError) -> KeyFacts {
+        let path = try node.path()
+        if isWatching, let directory = walk(of: caller, to: node) {
+            let next = directory.walk.next(from: node.inode(view))
+            if next.count > 1 { return try await askAhead(next, view, of: node, path, directory) }
+        }
+        return try await facts(of: path, node: node)
+    }
+
+    /// The facts of a key for a system call of `caller`, where they are known.
     ///
     /// Each call asks the store, with two exceptions for the thread that goes from one file to the
     /// next faster than it could have learnt of a change: what it was told a moment ago holds for
-    /// the calls that follow at once, and what its walk through a listing will want next is asked
-    /// for in one batch. Neither serves where a change of the key is known by now.
+    /// the calls that follow at once, and what its walk through a listing will want next was asked
+    /// for in one batch, and serves once. Neither does where a change of the key is known by now.
     ///
     /// - Parameter isOpening: whether a file is opened, for which what an opening before has told
     ///   does not count.
-    func facts(
+    func factsFromMemory(
         of node: KeyNode,
         _ view: View,
         for caller: CallerID,
         isOpening: Bool = false
-    ) async throws(FilesystemError) -> KeyFacts {
+    ) throws(FilesystemError) -> KeyFacts? {
         let inode = node.inode(view)
         let path = try node.path()
         if let last = lastAnswers.take(inode, for: caller, isOpening: isOpening),
@@ -29,16 +43,11 @@ extension Filesystem {
         {
             return last.facts
         }
-        if isWatching, let walked = walk(of: caller, to: node) {
-            if let ahead = walked.walk.take(inode),
-                isTrue(ahead, of: path, within: FilesystemLimits.aheadLifetime)
-            {
-                return ahead.facts
-            }
-            let next = walked.walk.next(from: inode)
-            if next.count > 1 { return try await askAhead(next, view, of: node, path, walked) }
-        }
-        return try await facts(of: path, node: node)
+        guard isWatching, let directory = walk(of: caller, to: node),
+            let ahead = directory.walk.take(inode),
+            isTrue(ahead, of: path, within: FilesystemLimits.aheadLifetime)
+        else { return nil }
+        return ahead.facts
     }
 
     private func isTrue(

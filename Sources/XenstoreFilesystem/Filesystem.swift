@@ -15,7 +15,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     /// cannot.
     let rollsBack: Bool
 
-    var keys: KeyTable
+    let keys: KeyTable
     var scratch = ScratchTable()
     var streams = StreamTable()
     /// The special paths that the connection has a watch of.

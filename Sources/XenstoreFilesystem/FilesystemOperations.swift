@@ -12,8 +12,13 @@ public protocol FilesystemOperations: AnyObject {
     func forget(_ inode: InodeNumber, count: UInt64)
     /// The directory that the kernel knows by a name, from memory.
     func knownDirectory(_ name: String, in directory: InodeNumber) -> InodeNumber?
-    /// What stat(2) tells.
-    func attributes(
+    /// What stat(2) tells, where the store need not be asked; else nil.
+    func attributesFromMemory(
+        of inode: InodeNumber,
+        by caller: CallerID
+    ) throws(FilesystemError) -> Attributes?
+    /// What stat(2) tells, where ``attributesFromMemory(of:by:)`` does not.
+    func attributesFromStore(
         of inode: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes
@@ -24,8 +29,15 @@ public protocol FilesystemOperations: AnyObject {
         handle: HandleID?
     ) async throws(FilesystemError) -> Attributes
 
-    /// Opens a file; with ``OpenFlags/truncate`` it is empty to this handle.
-    func open(
+    /// Opens a file where the store need not be asked; else nil.
+    func openFromMemory(
+        _ inode: InodeNumber,
+        _ flags: OpenFlags,
+        by caller: CallerID
+    ) throws(FilesystemError) -> HandleID?
+    /// Opens a file, where ``openFromMemory(_:_:by:)`` does not; with ``OpenFlags/truncate`` it is
+    /// empty to this handle.
+    func openFromStore(
         _ inode: InodeNumber,
         _ flags: OpenFlags,
         by caller: CallerID
@@ -81,8 +93,11 @@ public protocol FilesystemOperations: AnyObject {
     func isClean(_ handle: HandleID) -> Bool
     /// Does what closing leaves to do, such as emptying; its errors are those of close(2).
     func flush(_ handle: HandleID) async throws(FilesystemError)
-    /// Ends the handle. Errors are reported to the log: no system call waits.
-    func release(_ handle: HandleID) async
+    /// Ends the handle where closing leaves nothing to do; else false.
+    func releaseFromMemory(_ handle: HandleID) -> Bool
+    /// Ends the handle, where ``releaseFromMemory(_:)`` does not. Errors are reported to the log:
+    /// no system call waits.
+    func releaseToStore(_ handle: HandleID) async
 
     /// Opens a directory for ``list(_:offset:fits:)``.
     func openDirectory(
@@ -118,9 +133,13 @@ public protocol FilesystemOperations: AnyObject {
         _ mode: RenameMode
     ) async throws(FilesystemError)
 
-    /// The value of an extended attribute.
-    func extendedAttribute(_ name: String, of inode: InodeNumber) async throws(FilesystemError)
-        -> [UInt8]
+    /// The value of an extended attribute, where the store need not be asked; else nil.
+    func extendedAttributeFromMemory(_ name: String, of inode: InodeNumber)
+        throws(FilesystemError) -> [UInt8]?
+    /// The value of an extended attribute, where ``extendedAttributeFromMemory(_:of:)`` does not
+    /// tell.
+    func extendedAttributeFromStore(_ name: String, of inode: InodeNumber)
+        async throws(FilesystemError) -> [UInt8]
     /// Sets an extended attribute.
     func setExtendedAttribute(
         _ name: String,
@@ -161,4 +180,39 @@ public enum ExtendedAttributeMode: Hashable, Sendable {
     case any
     case create
     case replace
+}
+
+extension FilesystemOperations {
+    /// What stat(2) tells.
+    public func attributes(
+        of inode: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> Attributes {
+        if let known = try attributesFromMemory(of: inode, by: caller) { return known }
+        return try await attributesFromStore(of: inode, by: caller)
+    }
+
+    /// Opens a file; with ``OpenFlags/truncate`` it is empty to this handle.
+    public func open(
+        _ inode: InodeNumber,
+        _ flags: OpenFlags,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> HandleID {
+        if let handle = try openFromMemory(inode, flags, by: caller) { return handle }
+        return try await openFromStore(inode, flags, by: caller)
+    }
+
+    /// The value of an extended attribute.
+    public func extendedAttribute(
+        _ name: String,
+        of inode: InodeNumber
+    ) async throws(FilesystemError) -> [UInt8] {
+        if let known = try extendedAttributeFromMemory(name, of: inode) { return known }
+        return try await extendedAttributeFromStore(name, of: inode)
+    }
+
+    /// Ends the handle. Errors are reported to the log: no system call waits.
+    public func release(_ handle: HandleID) async {
+        if !releaseFromMemory(handle) { await releaseToStore(handle) }
+    }
 }

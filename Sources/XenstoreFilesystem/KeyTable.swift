@@ -1,7 +1,7 @@
 import XenstoreProtocol
 
 /// The keys that are in use, by number and by place.
-struct KeyTable {
+final class KeyTable {
     /// A key as its place: a dictionary of places would hold each name once more.
     private struct Placed: Hashable {
         let node: KeyNode
@@ -63,7 +63,7 @@ struct KeyTable {
     }
 
     /// The key of this name, known from now on. It goes again with ``dropUnused(_:)``.
-    mutating func insertChild(_ name: String, of parent: KeyNode) -> KeyNode {
+    func insertChild(_ name: String, of parent: KeyNode) -> KeyNode {
         if let known = child(name, of: parent) { return known }
         let node = KeyNode(id: nextID, name: name, parent: parent, modified: started)
         nextID += 1
@@ -76,7 +76,7 @@ struct KeyTable {
     }
 
     /// Forgets the key, and parents that only it kept, if nothing needs them.
-    mutating func dropUnused(_ node: KeyNode) {
+    func dropUnused(_ node: KeyNode) {
         var next: KeyNode? = node
         while let node = next, !node.isInUse {
             // A key with a value is a file, whatever is remembered.
@@ -93,7 +93,7 @@ struct KeyTable {
 
     /// Takes a key's place away: it was removed, or another took its place. Who has it open keeps
     /// it.
-    mutating func detach(_ node: KeyNode) {
+    func detach(_ node: KeyNode) {
         guard !node.isRoot else { return }
         let parent = node.parent
         displace(node)
@@ -104,7 +104,7 @@ struct KeyTable {
 
     /// Puts another key in the place of one, with the known keys below it: the kernel has no more
     /// use for the number of the old one.
-    mutating func renew(_ node: KeyNode) -> KeyNode {
+    func renew(_ node: KeyNode) -> KeyNode {
         guard let parent = node.parent else { return node }
         let children = (childrenOf[node.id] ?? []).compactMap { byID[$0] }
         displace(node)
@@ -120,7 +120,7 @@ struct KeyTable {
     }
 
     /// Gives a key another place, which must be free.
-    mutating func move(_ node: KeyNode, to parent: KeyNode, name: String) {
+    func move(_ node: KeyNode, to parent: KeyNode, name: String) {
         let old = node.parent
         displace(node)
         node.move(to: parent, name: name)
@@ -147,7 +147,7 @@ struct KeyTable {
     }
 
     /// Remembers what empty keys were made as in the table of a transaction that was committed.
-    mutating func adoptViews(of other: KeyTable) {
+    func adoptViews(of other: KeyTable) {
         for node in other.subtree(of: other.root) where node.viewWhenEmpty == otherView {
             guard let path = try? node.path() else { continue }
             adoptView(at: path)
@@ -157,7 +157,7 @@ struct KeyTable {
         }
     }
 
-    private mutating func adoptView(at path: XenstorePath) {
+    private func adoptView(at path: XenstorePath) {
         if let node = find(path) {
             node.viewWhenEmpty = otherView
         } else {
@@ -178,22 +178,22 @@ struct KeyTable {
     }
 
     /// Forgets what the key at this path was: it was removed.
-    mutating func forgetView(at path: XenstorePath) {
+    func forgetView(at path: XenstorePath) {
         _ = remembered.take(path)
     }
 
     /// Forgets what all keys at this path and below it were: they are gone.
-    mutating func forgetViews(below path: XenstorePath) {
+    func forgetViews(below path: XenstorePath) {
         remembered.removeAll(below: path)
     }
 
     /// Takes along what is remembered below a path that was renamed.
-    mutating func renameViews(from path: XenstorePath, to newPath: XenstorePath) {
+    func renameViews(from path: XenstorePath, to newPath: XenstorePath) {
         remembered.insertAll(remembered.takeAll(below: path), below: newPath)
     }
 
     /// Exchanges what is remembered below two paths.
-    mutating func exchangeViews(_ first: XenstorePath, _ second: XenstorePath) {
+    func exchangeViews(_ first: XenstorePath, _ second: XenstorePath) {
         let below = (remembered.takeAll(below: first), remembered.takeAll(below: second))
         remembered.insertAll(below.0, below: second)
         remembered.insertAll(below.1, below: first)
@@ -201,14 +201,14 @@ struct KeyTable {
 
     private var otherView: View { emptyView == .file ? .directory : .file }
 
-    private mutating func place(_ node: KeyNode, under parent: KeyNode) {
+    private func place(_ node: KeyNode, under parent: KeyNode) {
         byPlace.update(with: Placed(node: node))
         childrenOf[parent.id, default: []].insert(node.id)
         parent.childCount += 1
     }
 
     /// Takes a key out of its place, to be given another.
-    mutating func displace(_ node: KeyNode) {
+    func displace(_ node: KeyNode) {
         guard let parent = node.parent else { return }
         byPlace.remove(Placed(node: node))
         if parent.childCount == 1 {

@@ -56,6 +56,11 @@ extension Scenario {
                 try await fs.setAttribute("user.xenstore.perms", to: [120], of: "/t/k")
             }
             try await expectError(.noData) { _ = try await fs.attribute("user.none", of: "/t/k") }
+            for name in ["security.selinux", "system.none", "trusted.none"] {
+                try await expectError(.notSupported) {
+                    _ = try await fs.attribute(name, of: "/t/k")
+                }
+            }
             try expect(try await fs.permissions("/t/k"), "n1,r2")
         },
         Scenario("Permissions that others change are seen") { fs in

@@ -71,13 +71,12 @@ extension Spaces {
 
     // MARK: Attributes
 
-    public func attributes(
+    public func attributesFromStore(
         of inode: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
-        if let attributes = try attributesOfControl(inode) { return attributes }
-        return try await route(inode) { tree, inode, space throws(FilesystemError) in
-            space.outer(try await tree.attributes(of: inode, by: caller))
+        try await route(inode) { tree, inode, space throws(FilesystemError) in
+            space.outer(try await tree.attributesFromStore(of: inode, by: caller))
         }
     }
 
@@ -92,12 +91,11 @@ extension Spaces {
         }
     }
 
-    public func extendedAttribute(_ name: String, of inode: InodeNumber)
+    public func extendedAttributeFromStore(_ name: String, of inode: InodeNumber)
         async throws(FilesystemError) -> [UInt8]
     {
-        guard !isControl(inode) else { throw .noData }
-        return try await route(inode) { tree, inode, _ throws(FilesystemError) in
-            try await tree.extendedAttribute(name, of: inode)
+        try await route(inode) { tree, inode, _ throws(FilesystemError) in
+            try await tree.extendedAttributeFromStore(name, of: inode)
         }
     }
 
@@ -131,14 +129,14 @@ extension Spaces {
 
     // MARK: Open files
 
-    public func open(
+    public func openFromStore(
         _ inode: InodeNumber,
         _ flags: OpenFlags,
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
         if isControl(inode) { return try await openControl(inode, flags) }
         return try await route(inode) { tree, inode, space throws(FilesystemError) in
-            space.outer(try await tree.open(inode, flags, by: caller))
+            space.outer(try await tree.openFromStore(inode, flags, by: caller))
         }
     }
 
@@ -222,10 +220,8 @@ extension Spaces {
         }
     }
 
-    public func release(_ handle: HandleID) async {
-        if SpaceID(of: handle) == .control { _ = files.remove(handle.own) }
-        // What an ended transaction was still to be given is given up with it.
-        await tree(SpaceID(of: handle))?.release(handle.own)
+    public func releaseToStore(_ handle: HandleID) async {
+        await tree(SpaceID(of: handle))?.releaseToStore(handle.own)
     }
 
     // MARK: Directories

@@ -1,0 +1,41 @@
+/// What the store need not be asked.
+extension Spaces {
+    public func attributesFromMemory(
+        of inode: InodeNumber,
+        by caller: CallerID
+    ) throws(FilesystemError) -> Attributes? {
+        if let attributes = try attributesOfControl(inode) { return attributes }
+        let space = SpaceID(of: inode)
+        let known = try findTree(space).attributesFromMemory(of: inode.own, by: caller)
+        return known.map(space.outer)
+    }
+
+    public func extendedAttributeFromMemory(
+        _ name: String,
+        of inode: InodeNumber
+    ) throws(FilesystemError) -> [UInt8]? {
+        guard !isControl(inode) else { throw .noData }
+        return try findTree(SpaceID(of: inode)).extendedAttributeFromMemory(name, of: inode.own)
+    }
+
+    public func openFromMemory(
+        _ inode: InodeNumber,
+        _ flags: OpenFlags,
+        by caller: CallerID
+    ) throws(FilesystemError) -> HandleID? {
+        guard !isControl(inode) else { return nil }
+        let space = SpaceID(of: inode)
+        let handle = try findTree(space).openFromMemory(inode.own, flags, by: caller)
+        return handle.map(space.outer)
+    }
+
+    public func releaseFromMemory(_ handle: HandleID) -> Bool {
+        if SpaceID(of: handle) == .control { _ = files.remove(handle.own) }
+        // What an ended transaction was still to be given is given up with it.
+        return tree(SpaceID(of: handle))?.releaseFromMemory(handle.own) ?? true
+    }
+
+    private func findTree(_ space: SpaceID) throws(FilesystemError) -> any FilesystemOperations {
+        space == .store ? store : try find(space).filesystem
+    }
+}
