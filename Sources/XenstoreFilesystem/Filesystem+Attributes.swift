@@ -11,7 +11,7 @@ extension Filesystem {
             () async throws(FilesystemError) in
             try await facts(of: node, view, for: caller)
         }
-        return lease(told, of: node, asOf: serial, to: caller)
+        return lease(told, of: node, toldFor: inode, asOf: serial, to: caller)
     }
 
     /// The attributes as the store says now.
@@ -41,13 +41,25 @@ extension Filesystem {
             if view == .file, node.wasToldStale, let gone = attributesOfOpen(node) {
                 return (gone, nil)
             }
-            // The kernel forgets the name before the program gets its answer.
-            throw staleOrGone(node)
+            // The kernel forgets the name before the program gets its answer. For a read(2) by way
+            // of its cache it asks here, each time.
+            let error = staleOrGone(node)
+            throw view == .file && isOpenLeased(node) ? .stale : error
         } catch .accessDenied where view == .directory {
             return (attributesOfUnreadable(node), nil)
         }
-        try requireView(view, of: node, facts)
-        return (attributes(of: node, view, facts), facts.serial)
+        return (try attributes(of: node, view, checked: facts), facts.serial)
+    }
+
+    /// - Throws: as ``requireView(_:of:_:)`` does. Where a file is read by way of the kernel's
+    ///   cache, it is told of, whatever shape its key has by now.
+    func attributes(
+        of node: KeyNode,
+        _ view: View,
+        checked facts: KeyFacts
+    ) throws(FilesystemError) -> Attributes {
+        if view != .file || !isOpenLeased(node) { try requireView(view, of: node, facts) }
+        return attributes(of: node, view, facts)
     }
 
     func attributes(of node: KeyNode, _ view: View, _ facts: KeyFacts) -> Attributes {
@@ -146,7 +158,10 @@ extension Filesystem {
         if changes.mode != nil || changes.userID != nil || changes.groupID != nil {
             try await setOwnership(changes, of: node, view)
         }
-        if let modified = changes.modified { node.modified = modified }
+        if let modified = changes.modified {
+            node.modified = modified
+            revokeInMemory(node)
+        }
         return try await attributes(of: inode)
     }
 

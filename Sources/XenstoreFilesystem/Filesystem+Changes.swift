@@ -71,7 +71,7 @@ extension Filesystem {
             if rest.count == 1 || node.shownView == .file {
                 passChange(below: node, isDirectlyBelow: rest.count == 1)
             }
-            revokeListing(of: node, before: child)
+            revokeListing(of: node, before: child, isAbove: rest.count > 1)
             node = child
             rest = rest.dropFirst()
         }
@@ -122,6 +122,7 @@ extension Filesystem {
             if node.fileLookups > 0 { forgetName(of: node) }
         } else if isDirectlyBelow, node.hasValue {
             // Only a key with a value can turn into a file by losing its children.
+            if let parent = node.parent { revoke(parent) }
             verify(node)
         }
     }

@@ -364,7 +364,7 @@ extension Filesystem {
     /// What a key was made as ends with it.
     private func forgetMemory(of name: String, in directory: KeyNode) {
         guard let path = try? directory.path(ofChild: name) else { return }
-        keys.forgetView(at: path)
+        keys.forgetViews(below: path)
         if let node = keys.child(name, of: directory) { noteMissing(node) }
     }
 

@@ -22,16 +22,23 @@ extension Filesystem {
 
     /// Lets the kernel keep attributes that a system call of `caller` is told.
     ///
-    /// - Parameter serial: the number of changes when the store was asked.
+    /// - Parameters:
+    ///   - inode: which the kernel asked about. It is told nothing of another later.
+    ///   - serial: the number of changes when the store was asked.
     func lease(
         _ attributes: Attributes,
         of node: KeyNode,
+        toldFor inode: InodeNumber,
         asOf serial: Int?,
         to caller: CallerID
     ) -> Attributes {
-        guard isLeasing, let serial, node.creatorCount == 0, unsettled[node.id] == nil,
+        // One of a key that was made again under an open file is not told when that changes.
+        guard isLeasing, attributes.inode == inode, let serial, node.creatorCount == 0,
+            unsettled[node.id] == nil,
             let path = try? node.path(), !changes.hasChanged(path, since: serial)
         else { return attributes }
+        // oxenstored tells nobody of a change of its root itself: its value is asked for each time.
+        guard attributes.view == .directory || !path.isRoot else { return attributes }
         let lease = node.lease ?? Lease()
         node.lease = lease
         if attributes.view == .file {
@@ -40,7 +47,9 @@ extension Filesystem {
             untaken[caller] = lease
         }
         var attributes = attributes
-        attributes.lifetime = FilesystemLimits.nameLifetimeSeconds
+        attributes.lifetime =
+            path.isRoot
+            ? FilesystemLimits.rootLifetimeSeconds : FilesystemLimits.nameLifetimeSeconds
         return attributes
     }
 
@@ -53,16 +62,27 @@ extension Filesystem {
     func revoke(_ node: KeyNode) {
         guard node.lease != nil else { return }
         node.lease = nil
-        if node.fileLookups > 0 { environment.notify(.content(of: node.inode(.file))) }
-        if node.directoryLookups > 0 { environment.notify(.content(of: node.inode(.directory))) }
+        forgetContent(of: node, .file)
+        forgetContent(of: node, .directory)
         unsettle(node)
-        environment.afterNotices { [self] in settle(node) }
+        settleAfterNotices(node)
     }
 
-    /// Something changes below a key, and with it the key may have been made: whether it was there
-    /// is not known since a change at it or above.
-    func revokeListing(of directory: KeyNode, before child: KeyNode) {
-        if child.permissions == nil { revoke(directory) }
+    /// Makes the kernel drop what it keeps of a view.
+    private func forgetContent(of node: KeyNode, _ view: View) {
+        // It knows the root without a lookup.
+        if node.lookups(view) > 0 || node.isRoot {
+            environment.notify(.content(of: node.inode(view)))
+        }
+    }
+
+    /// Something changes at a key, or below it, and with it the key may have been made: whether it
+    /// was there is not known since a change at it or above. What was a file is a directory when it
+    /// has children, and a listing tells which it is.
+    func revokeListing(of directory: KeyNode, before child: KeyNode, isAbove: Bool) {
+        if child.permissions == nil || isAbove && child.shownView != .directory {
+            revoke(directory)
+        }
     }
 
     /// The kernel is about to change what it knows of a key, at a moment that is not known: until
@@ -71,38 +91,71 @@ extension Filesystem {
         unsettled[node.id, default: 0] += 1
     }
 
-    /// It has. What it asked before, it does not take note of: neither a request that waits to be
-    /// taken gets a lease, nor one that waits for the store.
-    private func settle(_ node: KeyNode) {
-        environment.afterRequests { [self] in
-            if let path = try? node.path() { changes.append(path) }
-            guard let count = unsettled[node.id] else { return }
-            unsettled[node.id] = count > 1 ? count - 1 : nil
+    /// It has when it has taken the notices. What it asked before, it does not take note of:
+    /// neither a request that waits to be taken gets a lease, nor one that waits for the store.
+    private func settleAfterNotices(_ node: KeyNode) {
+        environment.afterNotices { [self] in
+            environment.afterRequests { [self] in
+                if let path = try? node.path() { changes.append(path) }
+                guard let count = unsettled[node.id] else { return }
+                unsettled[node.id] = count > 1 ? count - 1 : nil
+            }
         }
     }
 
-    /// The poker's call gives the kernel the size of a file, when it gets to it.
-    func endLeaseByPoke(_ node: KeyNode) {
-        guard options.cache == .watch else { return }
-        node.lease = nil
+    /// The poker's call gives the kernel the size of a file, when it gets to it: that which it has
+    /// by a lease, or was told last. Until the poker has come back there is no other lease.
+    ///
+    /// - Parameter told: the size as of the change that the poker tells of.
+    /// - Returns: the size to give.
+    func sizeForPoker(_ node: KeyNode, _ view: View, told: Int) -> Int {
+        guard options.cache == .watch else { return told }
         unsettle(node)
         poked.append(node)
+        return view == .file ? node.lease?.size ?? told : told
     }
 
     /// The poker has come back from all of its calls.
     func pokesAreSettled() {
-        for node in poked { settle(node) }
+        for node in poked { settleAfterNotices(node) }
         poked = []
+    }
+
+    /// A system call has changed what is in memory alone, and what other names of the key show.
+    func revokeInMemory(_ node: KeyNode) {
+        guard options.cache == .watch else { return }
+        ownRevocations.made += 1
+        revoke(node)
+    }
+
+    /// A transaction of this mount has changed a key. The store may tell of that later.
+    func noteCommitted(_ path: XenstorePath, andBelow isSubtree: Bool) {
+        guard options.subtree.contains(path) else { return }
+        changes.append(path)
+        if isSubtree { keys.forgetViews(below: path) }
+        var node = keys.root
+        var rest = names(to: path)
+        while let name = rest.popFirst() {
+            node.hasChildren = nil
+            guard let child = keys.child(String(name), of: node) else { break }
+            node = child
+            guard rest.isEmpty else { continue }
+            for node in isSubtree ? keys.subtree(of: node) : [node] { node.forgetFacts() }
+        }
+        revoke(at: path, andBelow: isSubtree)
     }
 
     /// A request of our own has changed a key.
     func revoke(at path: XenstorePath, andBelow isSubtree: Bool) {
         guard options.cache == .watch, options.subtree.contains(path) else { return }
+        // What was asked before is not kept; by now the path may be another key's.
+        changes.append(path)
         ownRevocations.made += 1
         var node = keys.root
-        for name in names(to: path) {
+        var rest = names(to: path)
+        while let name = rest.popFirst() {
             guard let child = keys.child(String(name), of: node) else { return revoke(node) }
-            revokeListing(of: node, before: child)
+            revokeListing(of: node, before: child, isAbove: !rest.isEmpty)
             node = child
         }
         if let parent = node.parent { revoke(parent) }
@@ -126,6 +179,14 @@ extension Filesystem {
         guard isLeasing, node.lease?.size != nil, node.creatorCount == 0 else { return nil }
         node.handleCount += 1
         return files.insert(.leased(node))
+    }
+
+    /// Whether a program has a file open to be read by way of the kernel's cache.
+    func isOpenLeased(_ node: KeyNode) -> Bool {
+        options.cache == .watch && node.handleCount > 0
+            && files.contains { handle in
+                if case .leased(let leased) = handle { leased === node } else { false }
+            }
     }
 
     public func caching(of handle: HandleID) -> Caching {
@@ -162,7 +223,6 @@ extension Filesystem {
             // Others have removed it, and nobody has what it was.
             throw .stale
         }
-        try requireView(.file, of: node, facts)
         let content = options.valueForm.content(of: facts.value)
         guard let lease = node.lease, lease.covers(content.count, readBy: caller) else {
             // The next try asks for the attributes first. Without a watch nobody could keep them.
@@ -176,29 +236,42 @@ extension Filesystem {
     // MARK: Directories
 
     public func listingCaching(of handle: HandleID) -> Caching {
-        guard options.cache == .watch, let directory = try? directories.find(handle) else {
-            return .none
-        }
-        return directory.isKept ? .kept : .anew
+        (try? directories.find(handle))?.caching ?? .none
     }
 
     /// Opens a directory of which the kernel has the names: they are asked for only if it wants
     /// them again.
     func openLeasedDirectory(_ node: KeyNode, by caller: CallerID) -> HandleID? {
-        guard isLeasing, node.lease?.keepsListing == true else { return nil }
+        guard isLeasing, let lease = node.lease, lease.keepsListing else { return nil }
         node.handleCount += 1
-        return directories.insert(OpenDirectory(node: node, caller: caller, listing: nil))
+        let directory = OpenDirectory(node: node, caller: caller, listing: nil)
+        directory.lease = lease
+        return directories.insert(directory)
     }
 
     /// Lets the kernel keep the names of a listing.
-    func lease(_ listing: Listing, of node: KeyNode) {
-        guard isLeasing, let path = try? node.path() else { return }
+    ///
+    /// - Returns: the lease on which it does; nil where it does not.
+    func lease(_ listing: Listing, of node: KeyNode) -> Lease? {
+        // The root's own value is in it.
+        guard isLeasing, let path = try? node.path(), !path.isRoot else { return nil }
         // Scratch files come and go without an event.
         let isTrue =
             !changes.hasChanged(path, since: listing.serial) && scratch.names(in: node).isEmpty
-        guard isTrue else { return }
+        guard isTrue, !hasOlderListing(node) else { return nil }
         let lease = node.lease ?? Lease()
         node.lease = lease
         lease.keepsListing = true
+        return lease
+    }
+
+    /// Whether a program has a directory open since before its lease. The kernel keeps what that
+    /// one reads, too, and at a moment that is not known.
+    private func hasOlderListing(_ node: KeyNode) -> Bool {
+        node.handleCount > 0
+            && directories.contains { directory in
+                directory.node === node && directory.lease != nil
+                    && directory.lease !== node.lease
+            }
     }
 }

@@ -10,9 +10,10 @@ extension Filesystem {
         if let handle = openLeasedDirectory(node, by: caller) { return handle }
         let ownChanges = ownChanges
         let listing = try await listing(of: node)
-        lease(listing, of: node)
+        let lease = lease(listing, of: node)
         node.handleCount += 1
         let directory = OpenDirectory(node: node, caller: caller, listing: listing)
+        directory.lease = lease
         let handle = directories.insert(directory)
         let told = fresh(listing.facts, asOf: listing.serial, ownChanges)
         lastAnswers.put(told, of: inode, for: caller, handle: handle)

@@ -12,9 +12,8 @@ extension Filesystem {
         guard !node.isDetached, view == .file || !isToPrepareForWatch(node, by: caller),
             let facts = try factsFromMemory(of: node, view, for: caller)
         else { return nil }
-        try requireView(view, of: node, facts)
-        let told = attributes(of: node, view, facts)
-        return lease(told, of: node, asOf: facts.serial, to: caller)
+        let told = try attributes(of: node, view, checked: facts)
+        return lease(told, of: node, toldFor: inode, asOf: facts.serial, to: caller)
     }
 
     public func openFromMemory(
@@ -28,7 +27,7 @@ extension Filesystem {
         }
         let (node, view) = try find(inode)
         guard view == .file else { throw .isDirectory }
-        if let handle = openLeased(node) { return handle }
+        if node.inode(view) == inode, let handle = openLeased(node) { return handle }
         let facts = try factsFromMemory(of: node, view, for: caller, isOpening: true)
         return try facts.map { facts throws(FilesystemError) in
             try openToRead(node, flags, facts, asOf: changes.serial, ownChanges, by: caller)

@@ -12,11 +12,17 @@ extension Filesystem {
             guard await poke.hasHappened() else { throw .interrupted }
             switch poke.kind {
             case .create, .makeDirectory:
-                guard let entry = entryOfOther(poke) else { throw .noEntry }
+                guard let entry = try entryOfOther(poke) else { throw .noEntry }
                 return entry
             case .remove where poke.isMadeAgain, .removeDirectory where poke.isMadeAgain:
-                // The kernel keeps the name that is in use.
-                return entry(of: poke, as: keys.child(name, of: parent)?.shownView)
+                // The kernel keeps the name that is in use, and with it a size that is not known
+                // here.
+                let shownView = keys.child(name, of: parent)?.shownView
+                guard shownView == .directory else {
+                    leave(poke)
+                    throw .interrupted
+                }
+                return entry(of: poke, as: shownView)
             case .modify, .changeAttributes, .remove: return entry(of: poke)
             case .removeDirectory:
                 poke.isLookedUp = true
@@ -76,11 +82,14 @@ extension Filesystem {
 
     /// The entry of a key that is to be told as made, and that shows otherwise by now. It may be in
     /// use: its name stays.
-    private func entryOfOther(_ poke: PendingPoke) -> Entry? {
+    ///
+    /// - Throws: ``FilesystemError/interrupted`` for a file, of which the size is not known here.
+    private func entryOfOther(_ poke: PendingPoke) throws(FilesystemError) -> Entry? {
         guard !poke.isOwnValue, let node = keys.child(poke.name, of: poke.directory),
             let view = node.shownView, view != poke.view, node.lookups(view) > 0
         else { return nil }
         poke.isDone = true
+        guard view == .directory else { throw .interrupted }
         node.addLookupOfPoker(view)
         return Entry(
             attributes: attributes(of: node, view, poke.permissions, size: 0),
@@ -175,11 +184,10 @@ extension Filesystem {
             poke.isDone = true
             throw .busy
         }
-        // The kernel takes the size from here.
-        endLeaseByPoke(node)
         // A change of the content goes on with opening it.
         poke.isDone = poke.kind != .modify
-        return attributes(of: node, view, poke.permissions, size: poke.size)
+        let size = sizeForPoker(node, view, told: poke.size)
+        return attributes(of: node, view, poke.permissions, size: size)
     }
 
     // MARK: Batches
@@ -244,10 +252,9 @@ extension Filesystem {
             poke.isOwnValue
             ? poke.directory : keys.insertChild(poke.name, of: poke.directory)
         node.addLookupOfPoker(view)
-        // The kernel takes the size from here.
-        endLeaseByPoke(node)
+        let size = sizeForPoker(node, view, told: poke.size)
         return Entry(
-            attributes: attributes(of: node, view, poke.permissions, size: poke.size),
+            attributes: attributes(of: node, view, poke.permissions, size: size),
             nameLifetime: nameLifetime(of: poke, node)
         )
     }

@@ -18,6 +18,9 @@ extension Filesystem {
         let now = environment.now()
         let file = try scratch.make(name, in: directory, inherited: facts.permissions, now: now)
         directory.modified = now
+        // Who has the directory open may be given a listing without the file, which the kernel
+        // would keep.
+        revokeInMemory(directory)
         return (entry(file), try openScratch(file, flags))
     }
 
@@ -132,6 +135,7 @@ extension Filesystem {
         }
         let now = environment.now()
         (old.modified, directory.modified) = (now, now)
+        revokeInMemory(directory)
     }
 
     /// Makes a scratch file the value of a key: one write, which also gives the key the permissions

@@ -104,6 +104,8 @@ extension Filesystem {
         }
         guard isWatching, !changes.hasChanged(path, since: serial) else { return }
         node.hasChildren = facts.hasChildren
+        // oxenstored tells nobody of a change of its root itself.
+        guard !path.isRoot else { return }
         // A key inherits its parent's permissions: most share them, and need no copy.
         let inherited = node.parent?.permissions
         node.permissions = inherited == facts.permissions ? inherited : facts.permissions
@@ -138,6 +140,7 @@ extension Filesystem {
 
     /// A key was not there, and so nothing below it was: what they were made as is over.
     func forgetRemoved(_ removed: KeyNode) {
+        if let path = try? removed.path() { keys.forgetViews(below: path) }
         for node in keys.subtree(of: removed) {
             // With the name above them the kernel forgets all but what is in use, and what leads
             // to that.

@@ -182,6 +182,11 @@ final class KeyTable {
         _ = remembered.take(path)
     }
 
+    /// Forgets what all keys at this path and below it were: they are gone.
+    func forgetViews(below path: XenstorePath) {
+        remembered.removeAll(below: path)
+    }
+
     /// Takes along what is remembered below a path that was renamed.
     func renameViews(from path: XenstorePath, to newPath: XenstorePath) {
         remembered.insertAll(remembered.takeAll(below: path), below: newPath)

@@ -7,7 +7,9 @@ final class OpenDirectory {
     /// Nil where the kernel has the names already.
     var listing: Listing?
     /// Whether the kernel had them.
-    let isKept: Bool
+    private let isKept: Bool
+    /// On which the kernel keeps what it reads; nil where it does not.
+    var lease: Lease?
     /// Whether the listing is as of the opening, and was not given out yet.
     var isFresh = true
     var walk = Walk()
@@ -17,6 +19,11 @@ final class OpenDirectory {
         self.caller = caller
         self.listing = listing
         isKept = listing == nil
+    }
+
+    var caching: Caching {
+        guard lease != nil else { return .none }
+        return isKept ? .kept : .anew
     }
 }
 

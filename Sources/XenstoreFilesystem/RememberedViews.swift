@@ -30,6 +30,12 @@ struct RememberedViews {
         paths.remove(path) != nil
     }
 
+    /// Forgets the paths at and below `path`.
+    mutating func removeAll(below path: XenstorePath) {
+        guard paths.contains(where: { path.contains($0) }) else { return }
+        paths = paths.filter { !path.contains($0) }
+    }
+
     /// The paths at and below `path`, which are no longer remembered, as what follows it.
     mutating func takeAll(below path: XenstorePath) -> [String] {
         let found = paths.filter { path.contains($0) }

@@ -10,7 +10,13 @@ struct InProcessFile<Access: XenstoreAccess>: SurfaceFile {
     func read() async throws -> [UInt8] {
         await surface.settle()
         let filesystem = surface.filesystem
-        return Array(try filesystem.read(handle, offset: 0, count: 1 << 20))
+        guard filesystem.fileToAsk(handle, offset: 0) != nil else {
+            return Array(try filesystem.read(handle, offset: 0, count: 1 << 20))
+        }
+        // As the mount does.
+        return Array(
+            try await filesystem.readAsking(handle, offset: 0, count: 1 << 20, by: surface.caller)
+        )
     }
 
     func write(_ bytes: [UInt8], at offset: Int) async throws {

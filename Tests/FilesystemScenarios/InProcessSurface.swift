@@ -18,7 +18,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public let filesystem: Spaces<Access>
     private let deliver: () -> Void
     /// All system calls come from one program.
-    private let caller = CallerID(rawValue: 1)
+    let caller = CallerID(rawValue: 1)
     private let kernel: Kernel
     /// What comes before each path.
     private var prefix: [String] = []

@@ -28,15 +28,19 @@ struct CacheTests {
 
     /// Opening it has asked nobody.
     @Test(arguments: StoreKind.allCases)
-    func whatIsRemovedWhileItIsOpenIsReadOn(kind: StoreKind) async throws {
+    func whatChangesWhileItIsOpenIsReadOn(kind: StoreKind) async throws {
         try await withMount(kind, MountSettings(options: "cache=watch")) { mount in
             try await mount.expect(
                 "mkdir t; for k in a b c d; do echo $k > t/$k; done; ls -l t >$T/0"
             )
+            try await mount.expect(
+                "stat t/d > $T/0; exec 3<t/d; xenstore-write /t/d/x 1; cat <&3; xenstore-rm /t/d/x",
+                prints: "d\n"
+            )
             try await mount.expect("exec 3<t/a; rm t/a; cat <&3", prints: "a\n")
             try await mount.expect("exec 3<t/b; mv t/c t/b; cat - t/b <&3", prints: "b\nc\n")
             try await mount.expect(
-                "stat t/d > $T/0; exec 3<t/d; xenstore-rm /t/d; cat <&3",
+                "stat t/d > $T/0; exec 3<t/d; xenstore-rm /t/d; cat <&3 2>$T/0; cat <&3",
                 fails: "Stale file handle"
             )
         }
@@ -88,6 +92,74 @@ struct CacheTests {
                         if "moved" in os.listdir("t"): print(number, "is listed")
                 END
                 python3 $T/own.py
+                """
+            )
+        }
+    }
+
+    /// One program has a directory open when something is made in it, and reads it after another
+    /// has opened it.
+    @Test func aListingThatIsReadLateIsNotKept() async throws {
+        try await withMount(.served, Self.settings) { mount in
+            try await mount.expect(
+                """
+                cat > $T/late.py <<'END'
+                import os
+                for number in range(20):
+                    path = f"t{number}"
+                    os.makedirs(path + "/old")
+                    late = os.scandir(path)
+                    os.mkdir(path + "/new")
+                    later = os.scandir(path)
+                    list(late)
+                    if len(list(later)) != 2: print(number, "new is not there")
+                    scratch = open(path + "/.s", "w")
+                    if len(os.listdir(path)) != 3: print(number, ".s is not listed")
+                    scratch.close()
+                    os.unlink(path + "/.s")
+                    if len(os.listdir(path)) != 2: print(number, ".s is listed")
+                END
+                python3 $T/late.py
+                """
+            )
+        }
+    }
+
+    /// oxenstored tells nobody.
+    @Test(arguments: StoreKind.allCases, ["strict", "watch"])
+    func changesOfTheRootAreSeen(kind: StoreKind, cache: String) async throws {
+        try await withMount(kind, MountSettings(options: "cache=\(cache)")) { mount in
+            try await mount.expect(
+                """
+                for i in 1 2 3; do stat -c %a . ; ls -a | grep value; done
+                xenstore-chmod / r0; xenstore-write / 1
+                until [ $(stat -c %a .) = 755 ]; do :; done
+                until ls -a | grep value; do :; done
+                xenstore-write / two; until [ $(cat .value) = two ]; do :; done
+                """,
+                prints: "700\n700\n700\n.value\n"
+            )
+        }
+    }
+
+    /// Also where the store tells of it only after its answer.
+    @Test(arguments: StoreKind.allCases)
+    func whatIsCommittedIsSeenAtOnce(kind: StoreKind) async throws {
+        try await withMount(kind, Self.settings) { mount in
+            try await mount.expect(
+                """
+                cat > $T/commit.py <<'END'
+                import os
+                for number in range(100):
+                    os.mkdir(".txn/t")
+                    value = f"{number}\\n" * (number % 5 + 1)
+                    open(".txn/t/k", "w").write(value)
+                    os.rename(".txn/t", ".txn/commit")
+                    if os.stat("k").st_size != len(value): print(number, "has another size")
+                    if open("k").read() != value: print(number, "is not what was committed")
+                    if "k" not in os.listdir("."): print(number, "is not listed")
+                END
+                python3 $T/commit.py
                 """
             )
         }

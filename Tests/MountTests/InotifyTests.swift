@@ -133,6 +133,46 @@ struct InotifyTests {
         }
     }
 
+    /// One watch of the root is all, and one for each special path that is read.
+    @Test func theStoreHasOneWatchForAll() async throws {
+        try await withMount(.embedded) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    for i in {1..50}; do echo /t/d$i/k $i; done | xargs xenstore-write
+                    ls -lR t > $T/all
+                    watch -r $M/t
+                    exec 3<t/.watch 4<t/d1/k.watch 5<t/none.watch
+                    xenstore-write /t/d7/k x; told 'MODIFY t/d7/k'
+                    read -r line <&3; echo $line
+                    watches() { sed -n 's/.*operation="watch"} //p' .xsfs/status; }
+                    watches; exec 6<.xsfs/@introduceDomain; watches
+                    """,
+                prints: "/t/d7/k\n1\n2\n"
+            )
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases, ["strict", "watch"])
+    func timesFollowWhatOthersChange(kind: StoreKind, cache: String) async throws {
+        try await withMount(kind, MountSettings(options: "cache=\(cache)")) { mount in
+            try await mount.expect(
+                """
+                xenstore-write /t/k 1 /t/d/x 1
+                isOld() { [ "$(stat -c '%Y %Z' t/k t/d | uniq)" = '1000 1000' ]; }
+                # An event of the making may come late.
+                until touch -d @1000 t/k t/d; isOld; do :; done
+                isNew() { until [ $(stat -c %Y $1) -gt 1000 ]; do :; done; stat -c %n $1; }
+                xenstore-write /t/k 2; isNew t/k
+                xenstore-write /t/d/y 1; isNew t/d
+                until touch -d @1000 t/k t/d; isOld; do :; done
+                xenstore-chmod /t/k r0; isNew t/k
+                xenstore-rm /t/d/y; isNew t/d
+                """,
+                prints: "t/k\nt/d\nt/k\nt/d\n"
+            )
+        }
+    }
+
     /// A directory that is told of, and that nobody looks at: the kernel hears of nothing in it.
     @Test(arguments: [StoreKind.embedded, .xenstored])
     func whatNobodyCanWatchCostsNothing(kind: StoreKind) async throws {

@@ -136,6 +136,25 @@ import XenstoreProtocol
         #expect(world.pokes == ["removeDirectory d", "removeDirectory d"])
     }
 
+    /// The kernel may have forgotten it long before, and only the removal above it is told.
+    @Test(arguments: [true, false])
+    func aDirectoryBelowWhatIsGoneIsOneNoMore(isKnown: Bool) async throws {
+        let world = try await World(["/c/a/x": "1"])
+        let filesystem = world.filesystem
+        let caller = CallerID(rawValue: 3)
+        let parent = try await world.lookup("c").attributes.inode
+        let entry = try await filesystem.lookup("a", in: parent, by: caller)
+        #expect(entry.attributes.view == .directory)
+        filesystem.forget(entry.attributes.inode, count: 1)
+        if !isKnown { filesystem.forget(parent, count: 1) }
+        try await world.remove("/c")
+        try await world.change(at: "/c")
+        try await world.write("", to: "/c/a")
+        try await world.change(at: "/c/a")
+        let again = try await world.lookup("c").attributes.inode
+        #expect(try await filesystem.lookup("a", in: again, by: caller).attributes.view == .file)
+    }
+
     // MARK: Open files
 
     /// For ENOENT the kernel would not create the file that a program asks for by O_CREAT.

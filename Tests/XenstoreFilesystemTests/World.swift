@@ -11,6 +11,7 @@ final class World {
     let other: InProcessConnection
     private(set) var filesystem: Filesystem<SlowAccess>
     private let outside = Outside()
+    let kernel = Kernel()
     private let inode: InodeNumber
     private var underWay: [Task<Void, Never>] = []
     /// What the poker's last call was answered.
@@ -29,10 +30,12 @@ final class World {
     ///   - mayWatch: whether programs can watch files, and so the children of all directories that
     ///     they look up are asked for.
     ///   - isListed: whether the root was listed, and the kernel knows all that is in it.
+    ///   - cache: what the kernel may keep.
     init(
         _ values: [String: String] = [:],
         mayWatch: Bool = false,
-        isListed: Bool = true
+        isListed: Bool = true,
+        cache: FilesystemOptions.Cache = .strict
     ) async throws {
         let host = StoreHost(store: Store())
         access = SlowAccess(InProcessConnection(host: host))
@@ -45,14 +48,14 @@ final class World {
         }
         filesystem = Filesystem(
             access,
-            options: FilesystemOptions(),
+            options: FilesystemOptions(cache: cache),
             environment: FilesystemEnvironment(
                 now: { Timestamp(seconds: 1, nanoseconds: 0) },
                 elapsed: { .zero },
                 start: { [outside] work in outside.started.append(work) },
                 later: { work in work() },
                 after: { [outside] _, work in outside.timers.append(work) },
-                notify: { _ in },
+                notify: { [kernel] notification in kernel.take(notification) },
                 report: { text in Issue.record("\(text)") },
                 takeEvents: { true },
                 poke: { [outside] pokes in outside.pokes += pokes },
@@ -66,6 +69,7 @@ final class World {
         // The children of the root are known, and the key.
         let root = try await filesystem.openDirectory(.root, by: caller)
         if isListed { _ = try await filesystem.list(root, offset: 0) { _ in true } }
+        filesystem.releaseDirectory(root)
         inode = try await filesystem.lookup("key", in: .root, by: caller).attributes.inode
     }
 
@@ -154,6 +158,13 @@ final class World {
     /// Looks a name in the root up for a program.
     func lookup(_ name: String) async throws(FilesystemError) -> Entry {
         try await filesystem.lookup(name, in: .root, by: CallerID(rawValue: 3))
+    }
+
+    /// What a program is told by stat(2) through a kernel that keeps attributes.
+    func status(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
+        try await kernel.status(inode) { () throws(FilesystemError) in
+            try await filesystem.attributes(of: inode, by: CallerID(rawValue: 4))
+        }
     }
 
     /// The poker's call comes.

@@ -92,6 +92,9 @@ extension Spaces {
         } catch {
             throw failure(of: transaction, "\(error)", FilesystemError(error))
         }
+        for change in transaction.access.changes.paths {
+            store.noteCommitted(change.path, andBelow: change.isRemoved)
+        }
         lastConflict = ""
         store.keys.adoptViews(of: transaction.filesystem.keys)
     }

@@ -52,6 +52,11 @@ struct TransactionChanges {
         if changes.updateValue(change, forKey: path) == nil { order.append(path) }
     }
 
+    /// What it changes, and whether all that was below is gone.
+    var paths: [(path: XenstorePath, isRemoved: Bool)] {
+        order.map { ($0, removed.contains($0)) }
+    }
+
     /// One line a key, in the order in which they were first changed: `write PATH`,
     /// `permissions PATH` or `remove PATH`. What is removed goes with all below it.
     var text: String {

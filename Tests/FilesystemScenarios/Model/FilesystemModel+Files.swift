@@ -95,13 +95,16 @@ extension FilesystemModel {
         }
     }
 
-    /// What reading a file gives that is open for reading alone, where it shows its key as it is by
-    /// now; nil where it was removed through the mount, or is open for writing.
-    func newest(ofSlot slot: Int) -> StepResult? {
+    /// What reading a file may give that is open for reading alone, where it shows its key as it is
+    /// by now, or as it was when it was removed through the mount; none where it is open for
+    /// writing.
+    func newest(ofSlot slot: Int) -> [StepResult] {
         guard let handle = slots[slot], !handle.flags.contains(.write),
-            case .key(let place) = handle.target, let path = place.path
-        else { return nil }
-        return key(at: path).map { .bytes(Bytes($0.content)) } ?? .failed(.stale)
+            case .key(let place) = handle.target
+        else { return [] }
+        let content = place.path.map { key(at: $0)?.content } ?? place.lastContent
+        let newest = content.map { StepResult.bytes(Bytes($0)) }
+        return [newest, place.wasRemovedByOthers ? .failed(.stale) : nil].compactMap(\.self)
     }
 
     /// Reads all from the beginning: nothing is the end, and who reads on then is told anew.

@@ -187,8 +187,8 @@ extension FilesystemModel {
             } else {
                 // What is in memory alone would go with it.
                 guard key.scratch.isEmpty else { throw LeftOpen() }
-                take(keyPath)
                 detach(keyPath)
+                take(keyPath)
             }
         }
     }
@@ -204,8 +204,8 @@ extension FilesystemModel {
             guard key.children.isEmpty, key.value.isEmpty, key.scratch.isEmpty else {
                 throw FilesystemError.notEmpty
             }
-            take(keyPath)
             detach(keyPath)
+            take(keyPath)
         }
     }
 

@@ -168,7 +168,11 @@ final class FilesystemModel {
 
     /// Whoever has it open, or what is below it, has it no more.
     func detach(_ path: [String]) {
-        for place in places where place.path?.starts(with: path) ?? false { place.path = nil }
+        for place in places {
+            guard let old = place.path, old.starts(with: path) else { continue }
+            place.lastContent = key(at: old)?.content
+            place.path = nil
+        }
     }
 
     func move(_ path: [String], to newPath: [String], exchanging: Bool) {
@@ -206,7 +210,11 @@ final class FilesystemModel {
             let path = Self.names(change.path)
             switch change {
             case .put(_, let value): put(value.bytes, at: path)
-            case .remove: key(at: path.dropLast())?.children[path[path.count - 1]] = nil
+            case .remove:
+                key(at: path.dropLast())?.children[path[path.count - 1]] = nil
+                for place in places where place.path?.starts(with: path) ?? false {
+                    place.wasRemovedByOthers = true
+                }
             case .setPermissions(_, let text): key(at: path)?.permissions = permissions(text)
             }
         }

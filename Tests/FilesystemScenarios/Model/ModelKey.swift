@@ -104,6 +104,10 @@ final class ModelScratch {
 /// removed or replaced there.
 final class ModelPlace {
     var path: [String]?
+    /// What the key had when it was removed or replaced.
+    var lastContent: [UInt8]?
+    /// Whether others have removed the key: what was made there since may be another one's.
+    var wasRemovedByOthers = false
 
     init(_ path: [String]) {
         self.path = path

@@ -94,10 +94,8 @@ final class ModelRun {
 
     /// Whether it is what an open file may show where the kernel keeps contents.
     private func isNewest(_ result: StepResult, of step: Step) -> Bool {
-        guard surface.mayShowNewest, case .readOpen(let slot) = step,
-            let newest = model.newest(ofSlot: slot)
-        else { return false }
-        return result == newest
+        guard surface.mayShowNewest, case .readOpen(let slot) = step else { return false }
+        return model.newest(ofSlot: slot).contains(result)
     }
 
     // MARK: Comparing
