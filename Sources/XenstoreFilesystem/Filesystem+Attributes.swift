@@ -11,9 +11,7 @@ extension Filesystem {
             () async throws(FilesystemError) in
             try await facts(of: node, view, for: caller)
         }
-        // One of a key that was made again under an open file is not told when that changes.
-        guard told.inode == inode else { return told }
-        return lease(told, of: node, asOf: serial, to: caller)
+        return lease(told, of: node, toldFor: inode, asOf: serial, to: caller)
     }
 
     /// The attributes as the store says now.
@@ -50,8 +48,18 @@ extension Filesystem {
         } catch .accessDenied where view == .directory {
             return (attributesOfUnreadable(node), nil)
         }
-        try requireViewToTell(view, of: node, facts)
-        return (attributes(of: node, view, facts), facts.serial)
+        return (try attributes(of: node, view, checked: facts), facts.serial)
+    }
+
+    /// - Throws: as ``requireView(_:of:_:)`` does. Where a file is read by way of the kernel's
+    ///   cache, it is told of, whatever shape its key has by now.
+    func attributes(
+        of node: KeyNode,
+        _ view: View,
+        checked facts: KeyFacts
+    ) throws(FilesystemError) -> Attributes {
+        if view != .file || !isOpenLeased(node) { try requireView(view, of: node, facts) }
+        return attributes(of: node, view, facts)
     }
 
     func attributes(of node: KeyNode, _ view: View, _ facts: KeyFacts) -> Attributes {
@@ -119,16 +127,6 @@ extension Filesystem {
         guard let parent = node.parent else { throw .stale }
         let path = try parent.path()
         return attributes(of: node, .file, try await permissions(at: path), size: 0)
-    }
-
-    /// Checks that the kernel sees the key the way it is. Not where a file is read by way of its
-    /// cache: that goes on, whatever shape the key has by now.
-    func requireViewToTell(
-        _ view: View,
-        of node: KeyNode,
-        _ facts: KeyFacts
-    ) throws(FilesystemError) {
-        if view != .file || !isOpenLeased(node) { try requireView(view, of: node, facts) }
     }
 
     /// Checks that the kernel sees the key the way it is, after another client may have changed it.

@@ -22,14 +22,19 @@ extension Filesystem {
 
     /// Lets the kernel keep attributes that a system call of `caller` is told.
     ///
-    /// - Parameter serial: the number of changes when the store was asked.
+    /// - Parameters:
+    ///   - inode: which the kernel asked about. It is told nothing of another later.
+    ///   - serial: the number of changes when the store was asked.
     func lease(
         _ attributes: Attributes,
         of node: KeyNode,
+        toldFor inode: InodeNumber,
         asOf serial: Int?,
         to caller: CallerID
     ) -> Attributes {
-        guard isLeasing, let serial, node.creatorCount == 0, unsettled[node.id] == nil,
+        // One of a key that was made again under an open file is not told when that changes.
+        guard isLeasing, attributes.inode == inode, let serial, node.creatorCount == 0,
+            unsettled[node.id] == nil,
             let path = try? node.path(), !changes.hasChanged(path, since: serial)
         else { return attributes }
         // oxenstored tells nobody of a change of its root itself: its value is asked for each time.

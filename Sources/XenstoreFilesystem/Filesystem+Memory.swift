@@ -12,10 +12,8 @@ extension Filesystem {
         guard !node.isDetached, view == .file || !isToPrepareForWatch(node, by: caller),
             let facts = try factsFromMemory(of: node, view, for: caller)
         else { return nil }
-        try requireViewToTell(view, of: node, facts)
-        let told = attributes(of: node, view, facts)
-        guard told.inode == inode else { return told }
-        return lease(told, of: node, asOf: facts.serial, to: caller)
+        let told = try attributes(of: node, view, checked: facts)
+        return lease(told, of: node, toldFor: inode, asOf: facts.serial, to: caller)
     }
 
     public func openFromMemory(
