@@ -199,18 +199,20 @@ final class Link {
         if mayHoldEvents { wantedHold = duration }
     }
 
-    /// Begins to hold if few events came and nothing more is there.
+    /// Begins to hold if few events came: fewer bytes than were asked for were all that was there.
     ///
     /// - Parameter taken: the bytes that came last.
     private func beginHold(after taken: Int) {
         guard let duration = wantedHold else { return }
         wantedHold = nil
-        guard taken < Self.flood, isOpen, takeAvailable() == 0, isOpen, let source,
-            holdTimer == nil, !isWaitingToWrite, state.pointee.machine.outstandingCount == 0
+        guard taken < Self.flood, isOpen, let source, holdTimer == nil, !isWaitingToWrite,
+            state.pointee.machine.outstandingCount == 0
         else { return }
         loop.update(source, interest: [])
         holdTimer = loop.schedule(after: duration) { [unowned self] in
             if let holdTimer { endHold(holdTimer) }
+            // Nearly always some are there: no wait has to tell.
+            beginHold(after: takeAvailable())
         }
     }
 
