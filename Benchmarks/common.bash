@@ -36,10 +36,10 @@ compile() { # NAME FLAG...
     cc -std=c11 -O2 -Wall -Wextra -o "$built/$name" "$here/floors/$name.c" "$@"
 }
 
-compile_null_filesystem() {
+compile_filesystem() { # NAME
     local fuse
     read -ra fuse <<<"$(pkg-config --cflags --libs fuse3)"
-    compile null-filesystem "${fuse[@]}"
+    compile "$1" "${fuse[@]}"
 }
 
 # ---- Processes ---------------------------------------------------------------------------------
