@@ -67,8 +67,21 @@ extension Filesystem {
     /// Asks for what is not known of a key, in one round trip.
     ///
     /// - Parameter node: the key where it is known; what it knows is not asked again, and what is
-    ///   learnt is kept there.
+    ///   learnt is kept there. If this mount moves it meanwhile, the key is asked for at its new
+    ///   place: another may be at the old one.
     func facts(of path: XenstorePath, node: KeyNode?) async throws(FilesystemError) -> KeyFacts {
+        var path = path
+        while true {
+            let facts = try await factsNow(of: path, node)
+            guard let node, let place = try? node.path(), place != path else { return facts }
+            path = place
+        }
+    }
+
+    private func factsNow(
+        of path: XenstorePath,
+        _ node: KeyNode?
+    ) async throws(FilesystemError) -> KeyFacts {
         let query = FactsQuery(path, known: isWatching ? node : nil)
         let requests = query.requests
         let serial = changes.serial

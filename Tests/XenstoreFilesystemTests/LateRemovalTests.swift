@@ -32,6 +32,37 @@ import XenstoreProtocol
         #expect(world.pokes.isEmpty)
     }
 
+    /// What was asked at the old place is of the key that is there now.
+    @Test func aDirectoryThatIsMovedWhileItIsAskedForStaysOne() async throws {
+        let world = try await World(["/b/k": "1", "/c/k": "", "/c/k/x": "1"])
+        let filesystem = world.filesystem
+        let caller = CallerID(rawValue: 3)
+        _ = try await world.lookup("b")
+        let parent = try await world.lookup("c").attributes.inode
+        let old = try await filesystem.lookup("k", in: parent, by: caller).attributes
+        #expect(old.view == .directory)
+        try await world.remove("/c/k/x")
+        try await world.change(at: "/c/k/x")
+        world.access.holdsAnswers = true
+        let rename = Task {
+            try await filesystem.rename("b", in: .root, to: "c", in: .root, .exchange)
+        }
+        // Up to the commit, of which the answer is on its way.
+        let path = try XenstorePath.root.appending("c").appending("k")
+        while try await world.other.read(path) != Array("1".utf8) {
+            if world.access.isAsked { world.access.releaseFirst() }
+            await Task.yield()
+        }
+        world.tell(of: "/c/k")
+        world.begin()
+        while !world.access.isAskedTwice { await Task.yield() }
+        await world.release()
+        try await rename.value
+        await world.finish()
+        let new = try await filesystem.lookup("k", in: parent, by: caller).attributes
+        #expect((new.view, new.inode) == (.directory, old.inode))
+    }
+
     // MARK: Removed directories
 
     @Test func aDirectoryThatIsGoneIsRemoved() async throws {
