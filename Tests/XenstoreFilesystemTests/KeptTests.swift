@@ -112,15 +112,8 @@ import XenstoreStore
         let world = try await World(["/a": "1", "/b": "22"], cache: .watch)
         let first = try await world.lookup("a").attributes.inode
         _ = try await world.lookup("b")
-        world.access.holdsAnswers = true
-        let rename = Task {
-            try await world.filesystem.rename("a", in: .root, to: "b", in: .root, .exchange)
-        }
         let path = try XenstorePath.root.appending("a")
-        while try await world.other.read(path) != Array("22".utf8) {
-            if world.access.isAsked { world.access.releaseFirst() }
-            await Task.yield()
-        }
+        let rename = try await world.exchange("a", "b", until: path, is: "22")
         for path in ["/a", "/b"] { world.tell(of: path) }
         let status = Task { try await world.status(first) }
         while !world.access.isAskedTwice { await Task.yield() }

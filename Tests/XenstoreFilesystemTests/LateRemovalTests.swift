@@ -13,16 +13,8 @@ import XenstoreProtocol
     @Test func whatWasAskedWhileARenameWasUnderWayIsAskedAgain() async throws {
         let world = try await World(["/a": "0", "/a/x": "1", "/b": "2"])
         for name in ["a", "b"] { _ = try await world.lookup(name) }
-        world.access.holdsAnswers = true
-        let rename = Task {
-            try await world.filesystem.rename("a", in: .root, to: "b", in: .root, .exchange)
-        }
-        // Up to the commit, of which the answer is on its way.
         let path = try XenstorePath.root.appending("a")
-        while try await world.other.read(path) != Array("2".utf8) {
-            if world.access.isAsked { world.access.releaseFirst() }
-            await Task.yield()
-        }
+        let rename = try await world.exchange("a", "b", until: path, is: "2")
         world.tell(of: "/b")
         world.begin()
         while !world.access.isAskedTwice { await Task.yield() }
@@ -43,16 +35,8 @@ import XenstoreProtocol
         #expect(old.view == .directory)
         try await world.remove("/c/k/x")
         try await world.change(at: "/c/k/x")
-        world.access.holdsAnswers = true
-        let rename = Task {
-            try await filesystem.rename("b", in: .root, to: "c", in: .root, .exchange)
-        }
-        // Up to the commit, of which the answer is on its way.
         let path = try XenstorePath.root.appending("c").appending("k")
-        while try await world.other.read(path) != Array("1".utf8) {
-            if world.access.isAsked { world.access.releaseFirst() }
-            await Task.yield()
-        }
+        let rename = try await world.exchange("b", "c", until: path, is: "1")
         world.tell(of: "/c/k")
         world.begin()
         while !world.access.isAskedTwice { await Task.yield() }

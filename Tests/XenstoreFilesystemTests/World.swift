@@ -160,6 +160,27 @@ final class World {
         try await filesystem.lookup(name, in: .root, by: CallerID(rawValue: 3))
     }
 
+    /// Exchanges two names in the root. The answer to the commit stays on its way, as do all
+    /// answers from then on until ``release()``.
+    ///
+    /// - Parameter path: a key that has `value` when the store has committed.
+    func exchange(
+        _ first: String,
+        _ second: String,
+        until path: XenstorePath,
+        is value: String
+    ) async throws -> Task<Void, any Error> {
+        access.holdsAnswers = true
+        let rename = Task {
+            try await filesystem.rename(first, in: .root, to: second, in: .root, .exchange)
+        }
+        while try await other.read(path) != Array(value.utf8) {
+            if access.isAsked { access.releaseFirst() }
+            await Task.yield()
+        }
+        return rename
+    }
+
     /// What a program is told by stat(2) through a kernel that keeps attributes.
     func status(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
         try await kernel.status(inode) { () throws(FilesystemError) in
