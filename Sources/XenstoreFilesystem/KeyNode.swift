@@ -124,7 +124,10 @@ final class KeyNode {
     func removeLookups(_ count: UInt64, _ view: View) {
         switch view {
         case .file: fileLookups -= min(count, fileLookups)
-        case .directory: directoryLookups -= min(count, directoryLookups)
+        case .directory:
+            directoryLookups -= min(count, directoryLookups)
+            // From now on nobody keeps it up to date.
+            if directoryLookups == 0 { announced = nil }
         }
     }
 

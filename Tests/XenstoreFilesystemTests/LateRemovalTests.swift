@@ -170,6 +170,25 @@ import XenstoreProtocol
         #expect(try await filesystem.lookup("a", in: again, by: caller).attributes.view == .file)
     }
 
+    /// What was told of its children then says nothing of those that it has when the kernel gets to
+    /// know it again: a name of it could be a file to the kernel from then on.
+    @Test func whatAForgottenDirectoryHadIsNotTold() async throws {
+        let world = try await World(["/d/c": "1"], mayWatch: true)
+        let directory = try await world.lookup("d").attributes.inode
+        // Its own value keeps the key.
+        _ = try await world.lookup("d.value")
+        world.filesystem.forget(directory, count: .max)
+        try await world.remove("/d")
+        try await world.write("2", to: "/d/c/b")
+        try await world.change(at: "/d")
+        try await world.change(at: "/d/c/b")
+        let pokes = world.pokes
+        _ = try await world.lookup("d")
+        try await world.write("3", to: "/d/c")
+        try await world.change(at: "/d/c")
+        #expect(world.pokes == pokes)
+    }
+
     // MARK: Open files
 
     /// For ENOENT the kernel would not create the file that a program asks for by O_CREAT.
