@@ -65,7 +65,7 @@ public enum FilesystemLimits {
     public static let doubtBatch = 256
 
     /// How long changes gather before inotify is told, where hundreds come in a second.
-    public static let gathering = Duration.milliseconds(100)
+    public static let gathering = Duration.milliseconds(200)
 
     /// How long events are left in the socket where hundreds come in a second and nobody waits for
     /// them.
