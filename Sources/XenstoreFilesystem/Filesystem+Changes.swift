@@ -68,7 +68,8 @@ extension Filesystem {
         var rest = names
         defer { doubt(path, names: names) }
         while let name = rest.first, let child = keys.child(String(name), of: node) {
-            if rest.count == 1 || node.shownView == .file {
+            // What is further down may have made the child anew, which has no event of its own.
+            if rest.count == 1 || node.shownView == .file || node.hasChildren == false {
                 passChange(below: node, isDirectlyBelow: rest.count == 1)
             }
             revokeListing(of: node, before: child, isAbove: rest.count > 1)

@@ -189,6 +189,34 @@ import XenstoreProtocol
         #expect(world.pokes == pokes)
     }
 
+    /// A write makes the keys above it along, and there is one event, that of the write. What is in
+    /// memory alone would be taken for gone with a directory that is there.
+    @Test func aDirectoryThatAWriteBelowMadeAgainIsThere() async throws {
+        let world = try await World(["/d/c/x": "1"])
+        let filesystem = world.filesystem
+        let caller = CallerID(rawValue: 3)
+        let parent = try await world.lookup("d").attributes.inode
+        // The kernel keeps both numbers: they are somebody's working directory.
+        _ = try await filesystem.lookup("c", in: parent, by: caller)
+        try await world.remove("/d/c")
+        try await world.change(at: "/d/c")
+        _ = try await world.lookup("d")
+        try await world.write("2", to: "/d/c/x")
+        try await world.change(at: "/d/c/x")
+        let directory = try await filesystem.lookup("c", in: parent, by: caller).attributes.inode
+        let (file, handle) = try await filesystem.create(
+            ".s",
+            in: directory,
+            .write,
+            mode: 0o600,
+            by: caller
+        )
+        await filesystem.release(handle)
+        _ = try await world.lookup("d")
+        let found = try await filesystem.lookup(".s", in: directory, by: caller)
+        #expect(found.attributes.inode == file.attributes.inode)
+    }
+
     // MARK: Open files
 
     /// For ENOENT the kernel would not create the file that a program asks for by O_CREAT.

@@ -11,7 +11,7 @@ struct ModelTests {
     private static let tests = ModelTest.all(
         getenv("XSFS_MODEL").map { String(cString: $0) },
         seeds: 1...4,
-        count: 2000
+        count: 10_000
     )
 
     @Test(arguments: tests) func theModelHolds(_ test: ModelTest) async throws {
