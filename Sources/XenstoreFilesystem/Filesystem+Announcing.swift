@@ -11,7 +11,10 @@ extension Filesystem {
         asOf serial: Int
     ) {
         guard isAnnouncing, !changes.hasChanged(path, since: serial) else { return }
-        if view == .directory, node.announced == nil, let names = facts.names {
+        // Nobody would keep it up to date where the kernel does not know the directory.
+        if view == .directory, node.directoryLookups > 0, node.announced == nil,
+            let names = facts.names
+        {
             node.announced = ChildRecords(names: names)
         }
         // A name that the record does not have is new: its event is to come, and tells of it.
@@ -77,9 +80,8 @@ extension Filesystem {
                     node.announced?[name]?.isKnown == false
                 else { continue }
                 // As it will show itself when it is looked up.
-                let isDirectory =
-                    facts.hasChildren || facts.value.isEmpty && options.emptyView == .directory
-                node.announced?[name] = ChildRecords.Record(facts, isDirectory: isDirectory)
+                let view = view(facts, named: name, in: node, nil)
+                node.announced?[name] = ChildRecords.Record(facts, isDirectory: view == .directory)
             }
         }
     }

@@ -55,6 +55,7 @@ extension Filesystem {
 
     /// Something was not told, as the key was seen since it was asked for.
     func doubtAgain(_ name: String, in directory: KeyNode) {
+        guard isAnnouncing else { return }
         doubt(name, in: directory, isCertain: false, isAboutShape: true)
         ask()
     }
@@ -74,6 +75,10 @@ extension Filesystem {
         guard isAnnouncing else { return }
         doubt("", in: keys.root, isCertain: false, isAboutShape: true)
         for node in keys.subtree(of: keys.root) where isRemembered(node) {
+            // What is above may not be known, as where this domain may not read it.
+            if let parent = node.parent {
+                doubt(node.name, in: parent, isCertain: false, isAboutShape: true)
+            }
             for name in node.announced?.childNames ?? [] {
                 doubt(name, in: node, isCertain: false, isAboutShape: true)
             }
@@ -84,7 +89,8 @@ extension Filesystem {
     // MARK: Asking
 
     private func ask() {
-        guard announcer.hasDoubts, !announcer.isAsking else { return }
+        // Without a connection nobody answers, and with the next one all is asked for.
+        guard isAnnouncing, announcer.hasDoubts, !announcer.isAsking else { return }
         announcer.isAsking = true
         let begin = { [self] in
             // When all events that have come are known.
@@ -244,7 +250,11 @@ extension Filesystem {
                 return announceCreation(of: name, in: directory, view, facts)
             }
             // Nothing is known of the directory. Most changes are writes.
-            if doubt.isCertain, view == .file { poke(.modify, name, in: directory, view, facts) }
+            if view == .directory {
+                if let node = keys.child(name, of: directory) { reconcile(node, facts) }
+            } else if doubt.isCertain {
+                poke(.modify, name, in: directory, view, facts)
+            }
             return
         }
         guard old.isDirectory == nil || old.isDirectory == record.isDirectory else {
@@ -289,12 +299,13 @@ extension Filesystem {
     /// Compares the children that a directory has with those that it had.
     private func reconcile(_ node: KeyNode, _ facts: KeyFacts) {
         guard isRemembered(node) else { return }
-        guard let names = facts.names, let known = node.announced else {
+        guard let known = node.announced else {
             // A program may watch the root without a question to us.
-            if node.isRoot, node.announced == nil {
-                environment.start { [self] in await learnChildren(of: node) }
-            }
+            if node.isRoot { environment.start { [self] in await learnChildren(of: node) } }
             return
+        }
+        guard let names = facts.names else {
+            return environment.start { [self] in await reconcileByParts(node) }
         }
         let present = Set(names.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
         for name in known.childNames where !present.contains(name) {
@@ -303,6 +314,20 @@ extension Filesystem {
         for name in present where known[name] == nil {
             doubt(name, in: node, isCertain: false, isAboutShape: true)
         }
+    }
+
+    /// Does so where the names fit no message. They may be out of date when all have come: each of
+    /// which something else is known is asked for.
+    private func reconcileByParts(_ node: KeyNode) async {
+        guard let path = try? node.path(),
+            // What fails is gone, which is told by itself, or the connection is lost.
+            let names = try? await access.base.directoryByParts(path, in: .none),
+            let known = node.announced, isAnnouncing
+        else { return }
+        for name in Set(names).symmetricDifference(known.childNames) {
+            doubt(name, in: node, isCertain: false, isAboutShape: true)
+        }
+        ask()
     }
 
     private func announceCreation(
@@ -368,7 +393,7 @@ extension Filesystem {
         if let node = keys.child(name, of: directory) { noteMissing(node) }
     }
 
-    private func view(
+    func view(
         _ facts: KeyFacts,
         named name: String,
         in directory: KeyNode,

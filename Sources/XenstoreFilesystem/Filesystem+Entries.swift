@@ -106,12 +106,13 @@ extension Filesystem {
             }
         }
         var hasChildren = plan.hasChildren
-        var names: [UInt8] = []
+        // Nil where they were not asked for, or fit no message.
+        var names: [UInt8]? = hasChildren == false ? [] : nil
         if let answer = plan.childrenAnswer.map({ answers[$0] }) ?? plan.foretold,
             hasChildren == nil
         {
             hasChildren = try KeyFacts.hasChildren(answer)
-            names = (try? answer.get()) ?? []
+            names = try? answer.get()
         }
         let view = try view(
             hasChildren: hasChildren ?? false,
@@ -135,9 +136,11 @@ extension Filesystem {
         )
         directory.walk.append(entry.attributes.inode)
         if let node = keys.child(plan.name, of: parent) {
-            foretold.put(names, of: node)
+            foretold.put(names ?? [], of: node)
+            // Nobody asks for them again while this stands.
+            if plan.hasChildren == nil, names?.isEmpty == true { forgetChildren(of: node) }
             let serial = plan.foretold == nil ? serial : listing.serial
-            if view == .directory { remember(list: names, of: node, path, asOf: serial) }
+            if view == .directory, let names { remember(list: names, of: node, path, asOf: serial) }
         }
         return .entry(entry)
     }

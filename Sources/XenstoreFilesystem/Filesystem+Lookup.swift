@@ -74,14 +74,11 @@ extension Filesystem {
         let node = keys.insertChild(key, of: parent)
         learn(facts, of: node, path, asOf: serial)
         let view = view(facts, of: node)
+        if asked == nil { node.shownView = view }
+        var entry = entry(node, asked ?? view, facts, path, asOf: serial)
         remember(facts, view, of: node, path, asOf: serial)
-        guard let asked else {
-            node.shownView = view
-            return entry(node, view, facts, path, asOf: serial)
-        }
         // Not kept: the key may be renamed, and only its plain name moves along.
-        var entry = entry(node, asked, facts, path, asOf: serial)
-        entry.nameLifetime = 0
+        if asked != nil { entry.nameLifetime = 0 }
         return entry
     }
 

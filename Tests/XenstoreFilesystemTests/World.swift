@@ -92,6 +92,20 @@ final class World {
         try await other.remove(path)
     }
 
+    // MARK: The connection
+
+    /// The connection is lost, and its watch with it.
+    func disconnect() async throws {
+        filesystem.disconnected()
+        _ = try await access.send(.unwatch(.root, token: filesystem.watchToken), in: .none)
+    }
+
+    /// There is a connection again; all that follows from that is done.
+    func reconnect() async {
+        await filesystem.connected()
+        await finish()
+    }
+
     // MARK: What follows
 
     /// Begins what the filesystem has to do.
@@ -115,6 +129,9 @@ final class World {
         tell(of: path)
         await finish()
     }
+
+    /// Whether the filesystem has anything to do.
+    var hasWork: Bool { !outside.started.isEmpty }
 
     /// Does what the filesystem has to do, to its end.
     func finish() async {
