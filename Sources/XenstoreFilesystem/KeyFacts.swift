@@ -112,7 +112,8 @@ extension Filesystem {
         if node.hasValue { node.maker = nil }
         if facts.hasChildren {
             node.viewWhenEmpty = .directory
-        } else if node.childCount > 0 {
+        } else if facts.names != nil, node.childCount > 0 {
+            // Only where the store was asked: this mount may have made one since it last said so.
             forgetChildren(of: node)
         }
         guard isWatching, !changes.hasChanged(path, since: serial) else { return }
@@ -145,7 +146,7 @@ extension Filesystem {
 
     /// A key has no children, so those that it had are gone. One that is being created is still to
     /// come.
-    private func forgetChildren(of node: KeyNode) {
+    func forgetChildren(of node: KeyNode) {
         for child in keys.subtree(of: node).dropFirst() where child.creatorCount == 0 {
             forgetRemoved(child)
         }

@@ -3,43 +3,47 @@ import XenstoreProtocol
 /// Paths of empty keys that showed otherwise than empty keys do when the kernel forgot them: a
 /// bounded queue, the oldest first out.
 struct RememberedViews {
-    private var order: [XenstorePath] = []
+    private var order: [(path: XenstorePath, number: Int)] = []
     private var head = 0
-    private var paths: Set<XenstorePath> = []
+    /// Each with the number of its place in the queue. Older places of it do not count any more.
+    private var paths: [XenstorePath: Int] = [:]
+    private var next = 0
 
     mutating func insert(_ path: XenstorePath) {
-        guard paths.insert(path).inserted else { return }
-        order.append(path)
-        while order.count - head > FilesystemLimits.rememberedViews {
-            paths.remove(order[head])
+        guard paths[path] == nil else { return }
+        paths[path] = next
+        order.append((path, next))
+        next += 1
+        while paths.count > FilesystemLimits.rememberedViews {
+            let oldest = order[head]
+            if paths[oldest.path] == oldest.number { paths[oldest.path] = nil }
             head += 1
         }
-        if head > FilesystemLimits.rememberedViews {
-            order.removeSubrange(..<head)
+        // What was taken, and what comes and goes, would pile up.
+        if order.count > 2 * FilesystemLimits.rememberedViews {
+            order = order[head...].filter { paths[$0.path] == $0.number }
             head = 0
         }
     }
 
-    var all: Set<XenstorePath> { paths }
+    var all: [XenstorePath] { Array(paths.keys) }
 
-    func contains(_ path: XenstorePath) -> Bool { paths.contains(path) }
+    func contains(_ path: XenstorePath) -> Bool { paths[path] != nil }
 
     /// Whether the path is remembered; it is no more.
     mutating func take(_ path: XenstorePath) -> Bool {
-        // Its place in the queue stays, and is skipped when its turn comes.
-        paths.remove(path) != nil
+        paths.removeValue(forKey: path) != nil
     }
 
     /// Forgets the paths at and below `path`.
     mutating func removeAll(below path: XenstorePath) {
-        guard paths.contains(where: { path.contains($0) }) else { return }
-        paths = paths.filter { !path.contains($0) }
+        _ = takeAll(below: path)
     }
 
     /// The paths at and below `path`, which are no longer remembered, as what follows it.
     mutating func takeAll(below path: XenstorePath) -> [String] {
-        let found = paths.filter { path.contains($0) }
-        paths.subtract(found)
+        let found = paths.keys.filter { path.contains($0) }
+        for path in found { paths[path] = nil }
         return found.map { String($0.text.dropFirst(path.text.count)) }
     }
 

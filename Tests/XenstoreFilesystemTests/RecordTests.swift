@@ -128,6 +128,48 @@ import XenstoreStore
         #expect(!world.hasWork)
     }
 
+    // MARK: Shapes
+
+    /// What was known before it was made says nothing of what is below.
+    @Test func aDirectoryThatIsMadeWhileItsParentIsLookedUpStaysOne() async throws {
+        let world = try await World()
+        let filesystem = world.filesystem
+        let parent = try await filesystem.makeDirectory("d", in: .root, by: caller)
+        let directory = parent.attributes.inode
+        world.access.holdsAnswers = true
+        let made = Task {
+            try await filesystem.makeDirectory("e", in: directory, by: caller)
+        }
+        let path = try XenstorePath.root.appending("d").appending("e")
+        while (try? await world.other.read(path)) == nil {
+            if world.access.isAsked { world.access.releaseFirst() }
+            await Task.yield()
+        }
+        let look = Task { try await world.lookup("d") }
+        while !world.access.isAskedTwice { await Task.yield() }
+        world.tell(of: "/d/e")
+        await world.release()
+        _ = try await made.value
+        _ = try await look.value
+        let found = try await filesystem.lookup("e", in: directory, by: caller)
+        #expect(found.attributes.view == .directory)
+    }
+
+    /// The number of keys counts, and not how often they come and go.
+    @Test func whatIsForgottenAgainAndAgainDoesNotPushOthersOut() async throws {
+        let world = try await World(["/d/x": "1"], isListed: false)
+        let filesystem = world.filesystem
+        let made = try await filesystem.makeDirectory("e", in: .root, by: caller)
+        filesystem.forget(made.attributes.inode, count: .max)
+        for number in 0..<64 {
+            _ = try await filesystem.makeDirectory("m\(number)", in: .root, by: caller)
+        }
+        for _ in 0...FilesystemLimits.rememberedViews {
+            filesystem.forget(try await world.lookup("d").attributes.inode, count: 1)
+        }
+        #expect(try await world.lookup("e").attributes.view == .directory)
+    }
+
     private static var manyChildren: [String: String] {
         let paths = (100..<300).map { "/d/child-with-a-long-name-\($0)" }
         return Dictionary(uniqueKeysWithValues: paths.map { ($0, "1") })
