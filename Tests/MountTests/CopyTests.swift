@@ -38,16 +38,18 @@ struct CopyTests {
 
     /// Out of a mount, and back into a store without them: the keys of guests, with binary values
     /// and values of directories. `XSFS_LARGE=1` takes 200 guests.
-    @Test(.timeLimit(.minutes(20)), arguments: [StoreKind.served, .xenstored])
+    @Test(.timeLimit(.minutes(20)), arguments: StoreKind.remote)
     func theKeysOfGuestsComeBackAsTheyWere(kind: StoreKind) async throws {
         let guests = getenv("XSFS_LARGE") == nil ? 3 : 200
+        // xenstore-ls cannot list what oxenstored sends in a message of more than 4096 bytes.
+        let list = kind == .oxenstored ? "\"$XSFS\" ls --socket \"$S\" -fp" : "xenstore-ls -fp"
         try await withMount(kind, MountSettings(domains: 1...guests)) { mount in
             try await mount.expect(
                 """
                 "$TOOLS/populate" "$S" domains \(guests)
                 head -c 1500 /dev/urandom > local/domain/1/data.dir/binary
                 printf 'own\\n\\n' > local/domain/1/.value
-                store() { xenstore-ls -fp | sort; }
+                store() { \(list) | sort; }
                 store > $T/before
                 back() { store | diff $T/before - && xenstore-rm /local && xenstore-rm /vm; }
                 mkdir $T/cp $T/rsync $T/tar
