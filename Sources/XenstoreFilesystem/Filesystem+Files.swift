@@ -100,6 +100,7 @@ extension Filesystem {
     ) -> HandleID {
         let truncates = flags.contains(.truncate)
         let file = OpenFile(node: node, flags: flags, content: truncates ? [] : content)
+        if truncates { noteUnsteady(node) }
         if truncates, !content.isEmpty || isCreator { file.pending = .untilRelease }
         if isCreator {
             file.isCreator = true

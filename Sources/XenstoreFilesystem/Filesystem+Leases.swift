@@ -42,7 +42,7 @@ extension Filesystem {
         let lease = node.lease ?? Lease()
         node.lease = lease
         if attributes.view == .file {
-            lease.tell(attributes.size, to: caller)
+            lease.tell(attributes.size, to: caller, at: environment.elapsed())
             if untaken.count >= FilesystemLimits.lastAnswers { untaken = [:] }
             untaken[caller] = lease
         }
@@ -60,7 +60,8 @@ extension Filesystem {
 
     /// Something has changed: the kernel keeps nothing of a key any more.
     func revoke(_ node: KeyNode) {
-        guard node.lease != nil else { return }
+        guard let lease = node.lease else { return }
+        if lease.size != nil { noteUnsteady(node) }
         node.lease = nil
         forgetContent(of: node, .file)
         forgetContent(of: node, .directory)
@@ -174,9 +175,33 @@ extension Filesystem {
 
     // MARK: Files
 
+    /// The content of a key changes, or a program empties it to write it anew: the kernel makes its
+    /// size 0 then, and changes it once more with the write. Whoever opens it now had better read
+    /// past the kernel's cache.
+    func noteUnsteady(_ node: KeyNode) {
+        guard options.cache == .watch else { return }
+        let now = environment.elapsed()
+        if unsteady.count >= FilesystemLimits.unsteadyKeys {
+            unsteady = unsteady.filter { now - $0.value < FilesystemLimits.settling }
+            if unsteady.count >= FilesystemLimits.unsteadyKeys { unsteady = [:] }
+        }
+        unsteady[node.id] = now
+    }
+
+    private func isSteady(_ node: KeyNode, at now: Duration) -> Bool {
+        guard let time = unsteady[node.id] else { return true }
+        guard now - time >= FilesystemLimits.settling else { return false }
+        unsteady[node.id] = nil
+        return true
+    }
+
     /// Opens a file to be read by way of the kernel's cache: it is there, and nothing is asked.
     func openLeased(_ node: KeyNode) -> HandleID? {
-        guard isLeasing, node.lease?.size != nil, node.creatorCount == 0 else { return nil }
+        guard isLeasing, let lease = node.lease, lease.size != nil, node.creatorCount == 0 else {
+            return nil
+        }
+        let now = environment.elapsed()
+        guard lease.isTaken(at: now), isSteady(node, at: now) else { return nil }
         node.handleCount += 1
         return files.insert(.leased(node))
     }
@@ -224,7 +249,8 @@ extension Filesystem {
             throw .stale
         }
         let content = options.valueForm.content(of: facts.value)
-        guard let lease = node.lease, lease.covers(content.count, readBy: caller) else {
+        let now = environment.elapsed()
+        guard let lease = node.lease, lease.covers(content.count, readBy: caller, at: now) else {
             // The next try asks for the attributes first. Without a watch nobody could keep them.
             revoke(node)
             throw isLeasing ? .interrupted : .stale

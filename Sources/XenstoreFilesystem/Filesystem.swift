@@ -36,6 +36,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var walks: [WalkPlace: OpenDirectory] = [:]
     /// The leases that were told last to threads which have not come back since.
     var untaken: [CallerID: Lease] = [:]
+    /// When keys were last changed of which the kernel kept the content, by their numbers.
+    var unsteady: [UInt64: Duration] = [:]
     /// The keys that threads were told to look up again when they opened them, until they do.
     var staleOpens: [CallerID: UInt64] = [:]
     /// Keys of which no lease is given at this moment, by the number of reasons.

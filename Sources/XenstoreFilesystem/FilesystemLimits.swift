@@ -64,6 +64,13 @@ public enum FilesystemLimits {
     /// Keys that are asked for together, to find out what a change has changed.
     public static let doubtBatch = 256
 
+    /// How long with `cache=watch` a file is read past the kernel's cache after its content has
+    /// changed; and after which a thread that was told of its size is sure to have taken note.
+    public static let settling = Duration.seconds(1)
+
+    /// Keys of which that is remembered; then those of the last second are forgotten.
+    public static let unsteadyKeys = 1024
+
     /// How long changes gather before inotify is told, where hundreds come in a second.
     public static let gathering = Duration.milliseconds(200)
 

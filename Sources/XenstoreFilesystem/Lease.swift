@@ -4,16 +4,17 @@ final class Lease {
     private(set) var size: Int?
     /// Who was told the size, and may not have read the answer yet; nil when that is sure.
     private var told: CallerID?
+    private var toldAt = Duration.zero
     /// Whether the kernel has the content as it is.
     var keepsContent = false
     /// Whether the kernel has the listing as it is.
     var keepsListing = false
 
     /// A system call of `caller` is told the file's size.
-    func tell(_ size: Int, to caller: CallerID) {
+    func tell(_ size: Int, to caller: CallerID, at now: Duration) {
         guard self.size != size else { return }
         self.size = size
-        told = caller
+        (told, toldAt) = (caller, now)
     }
 
     /// Whoever was told the size has come back: the kernel has taken note.
@@ -21,11 +22,17 @@ final class Lease {
         told = nil
     }
 
-    /// Whether the kernel cuts at this size what `caller` reads now: whoever was told it comes
-    /// back when the kernel has taken note.
-    func covers(_ size: Int, readBy caller: CallerID) -> Bool {
+    /// Whether the kernel knows the size. Whoever was told it comes back when it does; or has gone
+    /// on to something else, which nobody hears of.
+    func isTaken(at now: Duration) -> Bool {
+        if told != nil, now - toldAt >= FilesystemLimits.settling { told = nil }
+        return told == nil
+    }
+
+    /// Whether the kernel cuts at this size what `caller` reads now.
+    func covers(_ size: Int, readBy caller: CallerID, at now: Duration) -> Bool {
         guard self.size == size else { return false }
         if told == caller { told = nil }
-        return told == nil
+        return isTaken(at: now)
     }
 }

@@ -34,14 +34,63 @@ struct CacheTests {
                 "mkdir t; for k in a b c d; do echo $k > t/$k; done; ls -l t >$T/0"
             )
             try await mount.expect(
-                "stat t/d > $T/0; exec 3<t/d; xenstore-write /t/d/x 1; cat <&3; xenstore-rm /t/d/x",
+                Self.kept + "kept t/d; exec 3<t/d; xenstore-write /t/d/x 1; cat <&3",
                 prints: "d\n"
             )
-            try await mount.expect("exec 3<t/a; rm t/a; cat <&3", prints: "a\n")
-            try await mount.expect("exec 3<t/b; mv t/c t/b; cat - t/b <&3", prints: "b\nc\n")
             try await mount.expect(
-                "stat t/d > $T/0; exec 3<t/d; xenstore-rm /t/d; cat <&3 2>$T/0; cat <&3",
+                Self.kept + "xenstore-rm /t/d/x; kept t/a; exec 3<t/a; rm t/a; cat <&3",
+                prints: "a\n"
+            )
+            try await mount.expect(
+                Self.kept + "kept t/b; exec 3<t/b; mv t/c t/b; cat - t/b <&3",
+                prints: "b\nc\n"
+            )
+            try await mount.expect(
+                Self.kept
+                    + "kept t/d; exec 3<t/d; xenstore-rm /t/d; cat <&3 2>$T/0; cat <&3",
                 fails: "Stale file handle"
+            )
+        }
+    }
+
+    /// Waits until a file is read without a question to the store.
+    private static let kept = """
+        asked() { grep -E 'operation="(read|directory|getPermissions)"' .xsfs/status; }
+        kept() { until before=$(asked); cat $1 > $T/0; [ "$(asked)" = "$before" ]; do :; done; }
+
+        """
+
+    /// One program asks for the size, and is gone; another one reads, by the C library's streams.
+    @Test(arguments: StoreKind.allCases)
+    func anotherProgramReadsWhatOneHasLookedAt(kind: StoreKind) async throws {
+        try await withMount(kind, Self.settings) { mount in
+            try await mount.expect(
+                """
+                mkdir t; for i in {1..20}; do echo $i > t/k$i; done
+                for i in {1..20}; do
+                    f=t/k$i
+                    [ -s $f ] && sed -n p $f
+                    wc -c $f > $T/0; [ "$(cut -c1-3 $f)" = $i ] || echo cut
+                    ls -l $f > $T/0; [ "$(sort $f)" = $i ] || echo sort
+                    stat $f > $T/0; echo $i | cmp - $f
+                done | diff - <(seq 20)
+                """
+            )
+        }
+    }
+
+    /// A writer opens the file with O_TRUNC, and the store never holds what that leaves.
+    @Test(arguments: StoreKind.allCases)
+    func aValueThatIsWrittenAgainIsNeverSeenEmpty(kind: StoreKind) async throws {
+        try await withMount(kind, Self.settings) { mount in
+            try await mount.expect(
+                """
+                echo 1000 > k
+                (until [ -e $T/done ]; do echo 2000 > k; echo 1000 > k; done) &
+                for i in {1..300}; do echo "[$(cat k)]"; done | sort -u > $T/seen
+                : > $T/done; wait
+                [ -s $T/seen ] && ! grep -v '.[12]000.' $T/seen
+                """
             )
         }
     }
