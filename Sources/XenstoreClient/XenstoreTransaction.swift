@@ -122,7 +122,9 @@ extension XenstoreClient {
     /// Runs `body` in a transaction, and commits what it has done when it returns. Where changes of
     /// others got in the way, or the transaction was lost, it runs again from the start.
     ///
-    /// `body` throws to have everything forgotten; what it throws comes out.
+    /// `body` throws to have everything forgotten; what it throws comes out. EIO of the store is
+    /// tried again, too: C xenstored answers so to RM of a key that the transaction has read, and
+    /// another client has removed since.
     ///
     /// - Throws: ``ClientError/Reason/conflict(attempts:)`` when all attempts met a conflict;
     ///   otherwise what `body` or the store says.
@@ -137,6 +139,10 @@ extension XenstoreClient {
                 try await transaction.commit()
                 return value
             } catch let error as ClientError where error.isConflict {
+                transaction.rollback()
+            } catch let error as ClientError
+                where error.code == .ioError && attempt < policy.attempts
+            {
                 transaction.rollback()
             } catch {
                 transaction.rollback()

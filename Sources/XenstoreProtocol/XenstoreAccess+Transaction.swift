@@ -11,13 +11,18 @@ extension XenstoreAccess {
     /// its way, at most `attempts` times. The corresponding operations are TRANSACTION_START and
     /// TRANSACTION_END.
     ///
-    /// - Throws: ``StoreErrorCode/again`` refused, when each attempt met a conflict; otherwise
-    ///   what the store or `body` throws, with the transaction ended and nothing changed.
+    /// An EIO of the store in `body` counts as such a change: C xenstored answers so to RM of a key
+    /// that the transaction has read, and another client has removed since.
+    ///
+    /// - Throws: ``StoreErrorCode/again`` refused, when the last attempt met a conflict, and
+    ///   ``StoreErrorCode/ioError`` refused where that was its error; otherwise what the store or
+    ///   `body` throws, with the transaction ended and nothing changed.
     public func transaction<Value>(
         attempts: Int,
         _ body: (TransactionID) async throws(XenstoreError) -> TransactionStep<Value>
     ) async throws(XenstoreError) -> Value {
         precondition(attempts > 0, "a transaction needs at least one attempt")
+        var conflict = XenstoreError.refused(.again)
         for _ in 0..<attempts {
             let transaction = try await startTransaction()
             let step: TransactionStep<Value>
@@ -26,7 +31,9 @@ extension XenstoreAccess {
             } catch {
                 // Nobody waits for it: the caller may have been interrupted.
                 post(.transactionEnd(commit: false), in: transaction)
-                throw error
+                guard error == .refused(.ioError) else { throw error }
+                conflict = error
+                continue
             }
             switch step {
             case .rollback(let value):
@@ -37,11 +44,11 @@ extension XenstoreAccess {
                     _ = try await send(.transactionEnd(commit: true), in: transaction)
                     return value
                 } catch .refused(.again) {
-                    continue
+                    conflict = .refused(.again)
                 }
             }
         }
-        throw .refused(.again)
+        throw conflict
     }
 
     /// Opens a transaction. The corresponding operation is TRANSACTION_START.

@@ -50,6 +50,15 @@ let transactionScenarios: [Scenario] =
             Row("A.t", "READ $/a|", .differs("0", xenstored: "1"))
             Row("A.t", "TRANSACTION_END T|", .differs("EAGAIN", oxenstored: "OK|"))
         },
+        Scenario("what goes while a transaction has read it") {
+            Row("A", "WRITE $/a/k|0", "OK|")
+            Row("A.t", "TRANSACTION_START |", "#|")
+            Row("A.t", "READ $/a/k|", "0")
+            Row("B", "RM $/a/k|", "OK|")
+            // C takes the list of the parent only now.
+            Row("A.t", "RM $/a/k|", .differs("OK|", xenstored: "EIO"))
+            Row("A.t", "TRANSACTION_END T|", "EAGAIN")
+        },
         Scenario("events of commits") {
             Row("A", "WRITE $/old/sub|", "OK|")
             Row("B", "WATCH $|t|", "OK|", ["B $ t"])

@@ -124,6 +124,22 @@ struct CompoundTests {
         }
     }
 
+    /// C xenstored's answer to RM of a key that another client has removed meanwhile.
+    @Test(arguments: [false, true])
+    func aTransactionIsTriedAgainAfterEIO(isLast: Bool) async throws {
+        let last = isLast ? ["6|", "!EIO", "OK|"] : ["6|", "OK|", "OK|"]
+        try await withReplies(["5|", "!EIO", "OK|"] + last) { client in
+            do throws(XenstoreError) {
+                try await client.transaction(attempts: 2) { transaction throws(XenstoreError) in
+                    .commit(try await client.remove("/k", in: transaction))
+                }
+                #expect(!isLast)
+            } catch {
+                #expect(isLast && error == .refused(.ioError))
+            }
+        }
+    }
+
     @Test func aTransactionMayBeForgotten() async throws {
         let seen = Recorder<String>()
         try await withReplies(["5|", "OK|", "after"], seen: seen) { client in
