@@ -156,6 +156,7 @@ extension Filesystem {
             try await truncate(node, to: size, handle: handle)
         }
         if changes.mode != nil || changes.userID != nil || changes.groupID != nil {
+            try await makeAnnounced(node)
             try await setOwnership(changes, of: node, view)
         }
         if let modified = changes.modified {

@@ -86,6 +86,7 @@ extension Filesystem {
             return try await setAttribute(attribute, to: value, of: file)
         }
         let (node, view) = try find(inode)
+        try await makeAnnounced(node)
         let path = try node.path()
         switch attribute {
         case .permissions:

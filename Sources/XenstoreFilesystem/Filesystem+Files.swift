@@ -279,6 +279,18 @@ extension Filesystem {
         }
     }
 
+    /// Makes a key that open files announce, before their first write: what is to be done to it
+    /// needs it. MKDIR leaves one alone that others have made meanwhile.
+    func makeAnnounced(_ node: KeyNode) async throws(FilesystemError) {
+        guard node.creatorCount > 0 else { return }
+        let path = try node.path()
+        _ = try await send(.makeDirectory(path), at: path)
+        files.forEach { handle in
+            guard case .key(let file) = handle, file.node === node, file.isCreator else { return }
+            settle(file)
+        }
+    }
+
     // MARK: Closing
 
     public func isClean(_ handle: HandleID) -> Bool {

@@ -28,6 +28,7 @@ extension Filesystem {
             guard mode == .replace else { throw mode == .keep ? .exists : .notPermitted }
             unlinkScratch(file, in: target)
         }
+        if let node = keys.child(key, of: source) { try await makeAnnounced(node) }
         let view = keys.child(key, of: source)?.shownView
         switch mode {
         case .replace, .keep:

@@ -3,6 +3,25 @@ import Testing
 
 /// Owners, modes, and the attributes that hold the rest.
 struct PermissionTests {
+    /// cpio(1) and unzip(1) do so with an empty file.
+    @Test(arguments: StoreKind.allCases)
+    func whatIsAnnouncedAndNotWrittenYetCanBeChanged(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir t; exec 3>t/mode 4>t/owner 5>t/list 6>t/old
+                chmod 644 t/mode; chown 2 t/owner
+                setfattr -n user.xenstore.perms -v n0,r3 t/list; mv t/old t/new
+                echo 1 >&3; exec 3>&- 4>&- 5>&- 6>&-
+                getfattr --only-values -n user.xenstore.perms t/mode t/owner t/list
+                echo; ls t; cat t/mode
+                """,
+                prints: "r0n2n0,r3\nlist\nmode\nnew\nowner\n1\n"
+            )
+            try await mount.expectSameAsStore()
+        }
+    }
+
     @Test(arguments: StoreKind.allCases)
     func ownersAndModesComeFromThePermissions(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
