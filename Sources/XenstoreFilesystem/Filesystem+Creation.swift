@@ -32,13 +32,30 @@ extension Filesystem {
             noteChild(of: parent)
             return opened(key, name, of: parent, facts, flags, isCreator: false)
         }
-        // The key is made by the first write, or by closing; but a directory that is gone is told
-        // now, where programs look for errors.
-        if let facts = try await factsBeforeCreation(of: path, under: parent) {
-            try await askForWriting(path, [])
-            return opened(key, name, of: parent, facts, flags, isCreator: true)
+        for _ in 0..<FilesystemLimits.transactionAttempts {
+            // The key is made by the first write, or by closing; but a directory that is gone is
+            // told now, where programs look for errors.
+            if let facts = try await factsBeforeCreation(of: path, under: parent) {
+                try await askForWriting(path, [])
+                return opened(key, name, of: parent, facts, flags, isCreator: true)
+            }
+            do throws(FilesystemError) {
+                return try await openMade(name, in: directory, flags, by: caller)
+            } catch .noEntry, .stale {
+                // And removed it again.
+                continue
+            }
         }
-        // Somebody else has just made it.
+        throw .stale
+    }
+
+    /// Opens what somebody else has just made.
+    private func openMade(
+        _ name: String,
+        in directory: InodeNumber,
+        _ flags: OpenFlags,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> (Entry, HandleID) {
         let entry = try await lookup(name, in: directory, by: caller)
         guard entry.attributes.view == .file else {
             forget(entry.attributes.inode, count: 1)

@@ -241,6 +241,29 @@ import XenstoreProtocol
     }
 
     /// As every file that is open: the next write makes the key anew.
+    /// O_CREAT finds it there, and then gone.
+    @Test func whatIsRemovedWhileItIsCreatedIsCreated() async throws {
+        let world = try await World(["/k": "1"], isListed: false)
+        world.access.holdsAnswers = true
+        let call = Task {
+            try await world.filesystem.create(
+                "k",
+                in: .root,
+                .write,
+                mode: 0o600,
+                by: CallerID(rawValue: 3)
+            )
+        }
+        while !world.access.isAsked { await Task.yield() }
+        try await world.remove("/k")
+        await world.release()
+        let (_, handle) = try await call.value
+        try await world.filesystem.write(Array("2".utf8), to: handle, offset: 0)
+        let path = try XenstorePath.root.appending("k")
+        #expect(try await world.other.read(path) == Array("2".utf8))
+        await world.filesystem.release(handle)
+    }
+
     @Test func aScratchFileThatBecameAKeyIsWrittenToAfterItsRemoval() async throws {
         let world = try await World(["/d/x": "1"])
         let filesystem = world.filesystem
