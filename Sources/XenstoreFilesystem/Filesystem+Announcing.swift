@@ -135,7 +135,12 @@ extension Filesystem {
         guard let path = request.changedPath, options.subtree.contains(path) else { return }
         let names = names(to: path)
         guard let last = names.last.map(String.init) else {
-            if case .write(_, let value) = request { announcer.rootRecord?.set(value: value) }
+            switch request {
+            case .write(_, let value): announcer.rootRecord?.set(value: value)
+            case .setPermissions(_, let permissions):
+                announcer.rootRecord?.set(permissions: permissions)
+            default: break
+            }
             return
         }
         let isRemoval = request.isRemoval

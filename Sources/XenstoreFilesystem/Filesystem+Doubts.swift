@@ -229,6 +229,9 @@ extension Filesystem {
         let record = ChildRecords.Record(facts, isDirectory: true)
         if let old = announcer.rootRecord {
             announceValue(of: keys.root, old, record, facts, isCertain: false)
+            if old.differsInPermissions(from: record) {
+                poke(.changeAttributes, "", in: keys.root, .directory, facts)
+            }
         }
         announcer.rootRecord = record
         reconcile(keys.root, facts)

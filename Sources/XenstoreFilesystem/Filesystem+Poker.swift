@@ -243,6 +243,7 @@ extension Filesystem {
         let above = path.text.utf8.dropFirst(
             options.subtree.isRoot ? 1 : options.subtree.text.utf8.count + 1
         )
+        guard !poke.name.isEmpty else { return "." }
         return above.isEmpty ? poke.name : "\(Substring(above))/\(poke.name)"
     }
 

@@ -22,6 +22,7 @@ public struct Poke: Hashable, Sendable {
 final class PendingPoke {
     let kind: Poke.Kind
     let directory: KeyNode
+    /// Empty for the root of the mount itself.
     let name: String
     /// What it is that the name leads to: the directory's own value for `.value`.
     let isOwnValue: Bool
@@ -214,6 +215,7 @@ struct PokeQueue {
     func find(_ node: KeyNode, _ view: View) -> PendingPoke? {
         sent.first { poke in
             guard !poke.isDone, poke.view == view else { return false }
+            guard !poke.name.isEmpty else { return node.isRoot }
             return poke.isOwnValue
                 ? poke.directory === node
                 : poke.directory === node.parent && poke.name == node.name

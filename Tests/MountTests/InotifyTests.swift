@@ -66,6 +66,21 @@ struct InotifyTests {
         }
     }
 
+    /// oxenstored sends no event for it.
+    @Test(arguments: [StoreKind.embedded, .served, .xenstored])
+    func whoMayUseTheRootIsTold(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    watch $M
+                    xenstore-chmod / r0; told 'ATTRIB,ISDIR '
+                    chmod 700 $M; told 'ATTRIB,ISDIR '
+                    nothing_else end
+                    """
+            )
+        }
+    }
+
     @Test(arguments: StoreKind.allCases)
     func aChangeThroughTheMountIsToldOnce(kind: StoreKind) async throws {
         try await withMount(kind) { mount in

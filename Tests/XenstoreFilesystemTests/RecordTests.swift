@@ -72,6 +72,22 @@ import XenstoreStore
         #expect(world.pokes.isEmpty)
     }
 
+    /// No directory has a name for it.
+    @Test func whoMayUseTheRootIsTold() async throws {
+        let world = try await World()
+        let permissions = Permissions(owner: .privileged, everyone: .read)
+        try await world.other.setPermissions(permissions, of: .root)
+        try await world.change(at: "/")
+        #expect(world.pokes == ["changeAttributes ."])
+        let told = try await world.filesystem.touchForPoker(.root)
+        #expect(told.mode == 0o755)
+        world.filesystem.pokerIsDone()
+        let changes = AttributeChanges(mode: 0o700)
+        _ = try await world.filesystem.setAttributes(changes, of: .root, handle: nil)
+        try await world.change(at: "/")
+        #expect(world.pokes.count == 1)
+    }
+
     // MARK: Without a connection
 
     /// The list comes by parts.
