@@ -32,8 +32,9 @@ extension Row {
             // oxenstored sends it in one message over a socket, and never over a ring.
             return with("E2BIG", events(kind))
         default:
-            // It knows the transactions that it was asked for, and refuses others.
-            let isOfTransaction = caller.contains(".")
+            // It knows the transactions that it was asked for, and refuses others by itself, for
+            // which oxenstored has another error.
+            let isOfTransaction = caller.contains(".") && kind == .oxenstored
             return isOfTransaction && expected == "EIO" ? with("ENOENT", events(kind)) : self
         }
     }
