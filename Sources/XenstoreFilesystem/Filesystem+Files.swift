@@ -287,7 +287,10 @@ extension Filesystem {
         _ = try await send(.makeDirectory(path), at: path)
         files.forEach { handle in
             guard case .key(let file) = handle, file.node === node, file.isCreator else { return }
+            let pending = file.pending
             settle(file)
+            // It is empty now, and ftruncate(2) may have asked for more.
+            if !file.content.isEmpty { file.pending = pending }
         }
     }
 

@@ -15,8 +15,10 @@ struct PermissionTests {
                 echo 1 >&3; exec 3>&- 4>&- 5>&- 6>&-
                 getfattr --only-values -n user.xenstore.perms t/mode t/owner t/list
                 echo; ls t; cat t/mode
+                exec 7>t/zeros; python3 -c 'import os; os.ftruncate(7, 3); os.fchmod(7, 0o644)'
+                exec 7>&-; getfattr --only-values -n user.xenstore.value t/zeros | od -An -tx1
                 """,
-                prints: "r0n2n0,r3\nlist\nmode\nnew\nowner\n1\n"
+                prints: "r0n2n0,r3\nlist\nmode\nnew\nowner\n1\n 00 00 00\n"
             )
             try await mount.expectSameAsStore()
         }
