@@ -308,6 +308,8 @@ extension Filesystem {
             return
         }
         guard let names = facts.names else {
+            // They were not asked for, or fit no message.
+            guard facts.hasChildren else { return }
             return environment.start { [self] in await reconcileByParts(node) }
         }
         let present = Set(names.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
