@@ -37,8 +37,7 @@ static void on_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 
 static void on_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *info)
 {
-    (void)info;
-    xsfs_on_getattr(wrap(req), inode);
+    xsfs_on_getattr(wrap(req), inode, info != NULL, info ? info->fh : 0);
 }
 
 static void on_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *new, int set,

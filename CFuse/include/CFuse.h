@@ -73,7 +73,8 @@ int xsfs_session_forget_content(xsfs_session *session, uint64_t inode);
 
 void xsfs_on_lookup(xsfs_request *request, uint64_t directory, const char *name);
 void xsfs_on_forget(void *context, uint64_t inode, uint64_t count);
-void xsfs_on_getattr(xsfs_request *request, uint64_t inode);
+/* With the open file by which the kernel asks, if any: it names that for lseek(2). */
+void xsfs_on_getattr(xsfs_request *request, uint64_t inode, bool has_handle, uint64_t handle);
 void xsfs_on_setattr(xsfs_request *request, uint64_t inode, const struct xsfs_changes *changes);
 void xsfs_on_mknod(xsfs_request *request, uint64_t directory, const char *name, uint32_t mode);
 void xsfs_on_mkdir(xsfs_request *request, uint64_t directory, const char *name);

@@ -273,6 +273,7 @@ public final class FuseMount {
         _ body: @escaping (any FilesystemOperations) async throws(FilesystemError) -> Answer
     ) -> Bool {
         guard let poker, poker.isCaller(xsfs_request_caller(raw)) else { return false }
+        filesystem.pokerHasCome()
         answer(raw, locking: directories, body)
         return true
     }

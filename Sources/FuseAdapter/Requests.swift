@@ -188,15 +188,25 @@ func xsfs_on_rename(
 // MARK: Attributes
 
 @c @implementation
-func xsfs_on_getattr(_ request: OpaquePointer, _ inode: UInt64) {
+func xsfs_on_getattr(
+    _ request: OpaquePointer,
+    _ inode: UInt64,
+    _ hasHandle: Bool,
+    _ handle: UInt64
+) {
     let inode = InodeNumber(inode)
+    let handle = hasHandle ? HandleID(rawValue: handle) : nil
     let caller = CallerID(request)
     let isDone = mount(request).answerFromMemory(request) { filesystem throws(FilesystemError) in
-        try filesystem.attributesFromMemory(of: inode, by: caller).map(Answer.attributes)
+        try filesystem.attributesFromMemory(of: inode, handle: handle, by: caller).map(
+            Answer.attributes
+        )
     }
     guard !isDone else { return }
     mount(request).answer(request) { filesystem throws(FilesystemError) in
-        .attributes(try await filesystem.attributesFromStore(of: inode, by: caller))
+        .attributes(
+            try await filesystem.attributesFromStore(of: inode, handle: handle, by: caller)
+        )
     }
 }
 

@@ -68,6 +68,9 @@ public struct AttributeChanges: Hashable, Sendable {
         self.size = size
         self.modified = modified
     }
+
+    /// Whether nothing else is changed, as by ftruncate(2).
+    var isSizeAlone: Bool { self == AttributeChanges(size: size) }
 }
 
 /// How a file is opened.

@@ -3,15 +3,70 @@ import XenstoreProtocol
 extension Filesystem {
     public func attributesFromStore(
         of inode: InodeNumber,
+        handle: HandleID?,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
         let (node, view) = try find(inode)
         if view == .directory { await prepareForWatch(node, by: caller) }
-        let (told, serial) = try await attributes(of: node, view) {
+        let (attributes, serial) = try await attributes(of: node, view, handle) {
             () async throws(FilesystemError) in
-            try await facts(of: node, view, for: caller)
+            let facts = try await facts(of: node, view, for: caller)
+            if view == .file { showSize(of: facts, node) }
+            return facts
         }
-        return lease(told, of: node, toldFor: inode, asOf: serial, to: caller)
+        let shown = sizeAsRead(attributes, of: node, handle, for: caller)
+        // What one program sees of a file that it has changed is no other's.
+        guard shown.size == attributes.size else { return shown }
+        return lease(shown, of: node, toldFor: inode, asOf: serial, to: caller)
+    }
+
+    /// Attributes with the size that a program finds when it reads by the file that it has open.
+    ///
+    /// The kernel names the file for lseek(2) alone. For fstat(2) it is the one that the program
+    /// has truncated and not written yet: the store still has the old value, which is what all
+    /// other programs see.
+    func sizeAsRead(
+        _ attributes: Attributes,
+        of node: KeyNode,
+        _ handle: HandleID?,
+        for caller: CallerID
+    ) -> Attributes {
+        guard attributes.view == .file, node.handleCount > 0 else { return attributes }
+        var size = attributes.size
+        if let handle, case .key(let file) = try? files.find(handle) {
+            size = file.size(shown: size)
+        } else if let changed = lastFile(of: node, where: { file in
+            file.hidesValue && environment.sharesFiles(caller, file.opener)
+        }) {
+            size = changed.content.count
+        }
+        guard size != attributes.size else { return attributes }
+        var attributes = attributes
+        attributes.size = size
+        report(size, of: node)
+        return attributes
+    }
+
+    /// A program is given the size of a file, and the kernel with it. Where the kernel is given
+    /// another one with a change by others, that may come later.
+    private func report(_ size: Int, of node: KeyNode) {
+        if injected.isPending(node) {
+            node.limitReportedSize(size)
+        } else {
+            node.reportSize(size)
+        }
+    }
+
+    /// The store holds this value: what programs read from files that they have open is of the size
+    /// that they are given.
+    func showSize(of facts: KeyFacts, _ node: KeyNode) {
+        guard node.handleCount > 0 else { return }
+        let form = options.valueForm
+        let size = form.size(of: facts.value)
+        files.forEach { handle in
+            guard case .key(let file) = handle, file.node === node else { return }
+            file.show(size: size) { form.content(of: facts.value) }
+        }
     }
 
     /// The attributes as the store says now.
@@ -19,17 +74,21 @@ extension Filesystem {
         let (node, view) = try find(inode)
         return try await attributes(of: node, view) { () async throws(FilesystemError) in
             try await facts(of: node.path(), node: node)
-        }.told
+        }.attributes
     }
 
     private func attributes(
         of node: KeyNode,
         _ view: View,
+        _ handle: HandleID? = nil,
         _ ask: () async throws(FilesystemError) -> KeyFacts
-    ) async throws(FilesystemError) -> (told: Attributes, serial: Int?) {
+    ) async throws(FilesystemError) -> (attributes: Attributes, serial: Int?) {
         if node.isDetached {
-            guard view == .file, node.wasToldStale else { throw staleOrGone(node) }
-            if let gone = attributesOfOpen(node) { return (gone, nil) }
+            if node.wasToldStale, let gone = attributesOfOpen(node, view, handle) {
+                return (gone, nil)
+            }
+            // A read(2) by way of the kernel's cache asks here, each time.
+            throw view == .file && isOpenLeased(node) ? .stale : detached(node)
         }
         let facts: KeyFacts
         do throws(FilesystemError) {
@@ -38,12 +97,14 @@ extension Filesystem {
             return (try await attributesBeforeCreation(of: node), nil)
         } catch .noEntry {
             // Once the kernel has forgotten the name, only who has the file open asks.
-            if view == .file, node.wasToldStale, let gone = attributesOfOpen(node) {
+            if handle != nil || node.wasToldStale,
+                let gone = attributesOfOpen(node, view, handle)
+            {
                 return (gone, nil)
             }
             // The kernel forgets the name before the program gets its answer. For a read(2) by way
             // of its cache it asks here, each time.
-            let error = staleOrGone(node)
+            let error = gone(node)
             throw view == .file && isOpenLeased(node) ? .stale : error
         } catch .accessDenied where view == .directory {
             return (attributesOfUnreadable(node), nil)
@@ -70,7 +131,8 @@ extension Filesystem {
     func attributes(of node: KeyNode, _ view: View, _ permissions: Permissions, size: Int)
         -> Attributes
     {
-        Attributes(
+        if view == .file { report(size, of: node) }
+        return Attributes(
             inode: node.inode(view),
             view: view,
             mode: ModeBits.mode(of: permissions, view: view) & ~options.umask,
@@ -81,7 +143,8 @@ extension Filesystem {
         )
     }
 
-    /// What a listing tells of a key: the type alone. The kernel is told to ask for all else.
+    /// What a listing gives of a key: its type. The kernel asks for all else, and takes a file to
+    /// be as long as any can be: it sees the end where it reads.
     func typeAlone(of node: KeyNode, _ view: View) -> Attributes {
         Attributes(
             inode: node.inode(view),
@@ -89,7 +152,7 @@ extension Filesystem {
             mode: 0,
             userID: 0,
             groupID: options.groupID,
-            size: 0,
+            size: view == .file ? FilesystemLimits.largestSize : 0,
             modified: node.modified
         )
     }
@@ -109,15 +172,34 @@ extension Filesystem {
         return attributes
     }
 
-    /// What fstat(2) tells of a file that is open and gone.
-    private func attributesOfOpen(_ node: KeyNode) -> Attributes? {
+    /// What fstat(2) gives of a file or directory that is open and gone.
+    private func attributesOfOpen(
+        _ node: KeyNode,
+        _ view: View,
+        _ handle: HandleID?
+    ) -> Attributes? {
         guard node.handleCount > 0 else { return nil }
-        var size: Int?
-        files.forEach { handle in
-            if case .key(let file) = handle, file.node === node { size = file.content.count }
-        }
         let permissions = node.permissions ?? Permissions(owner: .privileged)
-        return size.map { attributes(of: node, .file, permissions, size: $0) }
+        guard view == .file else {
+            guard directories.contains({ $0.node === node }) else { return nil }
+            return attributes(of: node, .directory, permissions, size: 0)
+        }
+        var file: OpenFile?
+        if let handle, case .key(let named) = try? files.find(handle) {
+            file = named
+        } else {
+            file = lastFile(of: node) { _ in true }
+        }
+        return file.map { attributes(of: node, .file, permissions, size: $0.content.count) }
+    }
+
+    /// The file that was opened last of those of a key that are wanted.
+    private func lastFile(of node: KeyNode, where isWanted: (OpenFile) -> Bool) -> OpenFile? {
+        let last = files.last { handle in
+            if case .key(let file) = handle { file.node === node && isWanted(file) } else { false }
+        }
+        guard case .key(let file) = last else { return nil }
+        return file
     }
 
     /// A key that is open for creation has the permissions that it will inherit, and no value.
@@ -154,6 +236,9 @@ extension Filesystem {
         if let size = changes.size {
             guard view == .file else { throw .isDirectory }
             try await truncate(node, to: size, handle: handle)
+            if let handle, changes.isSizeAlone {
+                return try await attributes(ofTruncated: handle, inode)
+            }
         }
         if changes.mode != nil || changes.userID != nil || changes.groupID != nil {
             try await makeAnnounced(node)
@@ -164,6 +249,18 @@ extension Filesystem {
             revokeInMemory(node)
         }
         return try await attributes(of: inode)
+    }
+
+    /// What ftruncate(2) leaves of a file: its size is the handle's, until the store has it.
+    private func attributes(
+        ofTruncated handle: HandleID,
+        _ inode: InodeNumber
+    ) async throws(FilesystemError) -> Attributes {
+        let file = try openFile(handle)
+        var attributes = try await attributes(of: inode)
+        attributes.size = file.content.count
+        report(attributes.size, of: file.node)
+        return attributes
     }
 
     private func setOwnership(

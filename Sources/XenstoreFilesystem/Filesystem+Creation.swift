@@ -16,7 +16,7 @@ extension Filesystem {
             guard !TemporaryName.isVimProbe(name, flags) else { throw .notPermitted }
             key = name
         case .value(let name): key = name
-        case .ownValue: return try await createValue(of: parent, flags)
+        case .ownValue: return try await createValue(of: parent, flags, by: caller)
         case .foreign: return try await createScratch(name, in: parent, flags)
         case .children, .stream, .reserved: throw .notPermitted
         }
@@ -30,14 +30,14 @@ extension Filesystem {
         if flags.contains(.exclusive) {
             let facts = try await makeKey(path, under: parent)
             noteChild(of: parent)
-            return opened(key, name, of: parent, facts, flags, isCreator: false)
+            return opened(key, name, of: parent, facts, flags, by: caller, isCreator: false)
         }
         for _ in 0..<FilesystemLimits.transactionAttempts {
             // The key is made by the first write, or by closing; but a directory that is gone is
             // told now, where programs look for errors.
             if let facts = try await factsBeforeCreation(of: path, under: parent) {
                 try await askForWriting(path, [])
-                return opened(key, name, of: parent, facts, flags, isCreator: true)
+                return opened(key, name, of: parent, facts, flags, by: caller, isCreator: true)
             }
             do throws(FilesystemError) {
                 return try await openMade(name, in: directory, flags, by: caller)
@@ -72,7 +72,8 @@ extension Filesystem {
     /// The value file of a directory that this mount made: it is there from its first write on.
     private func createValue(
         of node: KeyNode,
-        _ flags: OpenFlags
+        _ flags: OpenFlags,
+        by caller: CallerID
     ) async throws(FilesystemError) -> (Entry, HandleID) {
         let serial = changes.serial
         let path = try node.path()
@@ -80,7 +81,7 @@ extension Filesystem {
         guard facts.value.isEmpty || !flags.contains(.exclusive) else { throw .exists }
         try await askForWriting(path, facts.value)
         let content = options.valueForm.content(of: facts.value)
-        let handle = openFile(node, flags, content, isCreator: false)
+        let handle = openFile(node, flags, by: caller, content, isCreator: false)
         node.maker = nil
         return (enterValue(facts, of: node, path, asOf: serial), handle)
     }
@@ -115,6 +116,7 @@ extension Filesystem {
         of parent: KeyNode,
         _ facts: KeyFacts,
         _ flags: OpenFlags,
+        by caller: CallerID,
         isCreator: Bool
     ) -> (Entry, HandleID) {
         let node = keys.insertChild(key, of: parent)
@@ -125,7 +127,7 @@ extension Filesystem {
         node.wasToldStale = false
         node.modified = environment.now()
         node.addLookup(.file)
-        let handle = openFile(node, flags, [], isCreator: isCreator)
+        let handle = openFile(node, flags, by: caller, [], isCreator: isCreator)
         let entry = Entry(
             attributes: attributes(of: node, .file, facts),
             nameLifetime: isWatching && name == key ? FilesystemLimits.nameLifetimeSeconds : 0

@@ -16,10 +16,16 @@ extension Filesystem {
         if !flags.contains(.write) { return try await openToRead(node, flags, by: caller) }
         var isCreator = false
         var content: [UInt8] = []
+        let (serial, ownChanges) = (changes.serial, ownChanges)
         do throws(FilesystemError) {
-            let facts = try await facts(of: node.path(), node: node)
-            try requireView(view, of: node, facts)
+            let facts = try await openingFacts(of: node, by: caller)
+            await settleSize(of: node, facts)
+            try requireViewAtOpen(of: node, facts, by: caller)
             content = options.valueForm.content(of: facts.value)
+            if !flags.contains(.truncate) {
+                let answer = fresh(facts, asOf: serial, ownChanges)
+                try requireSize(content.count, of: node, answer, by: caller)
+            }
             try await askForWriting(node.path(), facts.value)
         } catch .noEntry where node.creatorCount > 0 {
             // Another handle is to create the key and has not written yet.
@@ -28,7 +34,75 @@ extension Filesystem {
             // The kernel looks again, and creates the file if the program asked for that.
             throw staleAtOpen(node, by: caller)
         }
-        return openFile(node, flags, content, isCreator: isCreator)
+        return openFile(node, flags, by: caller, content, isCreator: isCreator)
+    }
+
+    /// Checks that the kernel takes the file to be as long as it is, or longer: sendfile(2),
+    /// splice(2) and copy_file_range(2) read no further, and the kernel asks for no size first.
+    ///
+    /// - Throws: ``FilesystemError/stale`` where it may be taken for shorter: the kernel looks the
+    ///   name up again, and opens the file once more.
+    private func requireSize(
+        _ size: Int,
+        of node: KeyNode,
+        _ answer: FreshFacts,
+        by caller: CallerID
+    ) throws(FilesystemError) {
+        let isAgain = !openRetries.isEmpty && openRetries.remove(caller) != nil
+        guard size > node.reportedSize, !isAgain else { return }
+        noteOpenRetry(caller)
+        // The lookup is of the same open(2).
+        lastAnswers.put(answer, of: node.inode(.file), for: caller, handle: nil)
+        throw .stale
+    }
+
+    /// What a file is opened with: what the store has said for the same open(2) already, or says
+    /// now.
+    private func openingFacts(
+        of node: KeyNode,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> KeyFacts {
+        let path = try node.path()
+        if openRetries.contains(caller),
+            let answer = lastAnswers.take(node.inode(.file), for: caller, isOpening: true)
+        {
+            return answer.facts
+        }
+        return try await facts(of: path, node: node)
+    }
+
+    private func requireViewAtOpen(
+        of node: KeyNode,
+        _ facts: KeyFacts,
+        by caller: CallerID
+    ) throws(FilesystemError) {
+        do throws(FilesystemError) {
+            try requireView(.file, of: node, facts)
+        } catch {
+            noteOpenRetry(caller)
+            throw error
+        }
+    }
+
+    /// Whether the kernel takes a file for longer or shorter than it is, and is about to be given
+    /// another size.
+    func isResizing(_ node: KeyNode, _ facts: KeyFacts) -> Bool {
+        injected.isPending(node) && options.valueForm.size(of: facts.value) != node.reportedSize
+    }
+
+    /// Waits until the kernel has taken note of the size that it is given with a change of others,
+    /// if it takes the file for longer or shorter than it is.
+    private func settleSize(of node: KeyNode, _ facts: KeyFacts) async {
+        guard isResizing(node, facts) else { return }
+        await injected.settle(node) { end in
+            environment.after(FilesystemLimits.injection, end)
+        }
+    }
+
+    /// The kernel tries to open a file once more, and no more than once.
+    private func noteOpenRetry(_ caller: CallerID) {
+        if openRetries.count >= FilesystemLimits.lastAnswers { openRetries = [] }
+        openRetries.insert(caller)
     }
 
     /// The error for a file that is gone: the kernel looks the name up again, and finds that there
@@ -54,10 +128,11 @@ extension Filesystem {
         let (serial, ownChanges) = (changes.serial, ownChanges)
         do throws(FilesystemError) {
             let facts = try await facts(of: node, .file, for: caller)
+            await settleSize(of: node, facts)
             return try openToRead(node, flags, facts, asOf: serial, ownChanges, by: caller)
         } catch .noEntry where node.creatorCount > 0 {
             // Another handle is to create the key and has not written yet.
-            return openFile(node, flags, [], isCreator: false)
+            return openFile(node, flags, by: caller, [], isCreator: false)
         } catch .noEntry {
             throw staleAtOpen(node, by: caller)
         }
@@ -74,11 +149,12 @@ extension Filesystem {
         _ ownChanges: Int,
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID {
-        try requireView(.file, of: node, facts)
+        try requireViewAtOpen(of: node, facts, by: caller)
         let content = options.valueForm.content(of: facts.value)
-        let handle = openFile(node, flags, content, isCreator: false)
-        let told = fresh(facts, asOf: serial, ownChanges)
-        lastAnswers.put(told, of: node.inode(.file), for: caller, handle: handle)
+        let answer = fresh(facts, asOf: serial, ownChanges)
+        try requireSize(content.count, of: node, answer, by: caller)
+        let handle = openFile(node, flags, by: caller, content, isCreator: false)
+        lastAnswers.put(answer, of: node.inode(.file), for: caller, handle: handle)
         return handle
     }
 
@@ -95,13 +171,21 @@ extension Filesystem {
     func openFile(
         _ node: KeyNode,
         _ flags: OpenFlags,
+        by opener: CallerID,
         _ content: [UInt8],
         isCreator: Bool
     ) -> HandleID {
         let truncates = flags.contains(.truncate)
-        let file = OpenFile(node: node, flags: flags, content: truncates ? [] : content)
-        if truncates { noteUnsteady(node) }
-        if truncates, !content.isEmpty || isCreator { file.pending = .untilRelease }
+        // What is empty already need not be put.
+        let isPutAtRelease = !content.isEmpty || isCreator
+        let content = truncates ? [] : content
+        let file = OpenFile(node: node, flags: flags, opener: opener, content: content)
+        if truncates {
+            noteUnsteady(node)
+            // The kernel takes it to be empty by itself.
+            node.reportSize(0)
+        }
+        if truncates, isPutAtRelease { file.pending = .untilRelease }
         if isCreator {
             file.isCreator = true
             file.pending = .untilRelease
@@ -124,6 +208,18 @@ extension Filesystem {
             }
     }
 
+    /// The size of the longest content that a program can read from a file of a key that it has
+    /// open; nil where none is open.
+    func largestOpenSize(of node: KeyNode) -> Int? {
+        guard node.handleCount > 0 else { return nil }
+        var largest: Int?
+        files.forEach { handle in
+            guard case .key(let file) = handle, file.node === node else { return }
+            largest = max(largest ?? 0, file.content.count)
+        }
+        return largest
+    }
+
     /// The open file of a key.
     func openFile(_ handle: HandleID) throws(FilesystemError) -> OpenFile {
         guard case .key(let file) = try files.find(handle) else { throw .badHandle }
@@ -135,26 +231,27 @@ extension Filesystem {
     public func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
         -> ArraySlice<UInt8>
     {
-        let content =
+        return
             switch try files.find(handle) {
-            case .key(let file): contentToRead(file, from: offset)
-            case .scratch(let open): open.file.content
+            case .key(let file):
+                read(file, offset: offset, count: count)
+            case .scratch(let open): open.file.content.part(offset: offset, count: count)
             case .leased, .stream: throw .invalid
             }
-        return content.part(offset: offset, count: count)
     }
 
-    private func contentToRead(_ file: OpenFile, from offset: Int) -> [UInt8] {
-        if offset >= file.content.count, !file.flags.contains(.write) { file.sawEnd = true }
-        return file.content
+    private func read(_ file: OpenFile, offset: Int, count: Int) -> ArraySlice<UInt8> {
+        // The kernel takes the end from here, where a program reads by sendfile(2).
+        if offset + count > file.content.count { file.node.limitReportedSize(file.content.count) }
+        return file.read(offset: offset, count: count)
     }
 
-    /// With the kernel's cache there is no snapshot; and who has seen the end of one and reads on
-    /// wants to know what was appended, as tail(1) does.
+    /// With the kernel's cache there is no snapshot; and a program that has seen the end of one, or
+    /// a larger size, and reads on wants what was appended, as tail(1) does.
     public func fileToAsk(_ handle: HandleID, offset: Int) -> InodeNumber? {
         switch try? files.find(handle) {
         case .leased(let node): node.inode(.file)
-        case .key(let file) where file.sawEnd && offset >= file.content.count:
+        case .key(let file) where file.asksAtEnd && offset >= file.content.count:
             file.node.inode(.file)
         default: nil
         }
@@ -172,13 +269,12 @@ extension Filesystem {
         case .key(let file):
             do throws(FilesystemError) {
                 let facts = try await facts(of: file.node.path(), node: file.node)
-                file.content = options.valueForm.content(of: facts.value)
+                let content = options.valueForm.content(of: facts.value)
+                return file.read(content, offset: offset, count: count)
             } catch .noEntry, .stale {
                 // It is gone: the same end again.
-                return []
+                return file.read(file.content, offset: offset, count: count)
             }
-            file.sawEnd = offset >= file.content.count
-            return file.content.part(offset: offset, count: count)
         case .scratch, .stream: throw .badHandle
         }
     }
@@ -231,10 +327,31 @@ extension Filesystem {
             offset <= FilesystemLimits.fileSize - bytes.count
         else { throw .tooLarge }
         var content = file.content
-        if content.count < offset + bytes.count { content.resize(to: offset + bytes.count) }
-        content.replaceSubrange(offset..<(offset + bytes.count), with: bytes)
+        if offset > content.count, file.pending == .nothing {
+            content = try await extended(content, of: file.node)
+        }
+        let end = offset + bytes.count
+        if content.count < end { content.resize(to: end) }
+        content.replaceSubrange(offset..<end, with: bytes)
         try await put(content, to: file.node)
-        file.content = content
+        file.written(content)
+        file.node.extendReportedSize(end)
+    }
+
+    /// What a file holds by now, where that is more than a handle knows: a program that writes
+    /// beyond the end it has read goes by a size that others have given the file.
+    private func extended(
+        _ content: [UInt8],
+        of node: KeyNode
+    ) async throws(FilesystemError) -> [UInt8] {
+        do throws(FilesystemError) {
+            let facts = try await facts(of: node.path(), node: node)
+            let current = options.valueForm.content(of: facts.value)
+            return current.count > content.count ? current : content
+        } catch .noEntry {
+            // The write makes it, as every put does.
+            return content
+        }
     }
 
     /// Appends to whatever the value is now, so that nothing is lost between several writers.
@@ -245,7 +362,7 @@ extension Filesystem {
         // another's by now, who appends to it too.
         let isTruncated = file.pending == .untilFlush || file.flags.contains(.truncate)
         let start = file.pending != .nothing && isTruncated ? file.content : nil
-        file.content = try await transaction(at: path) {
+        let content = try await transaction(at: path) {
             id async throws(XenstoreError) -> Outcome<[UInt8]> in
             var content = start ?? []
             do throws(XenstoreError) {
@@ -261,6 +378,7 @@ extension Filesystem {
             _ = try await access.send(.write(path, value: form.value(of: content)), in: id)
             return .commit(content)
         }
+        file.written(content)
     }
 
     func put(_ content: [UInt8], to node: KeyNode) async throws(FilesystemError) {

@@ -104,16 +104,21 @@ extension Filesystem {
         }
     }
 
-    /// The poker's call gives the kernel the size of a file, when it gets to it: that which it has
-    /// by a lease, or was told last. Until the poker has come back there is no other lease.
+    /// The size for the kernel when the process that raises inotify events changes a file: that of
+    /// the lease, by which the kernel answers; or of what programs have open, as they may read by
+    /// sendfile(2). Until the process has come back there is no other lease.
     ///
-    /// - Parameter told: the size as of the change that the poker tells of.
-    /// - Returns: the size to give.
-    func sizeForPoker(_ node: KeyNode, _ view: View, told: Int) -> Int {
-        guard options.cache == .watch else { return told }
-        unsettle(node)
-        poked.append(node)
-        return view == .file ? node.lease?.size ?? told : told
+    /// - Parameter current: the size as of the change.
+    func sizeForPoker(_ node: KeyNode, _ view: View, current: Int) -> Int {
+        if options.cache == .watch {
+            unsettle(node)
+            poked.append(node)
+        }
+        guard view == .file else { return current }
+        if options.cache == .watch { return node.lease?.size ?? current }
+        if let open = largestOpenSize(of: node) { return open }
+        // Never less than a program was given before: it may be about to open the file.
+        return node.reportedSize == .max ? current : max(current, Int(node.reportedSize))
     }
 
     /// The poker has come back from all of its calls.
@@ -228,7 +233,7 @@ extension Filesystem {
         let content = options.valueForm.content(of: value)
         files.replaceEach { handle in
             guard case .leased(let leased) = handle, leased === node else { return nil }
-            return .key(OpenFile(node: node, flags: .read, content: content))
+            return .key(OpenFile(node: node, flags: .read, opener: .nobody, content: content))
         }
     }
 
@@ -251,9 +256,19 @@ extension Filesystem {
         let content = options.valueForm.content(of: facts.value)
         let now = environment.elapsed()
         guard let lease = node.lease, lease.covers(content.count, readBy: caller, at: now) else {
-            // The next try asks for the attributes first. Without a watch nobody could keep them.
             revoke(node)
-            throw isLeasing ? .interrupted : .stale
+            // Without a watch nobody could keep the attributes.
+            guard isLeasing else { throw .stale }
+            // The next try of read(2) asks for the attributes first, as soon as the kernel has
+            // dropped those that it has. That of sendfile(2) does not, and would go on for ever.
+            let since = interruptedReads[caller] ?? now
+            guard now - since < FilesystemLimits.settling else {
+                interruptedReads[caller] = nil
+                return content.part(offset: offset, count: count)
+            }
+            if interruptedReads.count >= FilesystemLimits.lastAnswers { interruptedReads = [:] }
+            interruptedReads[caller] = since
+            throw .interrupted
         }
         lease.keepsContent = !changes.hasChanged(path, since: serial)
         return content.part(offset: offset, count: count)

@@ -12,11 +12,12 @@ extension Filesystem {
         let listing = try await listing(of: node)
         let lease = lease(listing, of: node)
         node.handleCount += 1
+        let answer = fresh(listing.facts, asOf: listing.serial, ownChanges)
         let directory = OpenDirectory(node: node, caller: caller, listing: listing)
+        directory.firstAnswer = answer
         directory.lease = lease
         let handle = directories.insert(directory)
-        let told = fresh(listing.facts, asOf: listing.serial, ownChanges)
-        lastAnswers.put(told, of: inode, for: caller, handle: handle)
+        lastAnswers.put(answer, of: inode, for: caller, handle: handle)
         await prepareForWatch(node, by: caller)
         return handle
     }
@@ -36,7 +37,7 @@ extension Filesystem {
     ) async throws(FilesystemError) -> [DirectoryEntry] {
         let directory = try directories.find(handle)
         let listing: Listing
-        if let known = directory.listing, offset > 0 || directory.isFresh {
+        if let known = directory.listing, offset > 0 || isFirstReading(of: directory) {
             listing = known
         } else {
             // rewinddir(3): the program wants to see what is there now.
@@ -44,7 +45,6 @@ extension Filesystem {
             directory.listing = listing
             directory.walk = Walk()
         }
-        directory.isFresh = false
         let dots = [".", ".."]
         let names = listing.names
         var selected: [(name: String, nextOffset: Int)] = []
@@ -58,11 +58,27 @@ extension Filesystem {
         return try await entries(selected, of: directory, listing)
     }
 
+    /// Whether a reading from the start is the one that follows opendir(3) at once, for which the
+    /// listing of the opening holds. The kernel does not pass rewinddir(3) on: a program that has
+    /// called it before its first reading looks the same, and wants to see what is there now.
+    private func isFirstReading(of directory: OpenDirectory) -> Bool {
+        guard let answer = directory.firstAnswer else { return false }
+        directory.firstAnswer = nil
+        // A lease holds the listing for the kernel until a change.
+        if let lease = directory.lease, lease === directory.node.lease { return true }
+        guard let path = try? directory.node.path() else { return false }
+        guard isWatching else {
+            return answer.ownChanges == ownChanges
+                && environment.elapsed() - answer.told < FilesystemLimits.lastAnswerLifetime
+        }
+        return isTrue(answer, of: path, within: FilesystemLimits.aheadLifetime)
+    }
+
     // MARK: Names
 
     /// Asks for the names in a directory, and for the shapes of those that can be foretold.
     private func listing(of node: KeyNode) async throws(FilesystemError) -> Listing {
-        guard !node.isDetached else { throw staleOrGone(node) }
+        guard !node.isDetached else { throw detached(node) }
         let path = try node.path()
         let serial = changes.serial
         let query = FactsQuery(path, known: isWatching ? node : nil, asksNames: true)
@@ -74,7 +90,7 @@ extension Filesystem {
         do throws(XenstoreError) {
             facts = try query.facts(answers[..<own.count])
         } catch .refused(.noEntry) {
-            throw staleOrGone(node)
+            throw gone(node)
         } catch {
             throw FilesystemError(error, at: path)
         }

@@ -37,7 +37,7 @@ extension Filesystem {
         let path = try parent.path(ofChild: key)
         let facts: KeyFacts
         do throws(FilesystemError) {
-            facts = try await self.facts(of: path, node: keys.child(key, of: parent))
+            facts = try await lookupFacts(path, keys.child(key, of: parent), by: caller)
         } catch .accessDenied where asked != .file {
             return enterUnreadable(key, of: parent)
         }
@@ -49,6 +49,21 @@ extension Filesystem {
             await prepareForWatch(node, by: caller)
         }
         return entry
+    }
+
+    /// What the store says of a key that is looked up. Where the kernel has tried to open the file
+    /// and looks its name up for the size alone, the store was asked for the same open(2).
+    private func lookupFacts(
+        _ path: XenstorePath,
+        _ node: KeyNode?,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> KeyFacts {
+        if let node, openRetries.contains(caller),
+            let answer = lastAnswers.take(node.inode(.file), for: caller, isOpening: true)
+        {
+            return answer.facts
+        }
+        return try await facts(of: path, node: node)
     }
 
     /// Makes the entry of a key that the store does not let this domain read. Below it there may be
@@ -143,13 +158,21 @@ extension Filesystem {
             ? FilesystemLimits.nameLifetimeSeconds : 0
     }
 
-    /// The error for a key that the kernel knows and that is gone: it looks the name up again and
-    /// tells the program what it finds. Where there is no name to look up, as in a working
-    /// directory that was removed, it comes again, and is told the end of it.
-    func staleOrGone(_ node: KeyNode) -> FilesystemError {
+    /// The error for a key that the kernel knows and that is gone, says the store: the kernel looks
+    /// the name up again for the next system call.
+    func gone(_ node: KeyNode) -> FilesystemError {
+        if !node.wasToldStale {
+            node.wasToldStale = true
+            forgetName(of: node)
+        }
+        return .noEntry
+    }
+
+    /// The error for a key that has lost its place. Where it was removed by another of its names,
+    /// the kernel has the plain one still, and that may lead to another key by now.
+    func detached(_ node: KeyNode) -> FilesystemError {
         guard !node.wasToldStale else { return .noEntry }
         node.wasToldStale = true
-        forgetName(of: node)
         return .stale
     }
 

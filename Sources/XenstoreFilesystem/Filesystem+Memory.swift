@@ -3,17 +3,22 @@
 extension Filesystem {
     public func attributesFromMemory(
         of inode: InodeNumber,
+        handle: HandleID?,
         by caller: CallerID
     ) throws(FilesystemError) -> Attributes? {
         hasTaken(caller)
+        if !interruptedReads.isEmpty { interruptedReads[caller] = nil }
         if let file = scratch.find(inode) { return attributes(of: file) }
         if let file = streams.find(inode) { return attributes(of: file) }
         let (node, view) = try find(inode)
         guard !node.isDetached, view == .file || !isToPrepareForWatch(node, by: caller),
             let facts = try factsFromMemory(of: node, view, for: caller)
         else { return nil }
-        let told = try attributes(of: node, view, checked: facts)
-        return lease(told, of: node, toldFor: inode, asOf: facts.serial, to: caller)
+        let attributes = try attributes(of: node, view, checked: facts)
+        if view == .file { showSize(of: facts, node) }
+        let shown = sizeAsRead(attributes, of: node, handle, for: caller)
+        guard shown.size == attributes.size else { return shown }
+        return lease(shown, of: node, toldFor: inode, asOf: facts.serial, to: caller)
     }
 
     public func openFromMemory(
@@ -28,10 +33,10 @@ extension Filesystem {
         let (node, view) = try find(inode)
         guard view == .file else { throw .isDirectory }
         if node.inode(view) == inode, let handle = openLeased(node) { return handle }
-        let facts = try factsFromMemory(of: node, view, for: caller, isOpening: true)
-        return try facts.map { facts throws(FilesystemError) in
-            try openToRead(node, flags, facts, asOf: changes.serial, ownChanges, by: caller)
-        }
+        guard let facts = try factsFromMemory(of: node, view, for: caller, isOpening: true),
+            !isResizing(node, facts)
+        else { return nil }
+        return try openToRead(node, flags, facts, asOf: changes.serial, ownChanges, by: caller)
     }
 
     public func releaseFromMemory(_ handle: HandleID) -> Bool {

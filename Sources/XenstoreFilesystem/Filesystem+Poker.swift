@@ -180,31 +180,39 @@ extension Filesystem {
     public func touchForPoker(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
         let (node, view) = try find(inode)
         guard let poke = announcer.pokes.find(node, view) else { throw .stale }
+        injected.begin(node)
         guard await poke.hasHappened() else {
+            injected.acknowledge()
             poke.isDone = true
             throw .busy
         }
         // A change of the content goes on with opening it.
         poke.isDone = poke.kind != .modify
-        let size = sizeForPoker(node, view, told: poke.size)
-        return attributes(of: node, view, poke.permissions, size: size)
+        return attributesForPoker(node, view, poke, isSure: true)
     }
 
     // MARK: Batches
 
+    public func pokerHasCome() {
+        injected.acknowledge()
+    }
+
     public func pokerIsDone() {
+        injected.acknowledge()
         pokesAreSettled()
         announcer.pokes.done()
         sendPokes()
     }
 
     public func pokerHasStarted() {
+        injected.acknowledge()
         pokesAreSettled()
         announcer.pokes.started()
         sendPokes()
     }
 
     public func pokerHasEnded() {
+        injected.acknowledge()
         pokesAreSettled()
         announcer.pokes.ended()
     }
@@ -253,11 +261,27 @@ extension Filesystem {
             poke.isOwnValue
             ? poke.directory : keys.insertChild(poke.name, of: poke.directory)
         node.addLookupOfPoker(view)
-        let size = sizeForPoker(node, view, told: poke.size)
         return Entry(
-            attributes: attributes(of: node, view, poke.permissions, size: size),
+            attributes: attributesForPoker(node, view, poke, isSure: false),
             nameLifetime: nameLifetime(of: poke, node)
         )
+    }
+
+    /// - Parameter isSure: whether the kernel takes the attributes in any case. Those of a lookup
+    ///   it leaves if it has taken another answer meanwhile.
+    private func attributesForPoker(
+        _ node: KeyNode,
+        _ view: View,
+        _ poke: PendingPoke,
+        isSure: Bool
+    ) -> Attributes {
+        let reported = Int(node.reportedSize)
+        let size = sizeForPoker(node, view, current: poke.size)
+        let attributes = attributes(of: node, view, poke.permissions, size: size)
+        guard view == .file else { return attributes }
+        node.limitReportedSize(reported)
+        injected.give(size, of: node, isSure: isSure)
+        return attributes
     }
 
     /// The kernel may keep a name where nothing has happened to it since the store was asked, so

@@ -39,7 +39,9 @@ extension Filesystem {
         let inode = node.inode(view)
         let path = try node.path()
         if let last = lastAnswers.take(inode, for: caller, isOpening: isOpening),
-            isTrue(last, of: path, within: FilesystemLimits.lastAnswerLifetime)
+            // The kernel has looked the name up for this very open(2).
+            isOpening && openRetries.contains(caller)
+                || isTrue(last, of: path, within: FilesystemLimits.lastAnswerLifetime)
         {
             return last.facts
         }
@@ -50,7 +52,8 @@ extension Filesystem {
         return ahead.facts
     }
 
-    private func isTrue(
+    /// Whether what the store said a moment ago still holds, as far as it has sent events.
+    func isTrue(
         _ fresh: FreshFacts,
         of path: XenstorePath,
         within lifetime: Duration

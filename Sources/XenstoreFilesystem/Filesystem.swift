@@ -40,6 +40,12 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var unsteady: [UInt64: Duration] = [:]
     /// The keys that threads were told to look up again when they opened them, until they do.
     var staleOpens: [CallerID: UInt64] = [:]
+    let injected = InjectedSize()
+    /// Since when the reads of threads by way of the kernel's cache are interrupted, until they ask
+    /// for attributes.
+    var interruptedReads: [CallerID: Duration] = [:]
+    /// Threads that look a name up again, as they could not open what the kernel had there.
+    var openRetries: Set<CallerID> = []
     /// Keys of which no lease is given at this moment, by the number of reasons.
     var unsettled: [UInt64: Int] = [:]
     /// Those that the poker's calls are about.

@@ -32,6 +32,9 @@ public struct FilesystemEnvironment {
     public var readable: (HandleID) -> Void
     /// Whether a thread's process may watch files.
     public var mayWatch: (CallerID) -> Bool
+    /// Whether a thread may use the files that another has opened: it is of the same process, or of
+    /// one that this process has started.
+    public var sharesFiles: (_ caller: CallerID, _ opener: CallerID) -> Bool
 
     public init(
         now: @escaping () -> Timestamp,
@@ -47,7 +50,8 @@ public struct FilesystemEnvironment {
         holdEvents: @escaping (Duration) -> Void = { _ in },
         poke: (([Poke]) -> Void)? = nil,
         readable: @escaping (HandleID) -> Void = { _ in },
-        mayWatch: @escaping (CallerID) -> Bool = { _ in false }
+        mayWatch: @escaping (CallerID) -> Bool = { _ in false },
+        sharesFiles: @escaping (CallerID, CallerID) -> Bool = { $0 == $1 }
     ) {
         self.now = now
         self.elapsed = elapsed
@@ -63,6 +67,7 @@ public struct FilesystemEnvironment {
         self.poke = poke
         self.readable = readable
         self.mayWatch = mayWatch
+        self.sharesFiles = sharesFiles
     }
 }
 

@@ -8,6 +8,9 @@ public enum FilesystemLimits {
     /// is less by the length of the path.
     public static let fileSize = 4096
 
+    /// Bytes of a file at most: the largest value that a store may hold, and its newline.
+    public static let largestSize = 4097
+
     /// Empty keys that are remembered as what they were made as after the kernel forgot them; then
     /// the oldest shows as any empty key does.
     public static let rememberedViews = 8192
@@ -94,6 +97,10 @@ public enum FilesystemLimits {
 
     /// How long the kernel waits at most for the store to say so.
     public static let foretelling = Duration.milliseconds(20)
+
+    /// How long opening a file waits at most for the kernel to take note of the size that it was
+    /// given with a change by others.
+    public static let injection = Duration.milliseconds(100)
 
     /// How long the poker's rmdir(2) waits for the store to say that the directory is still gone.
     /// What is below one that is told later than the one above is not told at all.

@@ -13,13 +13,17 @@ public protocol FilesystemOperations: AnyObject {
     /// The directory that the kernel knows by a name, from memory.
     func knownDirectory(_ name: String, in directory: InodeNumber) -> InodeNumber?
     /// What stat(2) tells, where the store need not be asked; else nil.
+    ///
+    /// - Parameter handle: the open file by which the kernel asks, as it does for lseek(2).
     func attributesFromMemory(
         of inode: InodeNumber,
+        handle: HandleID?,
         by caller: CallerID
     ) throws(FilesystemError) -> Attributes?
-    /// What stat(2) tells, where ``attributesFromMemory(of:by:)`` does not.
+    /// What stat(2) tells, where ``attributesFromMemory(of:handle:by:)`` does not.
     func attributesFromStore(
         of inode: InodeNumber,
+        handle: HandleID?,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes
     /// Changes attributes, and returns what they are then.
@@ -167,6 +171,8 @@ public protocol FilesystemOperations: AnyObject {
     /// Lets the poker change attributes: they are what they are. Where the store is still asked
     /// whether the content has changed, its answer is awaited; EBUSY if it has not.
     func touchForPoker(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes
+    /// The poker makes a call: what it was answered before, the kernel has taken note of.
+    func pokerHasCome()
     /// The poker has made all calls of its batch.
     func pokerIsDone()
     /// There is a poker, or another one.
@@ -186,10 +192,13 @@ extension FilesystemOperations {
     /// What stat(2) tells.
     public func attributes(
         of inode: InodeNumber,
+        handle: HandleID? = nil,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
-        if let known = try attributesFromMemory(of: inode, by: caller) { return known }
-        return try await attributesFromStore(of: inode, by: caller)
+        if let known = try attributesFromMemory(of: inode, handle: handle, by: caller) {
+            return known
+        }
+        return try await attributesFromStore(of: inode, handle: handle, by: caller)
     }
 
     /// Opens a file; with ``OpenFlags/truncate`` it is empty to this handle.

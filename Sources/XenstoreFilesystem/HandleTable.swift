@@ -9,6 +9,15 @@ struct HandleTable<Handle> {
         handles.values.contains(where: isWanted)
     }
 
+    /// The one that was opened last of those that are wanted.
+    func last(where isWanted: (Handle) -> Bool) -> Handle? {
+        var found: (id: UInt64, handle: Handle)?
+        for (id, handle) in handles where id.rawValue > found?.id ?? 0 && isWanted(handle) {
+            found = (id.rawValue, handle)
+        }
+        return found?.handle
+    }
+
     func forEach(_ body: (Handle) -> Void) {
         handles.values.forEach(body)
     }

@@ -23,6 +23,9 @@ public struct HandleID: RawRepresentable, Hashable, Sendable {
 public struct CallerID: RawRepresentable, Hashable, Sendable {
     public let rawValue: Int32
 
+    /// None that can be seen from here: the kernel gives 0 for those of another PID namespace.
+    public static let nobody = CallerID(rawValue: 0)
+
     public init(rawValue: Int32) {
         self.rawValue = rawValue
     }

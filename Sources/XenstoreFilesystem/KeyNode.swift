@@ -47,6 +47,9 @@ final class KeyNode {
     var wasToldStale = false
     /// Whether the key was last seen to have a value.
     var hasValue = false
+    /// The size that the kernel takes the file to have at least; the largest number where it was
+    /// given none.
+    private(set) var reportedSize = UInt16.max
     var isVerifying = false
     /// Whether the kernel knows the directory by the poker alone: nobody can watch it.
     private(set) var isOfPokerAlone = false
@@ -76,6 +79,21 @@ final class KeyNode {
         // The root's value cannot have the number 0, which the kernel reserves.
         if isRoot { return InodeNumber(rawValue: view == .directory ? 1 : 2) }
         return InodeNumber(rawValue: id << 1 | (view == .directory ? 1 : 0))
+    }
+
+    /// The kernel is given the size of the file.
+    func reportSize(_ size: Int) {
+        reportedSize = UInt16(clamping: size)
+    }
+
+    /// The kernel may have seen the end of the file.
+    func limitReportedSize(_ size: Int) {
+        reportedSize = min(reportedSize, UInt16(clamping: size))
+    }
+
+    /// The kernel has seen a program write up to here.
+    func extendReportedSize(_ end: Int) {
+        reportedSize = max(reportedSize, UInt16(clamping: end))
     }
 
     /// Takes over what is remembered of a key, but for what the kernel knows of it.

@@ -10,8 +10,8 @@ final class OpenDirectory {
     private let isKept: Bool
     /// On which the kernel keeps what it reads; nil where it does not.
     var lease: Lease?
-    /// Whether the listing is as of the opening, and was not given out yet.
-    var isFresh = true
+    /// What the store said at the opening, until the program reads from the start.
+    var firstAnswer: FreshFacts?
     var walk = Walk()
 
     init(node: KeyNode, caller: CallerID, listing: Listing?) {

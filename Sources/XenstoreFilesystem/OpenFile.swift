@@ -13,18 +13,74 @@ final class OpenFile {
     /// The one before, which the kernel knows the file by.
     private(set) var formerNode: KeyNode?
     let flags: OpenFlags
+    /// The thread that has opened it.
+    let opener: CallerID
     /// The file as this handle sees it.
     var content: [UInt8]
     var pending: Pending = .nothing
-    /// Whether a program that only reads was told the end of the content.
-    var sawEnd = false
+    /// Whether a program has read or written through it, and goes on with the content it has.
+    private(set) var isUsed = false
+    /// Whether the store is asked for what follows the content: a program that only reads has seen
+    /// the end of it, or a program has seen a larger size.
+    private(set) var asksAtEnd = false
     /// Whether the key does not exist before this handle's first write.
     var isCreator = false
 
-    init(node: KeyNode, flags: OpenFlags, content: [UInt8]) {
+    init(node: KeyNode, flags: OpenFlags, opener: CallerID, content: [UInt8]) {
         self.node = node
         self.flags = flags
+        self.opener = opener
         self.content = content
+    }
+
+    /// What read(2) gives at an offset.
+    func read(offset: Int, count: Int) -> ArraySlice<UInt8> {
+        isUsed = true
+        if offset >= content.count, !flags.contains(.write) { asksAtEnd = true }
+        return content.part(offset: offset, count: count)
+    }
+
+    /// What read(2) gives at an offset, by what the store holds now.
+    func read(_ content: [UInt8], offset: Int, count: Int) -> ArraySlice<UInt8> {
+        self.content = content
+        isUsed = true
+        asksAtEnd = offset >= content.count
+        return content.part(offset: offset, count: count)
+    }
+
+    /// The content after a write.
+    func written(_ content: [UInt8]) {
+        self.content = content
+        isUsed = true
+        asksAtEnd = false
+    }
+
+    /// A program is given the size of the value that the store holds: it can read as much. A file
+    /// from which nothing was read becomes that value; of another, what follows is asked for.
+    ///
+    /// - Parameter content: makes the content of that value.
+    func show(size: Int, _ content: () -> [UInt8]) {
+        guard pending == .nothing, size != self.content.count else { return }
+        if !isUsed {
+            self.content = content()
+        } else if size > self.content.count {
+            asksAtEnd = true
+        }
+    }
+
+    /// Whether the program has changed what it sees of the file, and the store has not: with
+    /// O_TRUNC or ftruncate(2). A file that it is only creating hides nothing.
+    var hidesValue: Bool {
+        switch pending {
+        case .nothing: false
+        case .untilRelease: !isCreator || flags.contains(.truncate)
+        case .untilFlush: true
+        }
+    }
+
+    /// How much a program can read, where the store holds a value of this size.
+    func size(shown size: Int) -> Int {
+        pending == .nothing ? max(size, content.count) : content.count
     }
 
     /// The key has another node now.

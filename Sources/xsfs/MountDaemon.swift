@@ -161,7 +161,8 @@ final class MountDaemon {
             holdEvents: { [unowned self] duration in holdEvents(duration) },
             poke: poker == nil ? nil : { [unowned self] pokes in mount?.poke(pokes) },
             readable: { [unowned self] handle in mount?.wake(handle) },
-            mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) }
+            mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) },
+            sharesFiles: { caller, opener in ProcessFamily.contains(caller, openerOf: opener) }
         )
         environment.store = source.storeDescription
         return Spaces(access, options: options, environment: environment)

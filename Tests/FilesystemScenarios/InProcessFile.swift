@@ -33,6 +33,20 @@ struct InProcessFile<Access: XenstoreAccess>: SurfaceFile {
         )
     }
 
+    func size() async throws -> Int {
+        await surface.settle()
+        return try await surface.filesystem.attributes(of: inode, by: surface.caller).size
+    }
+
+    func end() async throws -> Int {
+        await surface.settle()
+        return try await surface.filesystem.attributes(
+            of: inode,
+            handle: handle,
+            by: surface.caller
+        ).size
+    }
+
     func close() async throws {
         await surface.settle()
         try await surface.close(handle)

@@ -118,6 +118,43 @@ extension Scenario {
             try expect(try await fs.value("/t/k"), "theirs")
             try expect(try await fs.value("/t/l"), "line")
         },
+        Scenario("The size of an open file is what a read through it gives") { fs in
+            try await fs.put("123456789", at: "/t/k")
+            let file = try await fs.open("/t/k", [.read, .write], creating: false)
+            try await file.truncate(to: 4)
+            try expect(try await file.size(), 4)
+            try expect(try await file.end(), 4)
+            try expect(try await file.read(), Array("1234".utf8))
+            try await file.write(Array("!\n".utf8), at: try await file.end())
+            try expect(try await fs.value("/t/k"), "1234!")
+            try expect(try await file.size(), 6)
+            try await file.truncate(to: 8)
+            try expect(try await file.size(), 8)
+            try await file.close()
+            let emptied = try await fs.open("/t/k", [.write, .truncate], creating: false)
+            try expect(try await emptied.size(), 0)
+            try expect(try await emptied.end(), 0)
+            try await emptied.close()
+        },
+        Scenario("A write at the end that others have given a file leaves their value") { fs in
+            try await fs.put("one", at: "/t/k")
+            let file = try await fs.open("/t/k", [.read, .write], creating: false)
+            try expect(try await file.read(), Array("one\n".utf8))
+            try await fs.put("one two", at: "/t/k")
+            try expect(try await file.size(), 8)
+            try await file.write(Array("three\n".utf8), at: try await file.end())
+            try expect(try await fs.value("/t/k"), "one two\nthree")
+            try await file.close()
+        },
+        Scenario("A file that was opened and not read yet is the value that fstat(2) measures") {
+            fs in
+            try await fs.put("a long value", at: "/t/k")
+            let file = try await fs.open("/t/k", .read, creating: false)
+            try await fs.put("short", at: "/t/k")
+            try await eventually { try await file.size() == 6 }
+            try expect(try await file.read(), Array("short\n".utf8))
+            try await file.close()
+        },
         Scenario("An open file whose directory is gone can be closed") { fs in
             try await fs.put("1", at: "/t/d/k")
             let file = try await fs.open("/t/d/k", .write, creating: false)

@@ -65,6 +65,10 @@ public protocol SurfaceFile {
     /// pwrite(2).
     func write(_ bytes: [UInt8], at offset: Int) async throws
     func truncate(to size: Int) async throws
+    /// fstat(2).
+    func size() async throws -> Int
+    /// lseek(2) to the end.
+    func end() async throws -> Int
     func close() async throws
 }
 

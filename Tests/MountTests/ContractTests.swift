@@ -39,6 +39,58 @@ struct ContractTests {
         }
     }
 
+    /// The kernel does not pass rewinddir(3) on, so the first reading looks like that of a program
+    /// that never called it.
+    @Test(arguments: StoreKind.allCases, [nil, "cache=watch"])
+    func rewindingBeforeTheFirstReadingAsksAgain(kind: StoreKind, options: String?) async throws {
+        try await withMount(kind, MountSettings(options: options)) { mount in
+            try await mount.expect(
+                #"""
+                mkdir t t/sub
+                perl -e '
+                    opendir D, "t"; mkdir "t/own"; rewinddir D;
+                    print join(" ", sort grep /\w/, readdir D), "\n";
+                    opendir D, "t"; system "xenstore-write /t/others 3; xenstore-rm /t/sub";
+                    rewinddir D;
+                    print join(" ", sort grep /\w/, readdir D), "\n";
+                '
+                """#,
+                prints: "own sub\nothers own\n"
+            )
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases, [nil, "noinotify"])
+    func whatIsSimplyGoneIsNeverStale(kind: StoreKind, options: String?) async throws {
+        try await withMount(kind, MountSettings(options: options)) { mount in
+            try await mount.expect(
+                #"""
+                cat > $T/gone.py <<'END'
+                import os, subprocess
+                subprocess.run(["xenstore-write", "/x/d/k", "v", "/x/f", "v"], check=True)
+                directory, file = os.open("x/d", os.O_DIRECTORY), os.open("x/f", os.O_RDONLY)
+                subprocess.run(["xenstore-rm", "/x/d"], check=True)
+                subprocess.run(["xenstore-rm", "/x/f"], check=True)
+                for descriptor in [directory, directory, file, file]:
+                    try: os.fstat(descriptor)
+                    except FileNotFoundError: pass
+                print(os.listdir(directory), os.read(file, 9))
+                END
+                python3 $T/gone.py
+                while [ ! -e $T/end ]; do
+                    xenstore-write /c/a/b/c/d 1 /c/a/e 2 /c/f/g 3; xenstore-rm /c/a; xenstore-rm /c/f
+                done & writer=$!
+                until [ -d c ]; do :; done
+                for ((i = 0; i < 100; i++)); do find c; ls -R c; grep -r . c; done 2>&1 >/dev/null |
+                    grep -v 'No such file or directory$'
+                touch $T/end; wait $writer
+                """#,
+                prints: "[] b'v\\n'\n",
+                limit: patience * 3
+            )
+        }
+    }
+
     @Test(arguments: StoreKind.remote)
     func piecesAreSeveralValues(kind: StoreKind) async throws {
         try await withMount(kind, MountSettings(usesProxy: true)) { mount in

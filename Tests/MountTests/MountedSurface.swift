@@ -175,6 +175,16 @@ private struct MountedFile: SurfaceFile {
         try check(ftruncate(descriptor, off_t(size)))
     }
 
+    func size() async throws -> Int {
+        var status = stat()
+        try check(fstat(descriptor, &status))
+        return Int(status.st_size)
+    }
+
+    func end() async throws -> Int {
+        Int(try check(lseek(descriptor, 0, SEEK_END)))
+    }
+
     func close() async throws {
         try check(Glibc.close(descriptor))
     }

@@ -26,6 +26,8 @@ enum Control: UInt64 {
     /// The number of that file within the transaction's tree, which gives no other so large a one.
     static let changes = InodeNumber(rawValue: SpaceID.ownLimit - 1)
 
+    static let statusName = "status"
+
     /// What a transaction is renamed to.
     static let commitName = "commit"
 }
@@ -53,7 +55,7 @@ extension Spaces {
         if directory == Control.directory.inode {
             switch name {
             case "ctl": return entry(Control.commands.inode)
-            case "status": return entry(Control.status.inode)
+            case Control.statusName: return entry(Control.status.inode)
             case XenstorePath.introduceDomain.text: return store.entry(ofStream: .introduceDomain)
             case XenstorePath.releaseDomain.text: return store.entry(ofStream: .releaseDomain)
             default: throw .noEntry
@@ -112,7 +114,7 @@ extension Spaces {
             userID: userID,
             groupID: store.options.groupID,
             size: text(of: inode).count,
-            modified: environment.now()
+            modified: started
         )
     }
 
@@ -125,7 +127,27 @@ extension Spaces {
         if inode.own == Control.changes {
             return Array((transactions[SpaceID(of: inode)]?.access.changes.text ?? "").utf8)
         }
-        return Control(inode) == .conflict ? Array(lastConflict.utf8) : []
+        switch Control(inode) {
+        case .conflict: return Array(lastConflict.utf8)
+        case .commands: return Array(StoreCommand.help.utf8)
+        case .status: return lastStatus?.text ?? []
+        case .transactions, .directory, nil: return []
+        }
+    }
+
+    /// Makes the content of `.xsfs/status` as of now.
+    func renewStatus() async {
+        lastStatus = (await status(), environment.elapsed())
+    }
+
+    /// The content for an opening of `.xsfs/status`: that of which the kernel has just been given
+    /// the size. A program that opens the file by another descriptor has looked no name up.
+    private func statusAtOpen() async -> [UInt8] {
+        if let lastStatus, environment.elapsed() - lastStatus.made < .seconds(1) {
+            return lastStatus.text
+        }
+        await renewStatus()
+        return lastStatus?.text ?? []
     }
 
     func openControl(
@@ -136,10 +158,10 @@ extension Spaces {
         switch Control(inode) {
         case .transactions, .directory: throw .isDirectory
         case .commands:
-            file = ControlFile(content: Array(StoreCommand.help.utf8), takesCommands: true)
+            file = ControlFile(content: text(of: inode), takesCommands: true)
         case .status:
             guard !flags.contains(.write) else { throw .accessDenied }
-            file = ControlFile(content: await status(), takesCommands: false)
+            file = ControlFile(content: await statusAtOpen(), takesCommands: false)
         case .conflict, nil:
             guard !flags.contains(.write) else { throw .accessDenied }
             if inode.own == Control.changes { _ = try find(SpaceID(of: inode)) }
@@ -170,7 +192,8 @@ extension Spaces {
         // The number of a stream is given when it is looked up.
         let unknown = InodeNumber(rawValue: SpaceID.ownLimit - 2)
         return [
-            ("ctl", Control.commands.inode, .file), ("status", Control.status.inode, .file),
+            ("ctl", Control.commands.inode, .file),
+            (Control.statusName, Control.status.inode, .file),
             (XenstorePath.introduceDomain.text, unknown, .file),
             (XenstorePath.releaseDomain.text, unknown, .file),
         ]

@@ -29,6 +29,8 @@ extension Spaces {
         try await store.touchForPoker(inode)
     }
 
+    public func pokerHasCome() { store.pokerHasCome() }
+
     public func pokerIsDone() { store.pokerIsDone() }
 
     public func pokerHasStarted() { store.pokerHasStarted() }

@@ -6,6 +6,9 @@ extension Spaces {
         in directory: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
+        if directory == Control.directory.inode, name == Control.statusName {
+            await renewStatus()
+        }
         if let entry = try lookupControl(name, in: directory) { return entry }
         return try await route(directory) { tree, directory, space throws(FilesystemError) in
             space.outer(try await tree.lookup(name, in: directory, by: caller))
@@ -73,10 +76,13 @@ extension Spaces {
 
     public func attributesFromStore(
         of inode: InodeNumber,
+        handle: HandleID?,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
         try await route(inode) { tree, inode, space throws(FilesystemError) in
-            space.outer(try await tree.attributesFromStore(of: inode, by: caller))
+            space.outer(
+                try await tree.attributesFromStore(of: inode, handle: handle?.own, by: caller)
+            )
         }
     }
 

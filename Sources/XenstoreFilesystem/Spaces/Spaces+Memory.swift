@@ -2,11 +2,21 @@
 extension Spaces {
     public func attributesFromMemory(
         of inode: InodeNumber,
+        handle: HandleID?,
         by caller: CallerID
     ) throws(FilesystemError) -> Attributes? {
-        if let attributes = try attributesOfControl(inode) { return attributes }
+        if var attributes = try attributesOfControl(inode) {
+            if let handle, SpaceID(of: handle) == .control, let file = try? files.find(handle.own) {
+                attributes.size = file.content.count
+            }
+            return attributes
+        }
         let space = SpaceID(of: inode)
-        let known = try findTree(space).attributesFromMemory(of: inode.own, by: caller)
+        let known = try findTree(space).attributesFromMemory(
+            of: inode.own,
+            handle: handle?.own,
+            by: caller
+        )
         return known.map(space.outer)
     }
 

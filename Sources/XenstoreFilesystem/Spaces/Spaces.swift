@@ -11,8 +11,13 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
     var nextSpace = SpaceID.firstTransaction
     var directories = HandleTable<[DirectoryEntry]>()
     var files = HandleTable<ControlFile>()
+    /// When the mount began: the time of all that is no key's.
+    let started: Timestamp
     /// When the connection was made; nil without one.
     private(set) var connectedSince: Timestamp?
+    /// The content of `.xsfs/status`, and when it was made: the kernel is given the size of the
+    /// file with its name, before the file is opened.
+    var lastStatus: (text: [UInt8], made: Duration)?
     /// Why the last commit failed.
     var lastConflict = ""
     /// The transaction whose commit failed last.
@@ -26,6 +31,7 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
         let access = MeasuredAccess(access, elapsed: environment.elapsed)
         self.access = access
         self.environment = environment
+        started = environment.now()
         store = Filesystem(access, options: options, environment: environment)
     }
 

@@ -64,6 +64,13 @@ extension FilesystemModel {
         return handle
     }
 
+    private func makeHandle(_ target: ModelHandle.Target, _ flags: OpenFlags) -> ModelHandle {
+        let handle = ModelHandle(target, flags)
+        opened += 1
+        handle.number = opened
+        return handle
+    }
+
     func open(_ slot: Int, _ path: String, _ flags: OpenFlags, creating: Bool) throws {
         guard slots[slot] == nil else { throw LeftOpen() }
         switch try creating ? find(path) : findExisting(path) {
@@ -72,7 +79,7 @@ extension FilesystemModel {
             if flags.contains(.truncate) { file.content = [] }
             slots[slot] = ModelHandle(.scratch(file), flags)
         case .file(let key, let path):
-            let handle = ModelHandle(.key(place(path)), flags)
+            let handle = makeHandle(.key(place(path)), flags)
             handle.content = key.content
             if flags.contains(.truncate), !key.value.isEmpty {
                 handle.content = []
@@ -82,7 +89,7 @@ extension FilesystemModel {
         case .nothing(let place):
             switch place.meaning {
             case .key(let name), .value(let name):
-                let handle = ModelHandle(.key(self.place(place.path + [name])), flags)
+                let handle = makeHandle(.key(self.place(place.path + [name])), flags)
                 handle.pending = .untilRelease
                 handle.isCreator = true
                 slots[slot] = handle
@@ -111,10 +118,13 @@ extension FilesystemModel {
     func read(_ handle: ModelHandle) -> [UInt8] {
         switch handle.target {
         case .key(let place):
-            if handle.hasSeenEnd, let key = place.path.flatMap(key(at:)) {
-                handle.content = key.content
+            if handle.asksAtEnd, handle.content.isEmpty {
+                if let key = place.path.flatMap(key(at:)) { handle.content = key.content }
+                handle.asksAtEnd = handle.content.isEmpty
+            } else if handle.content.isEmpty, !handle.flags.contains(.write) {
+                handle.asksAtEnd = true
             }
-            handle.hasSeenEnd = handle.content.isEmpty && !handle.flags.contains(.write)
+            handle.isUsed = true
             return handle.content
         case .scratch(let file): return file.content
         }
@@ -140,11 +150,19 @@ extension FilesystemModel {
                 if !isOwn { content = key(at: path)?.content ?? [] }
                 content += bytes
             } else {
+                // The end that others have given the file.
+                if offset > content.count, handle.pending == .nothing,
+                    let key = key(at: path), key.content.count > content.count
+                {
+                    content = key.content
+                }
                 content = content.overwritten(with: bytes, at: offset)
             }
             try check(content.count)
             put(ModelKey.value(of: content), at: path)
             handle.content = content
+            handle.isUsed = true
+            handle.asksAtEnd = false
         }
     }
 

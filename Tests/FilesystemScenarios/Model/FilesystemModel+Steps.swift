@@ -76,11 +76,28 @@ extension FilesystemModel {
     func status(_ path: String) throws -> Status {
         switch try findExisting(path) {
         case .directory(let key, _): return status(of: key, .directory)
-        case .file(let key, _): return status(of: key, .file)
+        case .file(let key, let path):
+            show(key, at: path)
+            var status = status(of: key, .file)
+            let changed = handles(ofKeyAt: path).last(where: \.hidesValue)
+            if let changed { status.size = changed.content.count }
+            return status
         case .scratch(let file, _, _):
             let owner = file.permissions.owner.rawValue
             return Status(view: .file, size: file.content.count, mode: file.mode, userID: owner)
         case .nothing: throw FilesystemError.noEntry
+        }
+    }
+
+    /// The program sees the size of a key's value: what is open can be read so far.
+    func show(_ key: ModelKey, at path: [String]) {
+        for handle in handles(ofKeyAt: path) { handle.show(key.content) }
+    }
+
+    /// The open files of a key, the latest last.
+    private func handles(ofKeyAt path: [String]) -> [ModelHandle] {
+        slots.compactMap(\.self).sorted { $0.number < $1.number }.filter { handle in
+            if case .key(let place) = handle.target { place.path == path } else { false }
         }
     }
 

@@ -43,6 +43,8 @@ final class FilesystemModel {
 
     let root: ModelKey
     var slots = [ModelHandle?](repeating: nil, count: Step.slots)
+    /// Files that were opened so far.
+    var opened = 0
     /// Of open files, and of scratch files that became keys.
     var places: [ModelPlace] = []
 

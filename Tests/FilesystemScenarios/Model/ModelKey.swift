@@ -130,16 +130,32 @@ final class ModelHandle {
 
     let target: Target
     let flags: OpenFlags
+    /// Grows with each that is opened.
+    var number = 0
     var content: [UInt8] = []
     var pending = Pending.nothing
-    /// Whether a read has given nothing.
-    var hasSeenEnd = false
+    /// Whether something was read or written.
+    var isUsed = false
+    /// Whether what follows the content is asked for: a read has given nothing, or stat(2) more.
+    var asksAtEnd = false
     /// Whether it was to make the key, and has not.
     var isCreator = false
 
     init(_ target: Target, _ flags: OpenFlags) {
         self.target = target
         self.flags = flags
+    }
+
+    /// Whether the program sees the file as it has made it, and the store has not.
+    var hidesValue: Bool {
+        pending == .untilClose
+            || pending == .untilRelease && (!isCreator || flags.contains(.truncate))
+    }
+
+    /// The program sees the value's size: it can read as much.
+    func show(_ value: [UInt8]) {
+        guard pending == .nothing, value.count != content.count else { return }
+        if !isUsed { content = value } else if value.count > content.count { asksAtEnd = true }
     }
 }
 

@@ -128,6 +128,7 @@ final class ModelRun {
             key.view == nil
         {
             key.wasShownAsFile()
+            model.show(key, at: path)
         }
         let key = surface.key(base + name)
         let answers = await surface.store.send([.read(key), .getPermissions(key)], in: .none)
