@@ -20,7 +20,7 @@ extension Filesystem {
             let facts = try await facts(of: node.path(), node: node)
             try requireView(view, of: node, facts)
             content = options.valueForm.content(of: facts.value)
-            try await askForWriting(node.path(), facts.value)
+            try await askForWriting(node.path(), facts)
         } catch .noEntry where node.creatorCount > 0 {
             // Another handle is to create the key and has not written yet.
             isCreator = true
@@ -82,9 +82,18 @@ extension Filesystem {
         return handle
     }
 
+    /// Asks whether the store lets this domain write a key that is there. Nothing is sent where the
+    /// key's permissions say so.
+    func askForWriting(_ path: XenstorePath, _ facts: KeyFacts) async throws(FilesystemError) {
+        if let own = options.ownDomain, facts.permissions.access(of: own).contains(.write) {
+            return
+        }
+        try await tryWriting(facts.value, to: path)
+    }
+
     /// Tries a write in a transaction that is forgotten: where the store refuses it, opening fails,
     /// and not only the closing that nobody looks at.
-    func askForWriting(_ path: XenstorePath, _ value: [UInt8]) async throws(FilesystemError) {
+    func tryWriting(_ value: [UInt8], to path: XenstorePath) async throws(FilesystemError) {
         guard options.asksForWriting else { return }
         try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
             try await access.write(value, to: path, in: id)

@@ -4,6 +4,15 @@ public enum FilesystemLimits {
     /// then it fails with EAGAIN.
     public static let transactionAttempts = 32
 
+    /// Transactions that a guest's mount has open at a time for changes of its own; then others
+    /// wait for their turn. Its store allows ten, or eleven, to all of the domain, and the kernel's
+    /// drivers need some.
+    public static let transactionsAtOnce = 4
+
+    /// How long a change of a guest waits for a transaction while the store gives nobody one; then
+    /// it fails with EAGAIN.
+    public static let transactionPatience = Duration.seconds(5)
+
     /// Bytes of a value, newline included, before anything is sent; then EFBIG. What fits a message
     /// is less by the length of the path.
     public static let fileSize = 4096

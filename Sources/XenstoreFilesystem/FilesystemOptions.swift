@@ -40,6 +40,9 @@ public struct FilesystemOptions: Hashable, Sendable {
     /// Whether the store may refuse this client a write, so that it is asked at each opening for
     /// writing. A privileged client need not.
     public var asksForWriting: Bool
+    /// The domain that this client is, where that is a guest with a key that says so. A key that it
+    /// may write by the key's permissions is not asked for.
+    public var ownDomain: DomainID?
     public var cache: Cache
 
     public init(
@@ -51,6 +54,7 @@ public struct FilesystemOptions: Hashable, Sendable {
         umask: UInt32 = 0,
         isReadOnly: Bool = false,
         asksForWriting: Bool = false,
+        ownDomain: DomainID? = nil,
         cache: Cache = .strict
     ) {
         self.subtree = subtree
@@ -61,6 +65,7 @@ public struct FilesystemOptions: Hashable, Sendable {
         self.umask = umask
         self.isReadOnly = isReadOnly
         self.asksForWriting = asksForWriting
+        self.ownDomain = ownDomain
         self.cache = cache
     }
 }

@@ -20,7 +20,11 @@ extension Spaces {
         nextSpace = space.next
         let id: TransactionID
         do throws(XenstoreError) {
-            id = try await access.startTransaction()
+            if let turns = store.turns {
+                id = try await turns.startKept(in: access)
+            } else {
+                id = try await access.startTransaction()
+            }
         } catch {
             throw FilesystemError(error)
         }
