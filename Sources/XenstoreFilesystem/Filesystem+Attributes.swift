@@ -5,6 +5,7 @@ extension Filesystem {
         of inode: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
+        if let file = streams.find(inode) { return try await attributesOfShared(file) }
         let (node, view) = try find(inode)
         if view == .directory { await prepareForWatch(node, by: caller) }
         let (told, serial) = try await attributes(of: node, view) {

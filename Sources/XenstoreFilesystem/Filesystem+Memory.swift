@@ -7,7 +7,9 @@ extension Filesystem {
     ) throws(FilesystemError) -> Attributes? {
         hasTaken(caller)
         if let file = scratch.find(inode) { return attributes(of: file) }
-        if let file = streams.find(inode) { return attributes(of: file) }
+        if let file = streams.find(inode) {
+            return isShared(file) ? nil : attributes(of: file)
+        }
         let (node, view) = try find(inode)
         guard !node.isDetached, view == .file || !isToPrepareForWatch(node, by: caller),
             let facts = try factsFromMemory(of: node, view, for: caller)

@@ -118,6 +118,9 @@ public enum FilesystemLimits {
     /// Lines that wait for the reader of an event stream; then they are dropped, and one says so.
     public static let streamLines = 4096
 
+    /// Directories of which an event stream remembers who may list them; then it forgets all.
+    public static let streamRights = 4096
+
     /// Seconds that the kernel may keep the attributes of the store's root with `cache=watch`: each
     /// path may be checked against them, and oxenstored does not tell of their change.
     public static let rootLifetimeSeconds = 1.0

@@ -44,6 +44,9 @@ public struct FilesystemOptions: Hashable, Sendable {
     /// may write by the key's permissions is not asked for.
     public var ownDomain: DomainID?
     public var cache: Cache
+    /// Whether users other than the one who mounts may use the mount, with the kernel's checks of
+    /// owners and modes.
+    public var letsOthersIn: Bool
 
     public init(
         subtree: XenstorePath = .root,
@@ -55,7 +58,8 @@ public struct FilesystemOptions: Hashable, Sendable {
         isReadOnly: Bool = false,
         asksForWriting: Bool = false,
         ownDomain: DomainID? = nil,
-        cache: Cache = .strict
+        cache: Cache = .strict,
+        letsOthersIn: Bool = false
     ) {
         self.subtree = subtree
         self.valueForm = valueForm
@@ -67,6 +71,7 @@ public struct FilesystemOptions: Hashable, Sendable {
         self.asksForWriting = asksForWriting
         self.ownDomain = ownDomain
         self.cache = cache
+        self.letsOthersIn = letsOthersIn
     }
 }
 
