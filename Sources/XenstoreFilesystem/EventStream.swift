@@ -70,7 +70,7 @@ final class OpenStream {
     var mayExist = true
     /// For whom lines are left out; nil for one who sees all.
     var reader: StreamReader?
-    /// How directories at and above what is told were last shown: of one that is gone the store
+    /// How directories at and above its keys were last shown: of one that is gone the store
     /// says nothing.
     private(set) var rights: [XenstorePath: ShownRights]
     private var unchecked: [XenstorePath] = []

@@ -104,7 +104,7 @@ extension Filesystem {
     }
 }
 
-/// What stat(2) tells of a directory to the kernel's checks.
+/// The owner and the mode of a directory, by which the kernel checks rights.
 struct ShownRights {
     let mode: UInt32
     let userID: UInt32

@@ -31,12 +31,11 @@ public enum FilesystemLimits {
     /// older answer counts as out of date.
     public static let changeLog = 256
 
-    /// Seconds that the directory of a transaction whose commit failed outlives it, for stat(2)
-    /// alone.
+    /// Seconds in which the thread whose commit failed may look at the directory once more.
     public static let failureSeconds = 1.0
 
     /// Seconds that the kernel may keep the name of a transaction: longer than a commit takes that
-    /// is given up at last.
+    /// is given up at last, and that mv(1) looks at.
     public static let transactionNameSeconds = 60.0
 
     /// Keys that an open transaction is remembered to rest on, to name one after a conflict; then a

@@ -138,7 +138,8 @@ public protocol FilesystemOperations: AnyObject {
         in directory: InodeNumber,
         to newName: String,
         in newDirectory: InodeNumber,
-        _ mode: RenameMode
+        _ mode: RenameMode,
+        by caller: CallerID
     ) async throws(FilesystemError)
 
     /// The value of an extended attribute, where the store need not be asked; else nil.

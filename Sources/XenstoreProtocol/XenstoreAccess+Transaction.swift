@@ -33,7 +33,7 @@ extension XenstoreAccess {
     ///
     /// - Parameters:
     ///   - start: starts one.
-    ///   - ended: told of the end of each that was started.
+    ///   - ended: called at the end of each that was started.
     package func transaction<Value>(
         attempts: Int,
         starting start: () async throws(XenstoreError) -> TransactionID,

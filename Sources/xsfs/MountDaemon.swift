@@ -124,7 +124,7 @@ final class MountDaemon {
     }
 
     /// What this client is, unless the store refuses it nothing: a question that domain 0 alone may
-    /// ask tells.
+    /// ask shows that.
     ///
     /// - Throws: ``CommandError`` where what was connected to does not answer as a store does.
     private func guest(_ connection: StoreConnection) async throws -> Guest? {

@@ -135,7 +135,7 @@ struct EventRecipeTests {
         )
     }
 
-    /// When the mount ends, whoever waits for a value does not go on as if it were there.
+    /// When the mount ends, a script that waits for a value does not go on as if it were there.
     @Test(arguments: ["sh", "busybox sh", "bash"])
     func theEndOfTheMountIsNoValue(shell: String) async throws {
         let recipes = try Recipes(page: Self.page)

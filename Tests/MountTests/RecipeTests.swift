@@ -298,7 +298,7 @@ struct RecipeTests {
         }
     }
 
-    /// The reason for which a command of `.xsfs/ctl` failed is told.
+    /// The script prints why a command of `.xsfs/ctl` failed.
     @Test func aDomainThatIsRefusedEndsTheScript() async throws {
         try await withRecipes(.xenstored, MountSettings(domains: 1...4)) { mount in
             try await mount.expect(

@@ -1,7 +1,7 @@
 import MountSupport
 import Testing
 
-/// Where other users are let in, an event stream tells nobody a name that ls(1) would not show.
+/// Where other users are let in, an event stream shows nobody a name that ls(1) would not show.
 struct StreamRightsTests {
     private static let tools = """
         chmod 711 $T

@@ -226,7 +226,7 @@ private final class GuestMount {
     }
 }
 
-/// A store that answers when it is told to, and what was asked of it.
+/// A store that answers when a test lets it, and what was asked of it.
 private final class CountingAccess: XenstoreAccess {
     private let slow: SlowAccess
     private let base: InProcessConnection

@@ -4,7 +4,7 @@ extension Spaces {
         of inode: InodeNumber,
         by caller: CallerID
     ) throws(FilesystemError) -> Attributes? {
-        if let attributes = try attributesOfControl(inode) { return attributes }
+        if let attributes = try attributesOfControl(inode, by: caller) { return attributes }
         let space = SpaceID(of: inode)
         let known = try findTree(space).attributesFromMemory(of: inode.own, by: caller)
         return known.map(space.outer)

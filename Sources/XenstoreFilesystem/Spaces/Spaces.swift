@@ -15,8 +15,8 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
     private(set) var connectedSince: Timestamp?
     /// Why the last commit failed.
     var lastConflict = ""
-    /// The transaction whose commit failed last.
-    var failed: (space: SpaceID, since: Duration)?
+    /// Transactions whose commit has failed, by the thread that got the error, until it has looked.
+    var failed: [CallerID: (space: SpaceID, name: String)] = [:]
 
     public init(
         _ access: Access,
