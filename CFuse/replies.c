@@ -1,5 +1,6 @@
 /* Replies: plain values into libfuse's structures. */
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "internal.h"
@@ -49,6 +50,22 @@ static struct fuse_file_info make_file(uint64_t handle, bool needs_flush,
 void *xsfs_request_context(xsfs_request *request) { return fuse_req_userdata(unwrap(request)); }
 
 int32_t xsfs_request_caller(xsfs_request *request) { return fuse_req_ctx(unwrap(request))->pid; }
+
+uint32_t xsfs_request_user(xsfs_request *request) { return fuse_req_ctx(unwrap(request))->uid; }
+
+bool xsfs_request_is_in_group(xsfs_request *request, uint32_t group)
+{
+    if (fuse_req_ctx(unwrap(request))->gid == group)
+        return true;
+    const int count = fuse_req_getgroups(unwrap(request), 0, NULL);
+    gid_t *groups = count > 0 ? calloc((size_t)count, sizeof *groups) : NULL;
+    const int found = groups ? fuse_req_getgroups(unwrap(request), count, groups) : 0;
+    bool is_in = false;
+    for (int i = 0; i < found && i < count; i++)
+        is_in |= groups[i] == group;
+    free(groups);
+    return is_in;
+}
 
 static void on_interrupt(fuse_req_t request, void *id)
 {

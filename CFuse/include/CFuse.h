@@ -109,6 +109,9 @@ void xsfs_on_interrupt(void *context, uint64_t id);
 void *xsfs_request_context(xsfs_request *request);
 /* The thread that waits for the answer. */
 int32_t xsfs_request_caller(xsfs_request *request);
+/* The user that the kernel checks rights for, and whether it is in a group. */
+uint32_t xsfs_request_user(xsfs_request *request);
+bool xsfs_request_is_in_group(xsfs_request *request, uint32_t group);
 /* Makes xsfs_on_interrupt come with this id if the caller is interrupted. */
 void xsfs_request_tell_interrupt(xsfs_request *request, uint64_t id);
 

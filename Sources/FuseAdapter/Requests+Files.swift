@@ -48,7 +48,12 @@ func xsfs_on_open(_ request: OpaquePointer, _ inode: UInt64, _ flags: Int32) {
     guard !isOpen else { return }
     mount(request).answer(request) { filesystem throws(FilesystemError) in
         let handle = try await filesystem.openFromStore(inode, flags, by: caller)
-        guard !filesystem.isStream(handle) else { return .openedStream(handle) }
+        guard !filesystem.isStream(handle) else {
+            filesystem.limitStream(handle, to: xsfs_request_user(request)) { group in
+                xsfs_request_is_in_group(request, group)
+            }
+            return .openedStream(handle)
+        }
         return .opened(handle, flags, filesystem.caching(of: handle))
     }
 }

@@ -171,6 +171,7 @@ func xsfs_on_rename(
 ) {
     let (source, name) = (InodeNumber(directory), String(cString: name))
     let (target, newName) = (InodeNumber(newDirectory), String(cString: newName))
+    let caller = CallerID(request)
     let modes: [UInt32: RenameMode] = [0: .replace, 1: .keep, 2: .exchange]
     let mode = modes[flags]
     let (old, new) = (
@@ -180,7 +181,14 @@ func xsfs_on_rename(
     mount(request).answer(request, locking: locked, changes: true) {
         filesystem throws(FilesystemError) in
         guard let mode else { throw .invalid }
-        try await filesystem.rename(name, in: source, to: newName, in: target, mode)
+        try await filesystem.rename(
+            name,
+            in: source,
+            to: newName,
+            in: target,
+            mode,
+            by: caller
+        )
         return .done
     }
 }

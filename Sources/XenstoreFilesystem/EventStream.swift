@@ -7,6 +7,8 @@ final class StreamFile {
     let path: XenstorePath
     /// References that the kernel holds.
     var lookups: UInt64 = 0
+    /// How the directories above the key were last shown, where other users are let in.
+    var rights: [XenstorePath: ShownRights] = [:]
 
     init(inode: InodeNumber, path: XenstorePath) {
         self.inode = inode
@@ -66,6 +68,13 @@ final class OpenStream {
     let path: XenstorePath
     /// Whether the key may be there, and so be removed together with what is above.
     var mayExist = true
+    /// For whom lines are left out; nil for one who sees all.
+    var reader: StreamReader?
+    /// How directories at and above its keys were last shown: of one that is gone the store
+    /// says nothing.
+    private(set) var rights: [XenstorePath: ShownRights]
+    private var unchecked: [XenstorePath] = []
+    var isChecking = false
     private var lines: [String] = []
     private var waitingLines: Set<String> = []
     /// Bytes that a reader has begun to take.
@@ -74,8 +83,9 @@ final class OpenStream {
     private var nextReader = 0
     private var hasEnded = false
 
-    init(path: XenstorePath) {
-        self.path = path
+    init(_ file: StreamFile) {
+        path = file.path
+        rights = file.rights
     }
 
     /// Whether a read returns at once.
@@ -92,6 +102,31 @@ final class OpenStream {
         }
         lines.append(line)
         wakeReaders()
+    }
+
+    /// Adds what may become a line, within the same bound.
+    func addUnchecked(_ path: XenstorePath) {
+        if unchecked.count == FilesystemLimits.streamLines {
+            unchecked = []
+            miss()
+        }
+        if unchecked.last != path { unchecked.append(path) }
+    }
+
+    func takeUnchecked() -> [XenstorePath] {
+        defer { unchecked = [] }
+        return unchecked
+    }
+
+    func keepRights(_ new: [XenstorePath: ShownRights]) {
+        if rights.count + new.count > FilesystemLimits.streamRights { rights = [:] }
+        rights.merge(new) { $1 }
+    }
+
+    /// A directory has changed: it and what is below may be gone, and another there.
+    func forgetRights(from path: XenstorePath) {
+        guard rights[path] != nil else { return }
+        for directory in rights.keys where path.contains(directory) { rights[directory] = nil }
     }
 
     /// Says that changes were missed.

@@ -6,6 +6,7 @@ extension Filesystem {
         handle: HandleID?,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
+        if let file = streams.find(inode) { return try await attributesOfShared(file) }
         let (node, view) = try find(inode)
         if view == .directory { await prepareForWatch(node, by: caller) }
         let (attributes, serial) = try await attributes(of: node, view, handle) {
@@ -35,9 +36,12 @@ extension Filesystem {
         var size = attributes.size
         if let handle, case .key(let file) = try? files.find(handle) {
             size = file.size(shown: size)
-        } else if let changed = lastFile(of: node, where: { file in
-            file.hidesValue && environment.sharesFiles(caller, file.opener)
-        }) {
+        } else if let changed = lastFile(
+            of: node,
+            where: { file in
+                file.hidesValue && environment.sharesFiles(caller, file.opener)
+            }
+        ) {
             size = changed.content.count
         }
         guard size != attributes.size else { return attributes }

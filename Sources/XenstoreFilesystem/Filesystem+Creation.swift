@@ -36,7 +36,7 @@ extension Filesystem {
             // The key is made by the first write, or by closing; but a directory that is gone is
             // told now, where programs look for errors.
             if let facts = try await factsBeforeCreation(of: path, under: parent) {
-                try await askForWriting(path, [])
+                try await tryWriting([], to: path)
                 return opened(key, name, of: parent, facts, flags, by: caller, isCreator: true)
             }
             do throws(FilesystemError) {
@@ -79,7 +79,7 @@ extension Filesystem {
         let path = try node.path()
         let facts = try await facts(of: path, node: node)
         guard facts.value.isEmpty || !flags.contains(.exclusive) else { throw .exists }
-        try await askForWriting(path, facts.value)
+        try await askForWriting(path, facts)
         let content = options.valueForm.content(of: facts.value)
         let handle = openFile(node, flags, by: caller, content, isCreator: false)
         node.maker = nil

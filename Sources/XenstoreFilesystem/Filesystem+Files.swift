@@ -26,7 +26,7 @@ extension Filesystem {
                 let answer = fresh(facts, asOf: serial, ownChanges)
                 try requireSize(content.count, of: node, answer, by: caller)
             }
-            try await askForWriting(node.path(), facts.value)
+            try await askForWriting(node.path(), facts)
         } catch .noEntry where node.creatorCount > 0 {
             // Another handle is to create the key and has not written yet.
             isCreator = true
@@ -158,9 +158,18 @@ extension Filesystem {
         return handle
     }
 
+    /// Asks whether the store lets this domain write a key that is there. Nothing is sent where the
+    /// key's permissions say so.
+    func askForWriting(_ path: XenstorePath, _ facts: KeyFacts) async throws(FilesystemError) {
+        if let own = options.ownDomain, facts.permissions.access(of: own).contains(.write) {
+            return
+        }
+        try await tryWriting(facts.value, to: path)
+    }
+
     /// Tries a write in a transaction that is forgotten: where the store refuses it, opening fails,
     /// and not only the closing that nobody looks at.
-    func askForWriting(_ path: XenstorePath, _ value: [UInt8]) async throws(FilesystemError) {
+    func tryWriting(_ value: [UInt8], to path: XenstorePath) async throws(FilesystemError) {
         guard options.asksForWriting else { return }
         try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
             try await access.write(value, to: path, in: id)
@@ -232,12 +241,13 @@ extension Filesystem {
         -> ArraySlice<UInt8>
     {
         return
-            switch try files.find(handle) {
-            case .key(let file):
-                read(file, offset: offset, count: count)
-            case .scratch(let open): open.file.content.part(offset: offset, count: count)
-            case .leased, .stream: throw .invalid
-            }
+            switch try files.find(handle)
+        {
+        case .key(let file):
+            read(file, offset: offset, count: count)
+        case .scratch(let open): open.file.content.part(offset: offset, count: count)
+        case .leased, .stream: throw .invalid
+        }
     }
 
     private func read(_ file: OpenFile, offset: Int, count: Int) -> ArraySlice<UInt8> {

@@ -21,7 +21,7 @@ extension Filesystem {
             let facts = try await facts(of: path, node: parent)
             guard parent.maker != caller || !facts.value.isEmpty else { throw .noEntry }
             return enterValue(facts, of: parent, path, asOf: serial)
-        case .stream(let key): return try lookupStream(key, of: parent)
+        case .stream(let key): return try await lookupStream(key, of: parent)
         case .foreign, .reserved: throw .noEntry
         }
     }

@@ -9,7 +9,9 @@ extension Filesystem {
         hasTaken(caller)
         if !interruptedReads.isEmpty { interruptedReads[caller] = nil }
         if let file = scratch.find(inode) { return attributes(of: file) }
-        if let file = streams.find(inode) { return attributes(of: file) }
+        if let file = streams.find(inode) {
+            return isShared(file) ? nil : attributes(of: file)
+        }
         let (node, view) = try find(inode)
         guard !node.isDetached, view == .file || !isToPrepareForWatch(node, by: caller),
             let facts = try factsFromMemory(of: node, view, for: caller)

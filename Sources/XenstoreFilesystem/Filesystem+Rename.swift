@@ -6,7 +6,8 @@ extension Filesystem {
         in directory: InodeNumber,
         to newName: String,
         in newDirectory: InodeNumber,
-        _ mode: RenameMode
+        _ mode: RenameMode,
+        by _: CallerID
     ) async throws(FilesystemError) {
         try requireWritable()
         let (source, target) = (try findDirectory(directory), try findDirectory(newDirectory))

@@ -5,14 +5,22 @@ extension Filesystem {
     /// The answer to the name of a stream. The key need not exist.
     ///
     /// - Parameter key: the name of a key in the directory; nil for the directory's own.
-    func lookupStream(_ key: String?, of parent: KeyNode) throws(FilesystemError) -> Entry {
+    func lookupStream(_ key: String?, of parent: KeyNode) async throws(FilesystemError) -> Entry {
         let path: XenstorePath
         if let key {
             path = try parent.path(ofChild: key)
         } else {
             path = try parent.path()
         }
-        return entry(ofStream: path)
+        var entry = entry(ofStream: path)
+        guard let file = streams.find(entry.attributes.inode), isShared(file) else { return entry }
+        do throws(FilesystemError) {
+            entry.attributes = try await attributesOfShared(file)
+            return entry
+        } catch {
+            forget(file.inode, count: 1)
+            throw error
+        }
     }
 
     /// The answer to a name that leads to the stream of a path, with a reference.
@@ -22,11 +30,12 @@ extension Filesystem {
         return Entry(attributes: attributes(of: file), nameLifetime: 0)
     }
 
+    /// Where nobody else is let in, no mode counts.
     func attributes(of file: StreamFile) -> Attributes {
         Attributes(
             inode: file.inode,
             view: .file,
-            mode: 0o444 & ~options.umask,
+            mode: (file.path.isSpecial ? 0o400 : 0o444) & ~options.umask,
             userID: userID(of: Permissions(owner: .privileged)),
             groupID: options.groupID,
             size: 0,
@@ -47,7 +56,7 @@ extension Filesystem {
         if file.path.isSpecial { try await watch(file.path) } else { await takeEvents(file.path) }
         guard isWatching else { throw .notSupported }
         guard streams.open.count < FilesystemLimits.streams else { throw .noSpace }
-        let stream = OpenStream(path: file.path)
+        let stream = OpenStream(file)
         let handle = files.insert(.stream(stream))
         streams.opened(stream, handle)
         return handle
@@ -109,10 +118,10 @@ extension Filesystem {
         for (handle, stream) in streams.open {
             if stream.path.contains(path) {
                 stream.mayExist = true
-                stream.add(path.text)
-                environment.readable(handle)
-            } else if path.contains(stream.path), stream.mayExist {
-                tellIfGone(handle, stream)
+                tell(path, to: stream, handle)
+            } else if path.contains(stream.path) {
+                stream.forgetRights(from: path)
+                if stream.mayExist { tellIfGone(handle, stream) }
             }
         }
     }
@@ -125,8 +134,7 @@ extension Filesystem {
             } catch .refused(.noEntry) {
                 guard stream.mayExist else { return }
                 stream.mayExist = false
-                stream.add(stream.path.text)
-                environment.readable(handle)
+                tell(stream.path, to: stream, handle)
             } catch {
                 // It is there, but not for us to read; or the connection is lost.
             }

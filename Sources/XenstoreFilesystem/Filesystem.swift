@@ -14,6 +14,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     /// Whether what was done in a transaction can be taken back. In a transaction within one it
     /// cannot.
     let rollsBack: Bool
+    /// Where the store allows few transactions, and so each waits for its turn.
+    let turns: TransactionTurns?
 
     let keys: KeyTable
     var scratch = ScratchTable()
@@ -64,6 +66,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     ) {
         self.access = RecordingAccess(access)
         self.rollsBack = rollsBack
+        turns = options.asksForWriting ? TransactionTurns(after: environment.after) : nil
         self.options = options
         rootDepth = options.subtree.components.count
         self.environment = environment
@@ -174,7 +177,12 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         defer { ownChanges += 1 }
         do throws(XenstoreError) {
             outcome = try await access.transaction(
-                attempts: FilesystemLimits.transactionAttempts
+                attempts: FilesystemLimits.transactionAttempts,
+                starting: { () throws(XenstoreError) in
+                    guard let turns else { return try await access.startTransaction() }
+                    return try await turns.start(in: access)
+                },
+                ended: { turns?.ended() }
             ) { id throws(XenstoreError) in
                 let outcome = try await body(id)
                 if case .commit = outcome { return .commit(outcome) }

@@ -4,6 +4,15 @@ public enum FilesystemLimits {
     /// then it fails with EAGAIN.
     public static let transactionAttempts = 32
 
+    /// Transactions that a guest's mount has open at a time for changes of its own; then others
+    /// wait for their turn. Its store allows ten, or eleven, to all of the domain, and the kernel's
+    /// drivers need some.
+    public static let transactionsAtOnce = 4
+
+    /// How long a change of a guest waits for a transaction while the store gives nobody one; then
+    /// it fails with EAGAIN.
+    public static let transactionPatience = Duration.seconds(5)
+
     /// Bytes of a value, newline included, before anything is sent; then EFBIG. What fits a message
     /// is less by the length of the path.
     public static let fileSize = 4096
@@ -25,12 +34,11 @@ public enum FilesystemLimits {
     /// older answer counts as out of date.
     public static let changeLog = 256
 
-    /// Seconds that the directory of a transaction whose commit failed outlives it, for stat(2)
-    /// alone.
+    /// Seconds in which the thread whose commit failed may look at the directory once more.
     public static let failureSeconds = 1.0
 
     /// Seconds that the kernel may keep the name of a transaction: longer than a commit takes that
-    /// is given up at last.
+    /// is given up at last, and that mv(1) looks at.
     public static let transactionNameSeconds = 60.0
 
     /// Keys that an open transaction is remembered to rest on, to name one after a conflict; then a
@@ -115,6 +123,9 @@ public enum FilesystemLimits {
 
     /// Lines that wait for the reader of an event stream; then they are dropped, and one says so.
     public static let streamLines = 4096
+
+    /// Directories of which an event stream remembers who may list them; then it forgets all.
+    public static let streamRights = 4096
 
     /// Seconds that the kernel may keep the attributes of the store's root with `cache=watch`: each
     /// path may be checked against them, and oxenstored does not tell of their change.

@@ -79,6 +79,14 @@ public protocol FilesystemOperations: AnyObject {
     ) async throws(FilesystemError) -> ArraySlice<UInt8>
     /// Whether the handle is that of an event stream, for ``readStream(_:count:waits:)``.
     func isStream(_ handle: HandleID) -> Bool
+    /// Leaves out of an event stream what a user may not see of the mount.
+    ///
+    /// - Parameter isInGroup: whether the user is in a group.
+    func limitStream(
+        _ handle: HandleID,
+        to userID: UInt32,
+        isInGroup: (_ groupID: UInt32) -> Bool
+    )
     /// Whether a read of the handle returns at once.
     func isReadable(_ handle: HandleID) -> Bool
     /// Takes lines of an event stream; nothing is the end.
@@ -134,7 +142,8 @@ public protocol FilesystemOperations: AnyObject {
         in directory: InodeNumber,
         to newName: String,
         in newDirectory: InodeNumber,
-        _ mode: RenameMode
+        _ mode: RenameMode,
+        by caller: CallerID
     ) async throws(FilesystemError)
 
     /// The value of an extended attribute, where the store need not be asked; else nil.

@@ -40,7 +40,13 @@ public struct FilesystemOptions: Hashable, Sendable {
     /// Whether the store may refuse this client a write, so that it is asked at each opening for
     /// writing. A privileged client need not.
     public var asksForWriting: Bool
+    /// The domain that this client is, where that is a guest with a key that says so. A key that it
+    /// may write by the key's permissions is not asked for.
+    public var ownDomain: DomainID?
     public var cache: Cache
+    /// Whether users other than the one who mounts may use the mount, with the kernel's checks of
+    /// owners and modes.
+    public var letsOthersIn: Bool
 
     public init(
         subtree: XenstorePath = .root,
@@ -51,7 +57,9 @@ public struct FilesystemOptions: Hashable, Sendable {
         umask: UInt32 = 0,
         isReadOnly: Bool = false,
         asksForWriting: Bool = false,
-        cache: Cache = .strict
+        ownDomain: DomainID? = nil,
+        cache: Cache = .strict,
+        letsOthersIn: Bool = false
     ) {
         self.subtree = subtree
         self.valueForm = valueForm
@@ -61,7 +69,9 @@ public struct FilesystemOptions: Hashable, Sendable {
         self.umask = umask
         self.isReadOnly = isReadOnly
         self.asksForWriting = asksForWriting
+        self.ownDomain = ownDomain
         self.cache = cache
+        self.letsOthersIn = letsOthersIn
     }
 }
 

@@ -21,10 +21,30 @@ extension XenstoreAccess {
         attempts: Int,
         _ body: (TransactionID) async throws(XenstoreError) -> TransactionStep<Value>
     ) async throws(XenstoreError) -> Value {
+        try await transaction(
+            attempts: attempts,
+            starting: { () throws(XenstoreError) in try await startTransaction() },
+            ended: {},
+            body
+        )
+    }
+
+    /// The same, where transactions are rationed.
+    ///
+    /// - Parameters:
+    ///   - start: starts one.
+    ///   - ended: called at the end of each that was started.
+    package func transaction<Value>(
+        attempts: Int,
+        starting start: () async throws(XenstoreError) -> TransactionID,
+        ended: () -> Void,
+        _ body: (TransactionID) async throws(XenstoreError) -> TransactionStep<Value>
+    ) async throws(XenstoreError) -> Value {
         precondition(attempts > 0, "a transaction needs at least one attempt")
         var conflict = XenstoreError.refused(.again)
         for _ in 0..<attempts {
-            let transaction = try await startTransaction()
+            let transaction = try await start()
+            defer { ended() }
             let step: TransactionStep<Value>
             do throws(XenstoreError) {
                 step = try await body(transaction)

@@ -72,7 +72,7 @@ final class MountDaemon {
         let filesystem = makeFilesystem(
             connection,
             at: try await Subtree.find(options.subtree, in: connection),
-            isPrivileged: try await isPrivileged(connection)
+            guest: try await guest(connection)
         )
         takeEvents = { connection.takeArrived() }
         holdEvents = { duration in connection.holdEvents(for: duration) }
@@ -101,7 +101,7 @@ final class MountDaemon {
         let filesystem = makeFilesystem(
             connection,
             at: try await Subtree.find(options.subtree, in: connection),
-            isPrivileged: true
+            guest: nil
         )
         takeEvents = {
             if connection.takeEventsLost() { filesystem.changed(.root) }
@@ -117,15 +117,27 @@ final class MountDaemon {
         try mount(filesystem)
     }
 
-    /// Whether the store refuses this client nothing: a question that domain 0 alone may ask tells.
+    /// A client that the store may refuse something.
+    private struct Guest {
+        /// Its number, where it has the key that says so.
+        var domain: DomainID?
+    }
+
+    /// What this client is, unless the store refuses it nothing: a question that domain 0 alone may
+    /// ask shows that.
     ///
     /// - Throws: ``CommandError`` where what was connected to does not answer as a store does.
-    private func isPrivileged(_ connection: StoreConnection) async throws -> Bool {
+    private func guest(_ connection: StoreConnection) async throws -> Guest? {
         do throws(XenstoreError) {
             _ = try await connection.send(.isDomainIntroduced(.privileged), in: .none)
-            return true
+            return nil
         } catch .refused {
-            return false
+            // Without a number it asks the store more often.
+            let number = try? await connection.send(
+                .read(XenstorePath(unchecked: "domid")),
+                in: .none
+            )
+            return Guest(domain: number.flatMap { DomainID(decimal: $0) })
         } catch {
             throw CommandError(
                 "the \(connection.address) does not answer as a xenstore: \(error)"
@@ -136,11 +148,12 @@ final class MountDaemon {
     private func makeFilesystem<Access: XenstoreAccess>(
         _ access: Access,
         at subtree: XenstorePath,
-        isPrivileged: Bool
+        guest: Guest?
     ) -> Spaces<Access> {
         var options = options.filesystem
         options.subtree = subtree
-        options.asksForWriting = !isPrivileged
+        options.asksForWriting = guest != nil
+        options.ownDomain = guest?.domain
         var environment = FilesystemEnvironment(
             now: { .now },
             elapsed: { [start = ContinuousClock.now] in .now - start },

@@ -102,6 +102,7 @@ struct MountOptions {
         if let umask { filesystem.umask = umask }
         if let userID { filesystem.ownership = .user(userID) }
         guard allowsOthers else { return }
+        filesystem.letsOthersIn = true
         kernel.append("default_permissions")
         if userID == nil, !ownersAreDomains { filesystem.ownership = .user(geteuid()) }
         if umask == nil, !ownersAreDomains { filesystem.umask = 0o077 }

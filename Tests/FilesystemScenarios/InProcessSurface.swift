@@ -371,7 +371,14 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
             guard try await mayRename(name, in: parent, to: newName, in: newParent, mode) else {
                 return
             }
-            try await filesystem.rename(name, in: parent, to: newName, in: newParent, mode)
+            try await filesystem.rename(
+                name,
+                in: parent,
+                to: newName,
+                in: newParent,
+                mode,
+                by: caller
+            )
             forget(name, in: parent)
             forget(newName, in: newParent)
         }

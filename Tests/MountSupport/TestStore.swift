@@ -28,11 +28,14 @@ public final class TestStore: Sendable {
 
     /// Starts it and waits until it answers.
     ///
-    /// - Parameter domains: the numbers of the guests that exist: C xenstored refuses permissions
-    ///   for others.
+    /// - Parameters:
+    ///   - domains: the numbers of the guests that exist: C xenstored refuses permissions for
+    ///     others.
+    ///   - guest: one that `xsfs serve` gives a socket, `domain-` and its number.
     public static func start(
         _ kind: StoreKind,
         domains: ClosedRange<Int> = 1...9,
+        guest: Int? = nil,
         in shell: Shell
     ) async throws -> TestStore {
         let directory = shell.directory + "/store"
@@ -45,7 +48,7 @@ public final class TestStore: Sendable {
             return TestStore(kind: kind, socket: given.path, process: process)
         }
         let socket = directory + "/socket"
-        let arguments: [String]
+        var arguments: [String]
         switch kind {
         case .embedded: throw TestFailure("an embedded store has no process of its own")
         case .served:
@@ -53,6 +56,7 @@ public final class TestStore: Sendable {
             arguments = [
                 Tool.xsfs, "serve", "--listen", socket, "--load", shell.directory + "/served.txt",
             ]
+            if let guest { arguments += ["--domain", "\(guest)=\(directory)/domain-\(guest)"] }
         case .xenstored, .oxenstored:
             let list = domains.map(String.init).joined(separator: ",")
             try writeFile(directory + "/domains", list)

@@ -6,6 +6,8 @@ public struct MountSettings: Sendable {
     public var options: String?
     /// The numbers of the guests that exist.
     public var domains = 1...9
+    /// One that `xsfs serve` gives a socket.
+    public var guest: Int?
     /// Parts of lines of the log that are no complaint in this test.
     public var tolerated: [String] = []
     /// Whether the test itself may have killed the process that serves the mount.
@@ -16,12 +18,14 @@ public struct MountSettings: Sendable {
     public init(
         options: String? = nil,
         domains: ClosedRange<Int> = 1...9,
+        guest: Int? = nil,
         tolerated: [String] = [],
         mayBeKilled: Bool = false,
         usesProxy: Bool = false
     ) {
         self.options = options
         self.domains = domains
+        self.guest = guest
         self.tolerated = tolerated
         self.mayBeKilled = mayBeKilled
         self.usesProxy = usesProxy
@@ -64,7 +68,12 @@ public func withMount(
             try await withMount(kind, nil, settings, in: shell, body)
             return
         }
-        let store = try await TestStore.start(kind, domains: settings.domains, in: shell)
+        let store = try await TestStore.start(
+            kind,
+            domains: settings.domains,
+            guest: settings.guest,
+            in: shell
+        )
         let result = await Result(catching: {
             guard settings.usesProxy else {
                 return try await withMount(kind, store, settings, in: shell, body)

@@ -21,6 +21,105 @@ struct CommitTests {
         }
     }
 
+    private static let conflict = """
+        conflict() { # NAME: a transaction that cannot be committed
+            xenstore-write /x 1; mkdir $1; cat $1/x >/dev/null; echo 2 >$1/x; xenstore-write /x 3
+        }
+
+        """
+
+    /// mv(1) looks at the directory once more before it says why it cannot rename it.
+    @Test(arguments: StoreKind.allCases, ["mv", "mv -T", "mv -f", "busybox mv"])
+    func afterAFailedCommitItsDirectoryIsGoneAtOnce(kind: StoreKind, mv: String) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                Self.conflict + """
+                    cd .txn
+                    for i in 1 2 3 4 5; do
+                        conflict u; \(mv) u commit 2>&1 | grep -o 'Resource temporarily unavailable'
+                        [ ! -e u ] || echo "u is still there"
+                        conflict u; \(mv) u commit 2>/dev/null
+                        stat u 2>&1 | grep -o 'No such file or directory'; ls -A
+                    done
+                    """,
+                prints: String(
+                    repeating: "Resource temporarily unavailable\nNo such file or directory\n",
+                    count: 5
+                )
+            )
+        }
+    }
+
+    /// The kernel has moved the directory to the name `commit`.
+    @Test(arguments: StoreKind.allCases)
+    func afterACommitThereIsNoSuchName(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                cd .txn
+                for i in 1 2 3; do
+                    mkdir u; mv u commit; stat commit 2>&1 | grep -o 'No such file or directory'
+                    # This one asks for no attributes, and so the kernel asks nobody.
+                    mkdir u; mv u commit; while stat -c %n commit >$T/out 2>&1; do :; done
+                done
+                """,
+                prints: String(repeating: "No such file or directory\n", count: 3),
+                limit: .seconds(30)
+            )
+        }
+    }
+
+    @Test func eachMvSaysWhyWhereManyFailAtOnce() async throws {
+        try await withMount(.xenstored) { mount in
+            try await mount.expect(
+                Self.conflict + """
+                    cd .txn; for i in $(seq 20); do conflict u$i; done
+                    for i in $(seq 20); do mv u$i commit 2>$T/$i & done; wait
+                    cat $T/[0-9]* | sed 's/.*: //' | sort | uniq -c | sed 's/^ *//'; ls -A
+                    """,
+                prints: "20 Resource temporarily unavailable\n"
+            )
+        }
+    }
+
+    /// Nobody but the thread that was refused may look, and that only once; and the name is free.
+    @Test func onlyWhoWasRefusedLooksOnce() async throws {
+        try await withMount(.xenstored) { mount in
+            try await mount.expect(
+                Self.conflict + """
+                    cd .txn; conflict u; conflict v
+                    python3 - <<'END'
+                    import ctypes, errno, os, threading
+                    libc = ctypes.CDLL(None, use_errno=True)
+                    def commit(name, flags):
+                        at, commit = ctypes.c_int(-100), b"commit" # AT_FDCWD
+                        if libc.renameat2(at, name.encode(), at, commit, flags) == 0:
+                            return "done"
+                        return errno.errorcode[ctypes.get_errno()]
+                    def elsewhere():
+                        seen = []
+                        look = lambda: seen.append(os.path.exists("u"))
+                        thread = threading.Thread(target=look)
+                        thread.start()
+                        thread.join()
+                        return seen[0]
+                    print(commit("u", 1), elsewhere(), os.path.exists("u"), os.path.exists("u"))
+                    print(elsewhere())
+                    print(commit("v", 0), os.path.exists("v"))
+                    for flags in 1, 0:
+                        os.mkdir("v")
+                        with open("v/x") as file:
+                            file.read()
+                        with open("../x", "w") as file:
+                            file.write("other")
+                        print(commit("v", flags))
+                    END
+                    """,
+                prints: "EAGAIN False True False\nFalse\nEAGAIN False\nEAGAIN\nEAGAIN\n"
+            )
+        }
+    }
+
     /// The answer is lost, not the commit.
     @Test(arguments: ["close", "garbage", "number", "silence"])
     func aLostAnswerIsEIO(fault: String) async throws {

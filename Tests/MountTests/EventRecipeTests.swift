@@ -1,3 +1,4 @@
+import Glibc
 import MountSupport
 import Testing
 
@@ -120,6 +121,35 @@ struct EventRecipeTests {
             """,
             prints: "newer\n"
         )
+    }
+
+    @Test(arguments: ["follow", "follow-stream", "wait-for", "log"], ["sh", "busybox sh", "bash"])
+    func aKeyThatCannotBeReachedEndsTheScript(recipe: String, shell: String) async throws {
+        try await run(
+            """
+            grep -q local/domain/5 $T/recipes/\(recipe)
+            (timeout 60 \(shell) $T/recipes/\(recipe); echo $? >$T/status) 2>$T/why
+            grep -x -e 0 -e 124 $T/status; grep -oi 'no such file' $T/why | tr N n
+            """,
+            prints: "no such file\n"
+        )
+    }
+
+    /// When the mount ends, a script that waits for a value does not go on as if it were there.
+    @Test(arguments: ["sh", "busybox sh", "bash"])
+    func theEndOfTheMountIsNoValue(shell: String) async throws {
+        let recipes = try Recipes(page: Self.page)
+        try await withMount(.xenstored) { mount in
+            try await recipes.install(for: mount)
+            try await mount.expect("xenstore-write /local/domain/5/device/vbd/51712/state 1")
+            let waiting = try await mount.shell.start("cd /; exec \(shell) $T/recipes/wait-for")
+            try await eventually("it waits") {
+                try await mount.run("grep -q '^xsfs_files_open 1' .xsfs/status").status
+                    == .exited(0)
+            }
+            mount.daemon.signal(SIGTERM)
+            #expect(try await waiting.wait() == .exited(1))
+        }
     }
 
     private func run(_ script: String, prints output: String) async throws {

@@ -84,4 +84,132 @@ struct GuestTests {
             }
         }
     }
+
+    /// Each of these takes a transaction, of which the store allows the domain ten.
+    @Test(arguments: Self.stores)
+    func manyProgramsAtOnceWaitForTheirTurn(kind: StoreKind) async throws {
+        try await withGuest(kind) { guest in
+            try await guest.expect(
+                """
+                cd data
+                for i in $(seq 40); do mkdir d$i; echo 1 >k$i; done
+                for i in $(seq 40); do mkdir d$i/s & done; wait
+                for i in $(seq 40); do echo $i >>k$i & done; wait
+                for i in $(seq 40); do echo $i >>k1 & done; wait
+                for i in $(seq 40); do mv k$i d$i/k & done; wait
+                for i in $(seq 40); do truncate -s 1 d$i/k & done; wait
+                for i in $(seq 40); do echo $i >d$i/k & done; wait
+                for i in $(seq 40); do echo $i >d$i/new & done; wait
+                cat d*/k d*/new | sort -n | uniq -c | grep -vc ' 2 '
+                for i in $(seq 40); do rm -r d$i & done; wait
+                ls
+                """,
+                prints: "0\n"
+            )
+        }
+    }
+
+    @Test(arguments: Self.stores)
+    func writingAKeyThatIsThereTakesNoTransaction(kind: StoreKind) async throws {
+        try await withGuest(kind) { guest in
+            try await guest.expect(
+                """
+                echo 1 >data/k; stat data/k >/dev/null
+                begun() { sed -n 's/.*"transactionStart"} //p' .xsfs/status; }
+                before=$(begun)
+                echo 2 >data/k; cp data/k $T/k; cp $T/k data/k; : >data/k; echo 3 | tee data/k
+                sed -i s/3/4/ data/k # this one replaces a file
+                cat data/k; echo $(($(begun) - before))
+                """,
+                prints: "3\n4\n1\n"
+            )
+            // By the permissions, and not by the name of the owner alone.
+            try await guest.expect("cat shared; echo 2 >shared; cat shared", prints: "1\n2\n")
+            try await guest.expect("echo 1 >name", fails: "Permission denied")
+            try await guest.expect(": >name", fails: "Permission denied")
+        }
+    }
+
+    @Test(arguments: Self.stores)
+    func transactionsThatUsersOpenLeaveOne(kind: StoreKind) async throws {
+        try await withGuest(kind) { guest in
+            try await guest.expect(
+                """
+                for i in $(seq 20); do mkdir .txn/t$i 2>$T/why || break; done
+                sed 's/.*: //' $T/why; ls .txn | wc -l
+                """,
+                prints: kind == .oxenstored
+                    ? "Disk quota exceeded\n10\n" : "No space left on device\n10\n"
+            )
+            try await guest.expect(
+                """
+                for i in $(seq 40); do mkdir data/d$i & done; wait
+                ls data | wc -l
+                rmdir .txn/t3; mkdir .txn/t11
+                """,
+                prints: "40\n"
+            )
+        }
+    }
+
+    /// Another program of the domain has all of them. `xsfs serve` alone has sockets for several.
+    @Test func withoutATransactionAChangeFailsAfterAWhile() async throws {
+        try await withGuest(.served) { guest in
+            try await guest.expect(
+                """
+                hold() { # KEY: takes all transactions until there is such a file
+                    python3 - "$1" <<'END'
+                import os, socket, struct, sys, time
+                store = socket.socket(socket.AF_UNIX)
+                store.connect(os.environ["T"] + "/store/domain-5")
+                def ask(kind, payload):
+                    store.sendall(struct.pack("<4I", kind, 1, 0, len(payload)) + payload)
+                    kind, _, _, length = struct.unpack("<4I", store.recv(16, socket.MSG_WAITALL))
+                    store.recv(length, socket.MSG_WAITALL)
+                    return kind
+                while ask(6, b"\\0") == 6: pass
+                print("held", flush=True)
+                while not os.path.exists(sys.argv[1]): time.sleep(0.01)
+                END
+                }
+                hold $T/free >$T/held & holder=$!
+                until [ -s $T/held ]; do :; done
+                mkdir data/d 2>&1 | sed 's/.*: //'; ls data
+                mkdir .txn/t 2>&1 | sed 's/.*: //'
+                echo 2 >shared # needs none
+                { mkdir data/d && touch $T/made; } & maker=$!
+                touch $T/free; wait $holder $maker; ls data; ls $T/made | wc -l
+                """,
+                prints: """
+                    Resource temporarily unavailable
+                    No space left on device
+                    d
+                    1
+
+                    """,
+                limit: patience * 2
+            )
+        }
+    }
+
+    private static let stores = [StoreKind.served, .xenstored, .oxenstored]
+
+    /// A mount of what belongs to domain 5, in which `data` and what others share is there.
+    private func withGuest(_ kind: StoreKind, _ body: (Shell) async throws -> Void) async throws {
+        try await withMount(kind, MountSettings(guest: 5)) { host in
+            try await host.expect(
+                """
+                home=/local/domain/5
+                xenstore-write $home/name guest $home/domid 5 $home/data/x '' $home/shared 1
+                xenstore-chmod $home n0 r5; xenstore-chmod $home/name n0 r5
+                xenstore-chmod $home/domid n0 r5; xenstore-chmod $home/shared n0 b5
+                xenstore-chmod -r $home/data n5; xenstore-rm $home/data/x
+                """
+            )
+            try await host.asGuest(5, options: "subtree=.,empty=dir") { guest in
+                try await body(guest)
+            }
+            try await host.expectSameAsStore()
+        }
+    }
 }

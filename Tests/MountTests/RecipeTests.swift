@@ -190,12 +190,135 @@ struct RecipeTests {
         }
     }
 
+    // MARK: Steps that fail
+
+    /// The shells that scripts are written for.
+    private static let shells = ["sh", "busybox sh", "bash"]
+
+    /// A failing NAME COMMAND: the recipe has a status that is not 0, has changed nothing, and has
+    /// left no transaction.
+    private static let failing =
+        tools + """
+            failing() { # NAME COMMAND...: COMMAND has spoilt a step of the recipe
+                local name=$1 status=0
+                [ -s $T/recipes/$name ] || echo "no recipe $name"
+                xenstore-ls -fp >$T/before
+                timeout 60 $SHELL_OF_TEST "$T/recipes/$name" x >$T/out 2>$T/why || status=$?
+                [ $status != 0 ] && [ $status != 124 ] || echo "$name: status $status"
+                [ -s $T/why ] || echo "$name says nothing"
+                [ ! -s $T/out ] || sed "s/^/$name prints /" $T/out
+                xenstore-ls -fp | diff $T/before -
+                ls -A .txn
+            }
+            # without PROGRAM NAME: PROGRAM fails
+            without() {
+                printf '#!/bin/sh\necho "no $0" >&2\nexit 1\n' >$T/bin/$1; chmod +x $T/bin/$1
+                failing $2
+                rm $T/bin/$1
+            }
+
+            """
+
+    @Test(arguments: StoreKind.allCases, shells)
+    func aDeviceIsMadeWholeOrNotAtAll(kind: StoreKind, shell: String) async throws {
+        try await withRecipes(kind) { mount in
+            try await mount.expect(
+                "SHELL_OF_TEST='\(shell)'\n" + Self.failing + """
+                    xenstore-write /local/domain/1/name web
+                    for program in mkdir chown setfacl; do without $program toolstack; done
+                    # Keys that cannot be made: what is above has a value.
+                    for key in /local/domain/5/device /local/domain/0/backend/vif; do
+                        xenstore-write $key value; failing toolstack; xenstore-rm $key
+                    done
+                    # Nor can one be written that is a directory.
+                    xenstore-write /local/domain/0/backend/vif/5/0/frontend-id/x 1
+                    failing toolstack
+                    """
+            )
+        }
+    }
+
+    /// C xenstored gives no key to a domain that does not exist.
+    @Test func aDeviceOfNoDomainIsNotMade() async throws {
+        try await withRecipes(.xenstored, MountSettings(domains: 1...4)) { mount in
+            try await mount.expect(
+                "SHELL_OF_TEST=sh\n" + Self.failing + "failing toolstack; cat $T/why",
+                prints: """
+                    chown: changing ownership of 'local/domain/5/device/vif/0': \
+                    No such file or directory
+
+                    """
+            )
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases, shells)
+    func anEndWithoutTheOtherFails(kind: StoreKind, shell: String) async throws {
+        try await withRecipes(kind) { mount in
+            try await mount.expect(
+                "SHELL_OF_TEST='\(shell)'\n" + Self.failing + """
+                    xenstore-write /local/domain/1/name web
+                    back=/local/domain/0/backend/vif/5/0 front=/local/domain/5/device/vif/0
+                    failing backend; failing frontend
+                    # The other end is named, and is not there.
+                    xenstore-write $back/frontend $front $back/state 2; failing backend
+                    xenstore-write $front/backend $back $front/state 1; xenstore-rm $back
+                    failing frontend
+                    xenstore-rm /local/domain/5
+                    # It goes while it is waited for.
+                    for end in "backend $front" "frontend $back"; do
+                        recipe toolstack
+                        timeout 60 $SHELL_OF_TEST $T/recipes/${end% *} 2>/dev/null & waits=$!
+                        until grep -q '^xsfs_files_open 1' .xsfs/status; do :; done
+                        xenstore-rm ${end#* }; wait $waits && echo "${end% *} goes on"
+                        xenstore-rm /local/domain/5; xenstore-rm /local/domain/0
+                    done; true
+                    """
+            )
+        }
+    }
+
+    @Test(arguments: shells)
+    func whatCannotBeDoneIsNotDone(shell: String) async throws {
+        try await withRecipes(.xenstored) { mount in
+            try await mount.expect(
+                "SHELL_OF_TEST='\(shell)'\n" + Self.failing + """
+                    # There is neither a counter, nor an account, nor what is to be upgraded.
+                    failing count; failing retry; failing snapshot; failing look-first </dev/null
+                    mkdir -p vm/web; echo 1024 >vm/web/memory
+                    without cp look-first; without rm look-first
+                    # No directory for the lock, no transactions, nothing that it protects.
+                    xenstore-rm /tool; failing lock; mkdir tool; failing lock
+                    without mkdir lock
+                    for name in count retry snapshot look-first; do without mkdir $name; done
+                    # A stream that cannot be opened.
+                    failing wait-until
+                    """
+            )
+        }
+    }
+
+    /// The script prints why a command of `.xsfs/ctl` failed.
+    @Test func aDomainThatIsRefusedEndsTheScript() async throws {
+        try await withRecipes(.xenstored, MountSettings(domains: 1...4)) { mount in
+            try await mount.expect(
+                """
+                sed 's/^ctl introduce 7 1 1/ctl introduce x/' $T/recipes/domain >$T/recipes/refused
+                sed -i 's/domain.7/domain\\/3/; s/chown 7/chown 3/' $T/recipes/refused
+                sh $T/recipes/refused 2>$T/why; echo $?; grep -c . $T/why
+                """,
+                prints: "1\n2\n"
+            )
+        }
+    }
+
     private func withRecipes(
         _ kind: StoreKind,
+        _ settings: MountSettings = MountSettings(),
         _ body: (Mounted) async throws -> Void
     ) async throws {
         let recipes = try Recipes(page: Self.page)
-        try await withMount(kind) { mount in
+        try await withMount(kind, settings) { mount in
             try await recipes.install(for: mount)
             try await body(mount)
         }

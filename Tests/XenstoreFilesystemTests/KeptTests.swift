@@ -266,7 +266,7 @@ import XenstoreStore
             handle: nil
         )
         #expect(try await status().size == 4)
-        try await mount.rename("t", in: all, to: "commit", in: all, .replace)
+        try await mount.rename("t", in: all, to: "commit", in: all, .replace, by: caller)
         await mount.waitForRevoked()
         #expect(try await status().size == 6)
         #expect(try await status().mode == 0o644)

@@ -277,7 +277,14 @@ import XenstoreProtocol
             by: caller
         )
         try await filesystem.write(Array("2".utf8), to: handle, offset: 0)
-        try await filesystem.rename(".s", in: directory, to: "x", in: directory, .replace)
+        try await filesystem.rename(
+            ".s",
+            in: directory,
+            to: "x",
+            in: directory,
+            .replace,
+            by: CallerID(rawValue: 3)
+        )
         _ = try await filesystem.lookup("x", in: directory, by: caller)
         try await world.remove("/d")
         try await world.change(at: "/d")

@@ -189,7 +189,15 @@ final class World {
     ) async throws -> Task<Void, any Error> {
         access.holdsAnswers = true
         let rename = Task {
-            try await filesystem.rename(first, in: .root, to: second, in: .root, .exchange)
+            let caller = CallerID(rawValue: 1)
+            try await filesystem.rename(
+                first,
+                in: .root,
+                to: second,
+                in: .root,
+                .exchange,
+                by: caller
+            )
         }
         while try await other.read(path) != Array(value.utf8) {
             if access.isAsked { access.releaseFirst() }

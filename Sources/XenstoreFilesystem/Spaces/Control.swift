@@ -87,10 +87,13 @@ extension Spaces {
         Entry(attributes: makeAttributes(inode), nameLifetime: 0)
     }
 
-    func attributesOfControl(_ inode: InodeNumber) throws(FilesystemError) -> Attributes? {
-        if let failed, inode == failed.space.outer(.root),
-            environment.elapsed() - failed.since < .seconds(FilesystemLimits.failureSeconds)
-        {
+    func attributesOfControl(
+        _ inode: InodeNumber,
+        by caller: CallerID
+    ) throws(FilesystemError) -> Attributes? {
+        if let isSeen = isToBeSeenAfterFailure(inode, by: caller) {
+            // Not ESTALE: the kernel would forget the name, by which the other thread comes.
+            guard isSeen else { throw .noEntry }
             return makeAttributes(inode)
         }
         guard isControl(inode) else { return nil }

@@ -55,5 +55,15 @@ extension Spaces {
         return try files.find(handle.own).take(count)
     }
 
+    public func limitStream(
+        _ handle: HandleID,
+        to userID: UInt32,
+        isInGroup: (_ groupID: UInt32) -> Bool
+    ) {
+        // All that lead anywhere else are the mounting user's own.
+        guard SpaceID(of: handle) == .store else { return }
+        store.limitStream(handle, to: userID, isInGroup: isInGroup)
+    }
+
     public func endStreams() { store.endStreams() }
 }

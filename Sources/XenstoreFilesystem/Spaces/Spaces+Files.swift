@@ -59,16 +59,24 @@ extension Spaces {
         in directory: InodeNumber,
         to newName: String,
         in newDirectory: InodeNumber,
-        _ mode: RenameMode
+        _ mode: RenameMode,
+        by caller: CallerID
     ) async throws(FilesystemError) {
         // mv(1) copies then.
         guard SpaceID(of: directory) == SpaceID(of: newDirectory) else { throw .crossDevice }
         if directory == Control.transactions.inode, newDirectory == directory {
-            return try await renameTransaction(name, to: newName, mode)
+            return try await renameTransaction(name, to: newName, mode, by: caller)
         }
         try refuseControl(directory)
         try await route(directory) { tree, directory, _ throws(FilesystemError) in
-            try await tree.rename(name, in: directory, to: newName, in: newDirectory.own, mode)
+            try await tree.rename(
+                name,
+                in: directory,
+                to: newName,
+                in: newDirectory.own,
+                mode,
+                by: caller
+            )
         }
     }
 

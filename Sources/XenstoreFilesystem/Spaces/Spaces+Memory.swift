@@ -5,7 +5,7 @@ extension Spaces {
         handle: HandleID?,
         by caller: CallerID
     ) throws(FilesystemError) -> Attributes? {
-        if var attributes = try attributesOfControl(inode) {
+        if var attributes = try attributesOfControl(inode, by: caller) {
             if let handle, SpaceID(of: handle) == .control, let file = try? files.find(handle.own) {
                 attributes.size = file.content.count
             }

@@ -20,7 +20,11 @@ extension Spaces {
         nextSpace = space.next
         let id: TransactionID
         do throws(XenstoreError) {
-            id = try await access.startTransaction()
+            if let turns = store.turns {
+                id = try await turns.startKept(in: access)
+            } else {
+                id = try await access.startTransaction()
+            }
         } catch {
             throw FilesystemError(error)
         }
@@ -59,11 +63,19 @@ extension Spaces {
     func renameTransaction(
         _ name: String,
         to newName: String,
-        _ mode: RenameMode
+        _ mode: RenameMode,
+        by caller: CallerID
     ) async throws(FilesystemError) {
         guard let transaction = transaction(named: name) else { throw .noEntry }
         guard mode != .exchange, newName != ".conflict" else { throw .notPermitted }
-        if newName == Control.commitName { return try await commit(transaction) }
+        if newName == Control.commitName {
+            do throws(FilesystemError) {
+                return try await commit(transaction)
+            } catch {
+                endFailed(transaction, mode, caller)
+                throw error
+            }
+        }
         guard self.transaction(named: newName) == nil else { throw .exists }
         transaction.name = newName
     }
@@ -96,6 +108,7 @@ extension Spaces {
             store.noteCommitted(change.path, andBelow: change.isRemoved)
         }
         lastConflict = ""
+        dropName(Control.commitName)
         store.keys.adoptViews(of: transaction.filesystem.keys)
     }
 
@@ -106,8 +119,43 @@ extension Spaces {
         _ error: FilesystemError
     ) -> FilesystemError {
         lastConflict = "\(transaction.name): \(reason)\n"
-        failed = (transaction.id, environment.elapsed())
         return error
+    }
+
+    /// Has the kernel forget the name of a transaction whose commit failed. To mv(1) of the GNU
+    /// coreutils, which looks at the directory once more before it says why, that is left until
+    /// then. It is known by RENAME_NOREPLACE, and other programs that say so may look as well.
+    private func endFailed(
+        _ transaction: TransactionSpace<MeasuredAccess<Access>>,
+        _ mode: RenameMode,
+        _ caller: CallerID
+    ) {
+        let space = transaction.id
+        failed[caller] = (space, transaction.name)
+        guard mode == .keep else { return forgetFailed(caller) }
+        environment.after(.seconds(FilesystemLimits.failureSeconds)) { [unowned self] in
+            if failed[caller]?.space == space { forgetFailed(caller) }
+        }
+    }
+
+    /// What stat(2) finds of the directory of a transaction whose commit has failed.
+    ///
+    /// - Returns: whether there is something to see; nil for any other directory.
+    func isToBeSeenAfterFailure(_ inode: InodeNumber, by caller: CallerID) -> Bool? {
+        guard !failed.isEmpty,
+            let (thread, _) = failed.first(where: { $1.space.outer(.root) == inode })
+        else { return nil }
+        if thread == caller { forgetFailed(thread) }
+        return thread == caller
+    }
+
+    private func forgetFailed(_ caller: CallerID) {
+        if let failed = failed.removeValue(forKey: caller) { dropName(failed.name) }
+    }
+
+    /// Has the kernel forget a name in `.txn`: after a commit, too, as it has moved that one.
+    private func dropName(_ name: String) {
+        environment.notify(.name(directory: Control.transactions.inode, name: name))
     }
 
     private func abort(_ transaction: TransactionSpace<MeasuredAccess<Access>>) {

@@ -20,8 +20,8 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
     var lastStatus: (text: [UInt8], made: Duration)?
     /// Why the last commit failed.
     var lastConflict = ""
-    /// The transaction whose commit failed last.
-    var failed: (space: SpaceID, since: Duration)?
+    /// Transactions whose commit has failed, by the thread that got the error, until it has looked.
+    var failed: [CallerID: (space: SpaceID, name: String)] = [:]
 
     public init(
         _ access: Access,
