@@ -70,14 +70,16 @@ extension Filesystem {
     func attributes(of node: KeyNode, _ view: View, _ permissions: Permissions, size: Int)
         -> Attributes
     {
-        Attributes(
+        let times = times(of: node, view)
+        return Attributes(
             inode: node.inode(view),
             view: view,
             mode: ModeBits.mode(of: permissions, view: view) & ~options.umask,
             userID: userID(of: permissions),
             groupID: options.groupID,
             size: size,
-            modified: node.modified
+            modified: times.modified,
+            changed: times.changed
         )
     }
 
@@ -90,7 +92,8 @@ extension Filesystem {
             userID: 0,
             groupID: options.groupID,
             size: 0,
-            modified: node.modified
+            modified: keys.started,
+            changed: keys.started
         )
     }
 
@@ -160,7 +163,7 @@ extension Filesystem {
             try await setOwnership(changes, of: node, view)
         }
         if let modified = changes.modified {
-            node.modified = modified
+            setModified(modified, of: node, view)
             revokeInMemory(node)
         }
         return try await attributes(of: inode)
@@ -182,7 +185,6 @@ extension Filesystem {
         guard new != old else { return }
         _ = try await send(.setPermissions(path, new), at: path)
         node.permissions = nil
-        node.modified = environment.now()
     }
 
     /// Permissions as chown(2) and chmod(2) change them.
@@ -244,7 +246,6 @@ extension Filesystem {
             _ = try await access.send(.write(path, value: value), in: id)
             return .commit(())
         }
-        node.modified = environment.now()
     }
 }
 

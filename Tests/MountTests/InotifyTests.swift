@@ -173,17 +173,20 @@ struct InotifyTests {
             try await mount.expect(
                 """
                 xenstore-write /t/k 1 /t/d/x 1
-                isOld() { [ "$(stat -c '%Y %Z' t/k t/d | uniq)" = '1000 1000' ]; }
-                # An event of the making may come late.
-                until touch -d @1000 t/k t/d; isOld; do :; done
+                isOld() { [ "$(stat -c %Y t/k t/d | uniq)" = 1000 ]; }
+                age() { until touch -d @1000 t/k t/d; isOld; do :; done; }
                 isNew() { until [ $(stat -c %Y $1) -gt 1000 ]; do :; done; stat -c %n $1; }
+                # An event of the making may come late.
+                age
                 xenstore-write /t/k 2; isNew t/k
                 xenstore-write /t/d/y 1; isNew t/d
-                until touch -d @1000 t/k t/d; isOld; do :; done
-                xenstore-chmod /t/k r0; isNew t/k
+                age
                 xenstore-rm /t/d/y; isNew t/d
+                old=$(stat -c %z t/k)
+                xenstore-chmod /t/k r0; until [ "$(stat -c %z t/k)" != "$old" ]; do :; done
+                stat -c %Y t/k
                 """,
-                prints: "t/k\nt/d\nt/k\nt/d\n"
+                prints: "t/k\nt/d\nt/d\n1000\n"
             )
         }
     }

@@ -112,7 +112,8 @@ extension Spaces {
             userID: userID,
             groupID: store.options.groupID,
             size: text(of: inode).count,
-            modified: environment.now()
+            modified: environment.now(),
+            changed: environment.now()
         )
     }
 

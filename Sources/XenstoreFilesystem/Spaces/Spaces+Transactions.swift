@@ -80,7 +80,12 @@ extension Spaces {
             access.post(.transactionEnd(commit: false), in: transaction.access.id)
             throw failure(of: transaction, "a change in it failed halfway", .inputOutput)
         }
+        let changes = transaction.access.changes.paths
         do throws(XenstoreError) {
+            // One event a key, or one a step.
+            for change in changes {
+                store.foresee(change.path, count: FilesystemLimits.touchedKeys)
+            }
             _ = try await access.send(
                 .transactionEnd(commit: true),
                 in: transaction.access.id
@@ -92,11 +97,13 @@ extension Spaces {
         } catch {
             throw failure(of: transaction, "\(error)", FilesystemError(error))
         }
-        for change in transaction.access.changes.paths {
-            store.noteCommitted(change.path, andBelow: change.isRemoved)
+        for change in changes {
+            let isValue = change.isValue
+            store.noteCommitted(change.path, andBelow: change.isRemoved, isValue: isValue)
         }
         lastConflict = ""
         store.keys.adoptViews(of: transaction.filesystem.keys)
+        store.adoptTimes(of: changes.map(\.path), from: transaction.filesystem)
     }
 
     /// Keeps why a commit failed.
