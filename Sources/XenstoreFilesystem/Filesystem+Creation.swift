@@ -188,7 +188,9 @@ extension Filesystem {
             guard let permissions = Permissions(payload: try answers[1].get()) else {
                 throw .malformedReply
             }
-            return .commit(KeyFacts(value: [], hasChildren: false, permissions: permissions))
+            var facts = KeyFacts(value: [], hasChildren: false, permissions: permissions)
+            facts.names = []
+            return .commit(facts)
         }
     }
 }

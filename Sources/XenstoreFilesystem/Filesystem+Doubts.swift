@@ -243,8 +243,11 @@ extension Filesystem {
         let (directory, name) = (doubt.directory, doubt.name)
         let old = directory.announced?[name]
         guard let facts else {
-            // A name that was made and removed since nobody has seen.
-            guard old != nil || directory.announced == nil else { return }
+            // A name that was made and removed since nobody has seen. Where nothing is known of the
+            // directory, what this mount has removed itself has no node any more.
+            let mayBeSeen =
+                doubt.isCertain || keys.child(name, of: directory)?.isHeld == true
+            guard old != nil || directory.announced == nil && mayBeSeen else { return }
             return announceRemoval(of: name, in: directory)
         }
         let view = view(facts, named: name, in: directory, old)

@@ -109,6 +109,30 @@ struct InotifyTests {
         }
     }
 
+    /// The kernel may know a directory without having looked it up, as the one that mkdir made.
+    @Test(arguments: StoreKind.allCases, ["strict", "watch"])
+    func eachOwnRemovalIsOneEvent(kind: StoreKind, cache: String) async throws {
+        try await withMount(kind, MountSettings(options: "cache=\(cache)")) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    mkdir t t/i; cd t/i; echo 1 >a; echo 2 >b; echo 3 >x; echo 4 >y; mkdir d e e/f
+                    watch -r $M/t/i; cd $M
+                    rm t/i/a; told 'DELETE t/i/a'
+                    mv t/i/b t/i/c; told 'MOVED_FROM t/i/b' 'MOVED_TO t/i/c'
+                    mv t/i/x t/i/y; told 'MOVED_FROM t/i/x' 'MOVED_TO t/i/y'
+                    rmdir t/i/d; told 'DELETE,ISDIR t/i/d'
+                    mv t/i/e t/e; told 'MOVED_FROM,ISDIR t/i/e'
+                    # What others do there has its own events, too.
+                    xenstore-write /t/i/new 1
+                    told 'CREATE t/i/new' 'MODIFY t/i/new' 'CLOSE_WRITE,CLOSE t/i/new'
+                    xenstore-rm /t/i/c; told 'DELETE t/i/c'
+                    mkdir .txn/x; rm .txn/x/t/i/y; mv .txn/x .txn/commit; told 'DELETE t/i/y'
+                    nothing_else t/i/end
+                    """
+            )
+        }
+    }
+
     @Test(arguments: StoreKind.remote)
     func transactionsAndOtherMountsAreTold(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
