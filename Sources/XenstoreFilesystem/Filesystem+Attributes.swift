@@ -182,7 +182,11 @@ extension Filesystem {
             view,
             allowingWiderGroup: node.awaitsPermissions && view == .directory
         )
-        guard new != old else { return }
+        guard new != old else {
+            // As on a disk.
+            noteStatus(of: node)
+            return revokeInMemory(node)
+        }
         _ = try await send(.setPermissions(path, new), at: path)
         node.permissions = nil
     }

@@ -78,7 +78,10 @@ extension Filesystem {
         adding added: String? = nil,
         removing removed: String? = nil
     ) {
-        changing(directory).listChanged(at: now)
+        let (times, now) = (changing(directory), now)
+        times.listChanged(at: now)
+        // What others have changed before does not bring it back.
+        if directory.listIsDoubted { times.doubted = now }
         if let added { directory.listDigest &+= Digest.of(Array(added.utf8)) }
         if let removed { directory.listDigest &-= Digest.of(Array(removed.utf8)) }
     }
@@ -231,6 +234,12 @@ extension Filesystem {
     }
 
     // MARK: Transactions
+
+    /// A transaction shows the times that a key has outside, until it changes the key.
+    func inheritTimes(of path: XenstorePath, to node: KeyNode) {
+        guard let times = keys.find(path)?.times else { return }
+        node.times(since: keys.started).become(times)
+    }
 
     /// A transaction of this mount has changed a key.
     func noteCommittedTimes(_ path: XenstorePath, isValue: Bool) {

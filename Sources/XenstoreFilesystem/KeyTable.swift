@@ -33,8 +33,10 @@ final class KeyTable {
     /// What another table knows of a key that this one meets for the first time; nil where there
     /// is no other.
     var inheritedView: ((XenstorePath) -> View?)?
+    /// Gives a new key the times that it has in another table.
+    var inheritTimes: ((XenstorePath, KeyNode) -> Void)?
     /// What the times of keys are that were not seen to change.
-    let started: Timestamp
+    var started: Timestamp
     /// The names that lead to the root.
     private let rootDepth: Int
 
@@ -77,6 +79,7 @@ final class KeyTable {
         nextID += 1
         if let inheritedView, let path = try? node.path() {
             node.viewWhenEmpty = inheritedView(path)
+            inheritTimes?(path, node)
         }
         byID[node.id] = node
         place(node, under: parent)

@@ -19,6 +19,12 @@ final class KeyTimes {
         (value, list, valueStatus, listStatus, doubted) = (time, time, time, time, time)
     }
 
+    /// Takes over the times of another.
+    func become(_ other: KeyTimes) {
+        (value, list) = (other.value, other.list)
+        (valueStatus, listStatus) = (other.valueStatus, other.listStatus)
+    }
+
     /// The value has changed.
     func valueChanged(at time: Int64) {
         value = time

@@ -43,6 +43,9 @@ extension Scenario {
         moving("chmod moves st_ctime alone", .status) { fs in
             try await fs.setMode(0o644, of: "/t/d/k")
         },
+        moving("chmod to what it is moves st_ctime, too", .status) { fs in
+            try await fs.setMode(0o600, of: "/t/d/k")
+        },
         moving("chown moves st_ctime alone", .status) { fs in
             try await fs.setOwner(3, of: "/t/d/k")
         },

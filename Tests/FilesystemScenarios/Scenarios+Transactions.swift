@@ -25,6 +25,7 @@ extension Scenario {
                 old[path] = try await fs.times(path)
             }
             try await fs.makeDirectory("/.txn/x")
+            try expect(try await fs.times("/.txn/x/t/a").modified, old["/t/a"]?.modified)
             try await fs.write("2\n", to: "/.txn/x/t/a")
             try await fs.write("2\n", to: "/.txn/x/t/b")
             try await fs.write("2\n", to: "/.txn/x/t/d/x")

@@ -44,6 +44,10 @@ extension Spaces {
         transaction.filesystem.keys.inheritedView = { [unowned store] path in
             store.keys.viewWhenEmpty(at: path)
         }
+        transaction.filesystem.keys.inheritTimes = { [unowned store] path, node in
+            store.inheritTimes(of: path, to: node)
+        }
+        transaction.filesystem.keys.started = store.keys.started
         transactions[space] = transaction
         // Without a look at its root: C xenstored would count that as something it rests on.
         return entry(of: transaction)
