@@ -11,6 +11,10 @@ static struct stat make_stat(const struct xsfs_attributes *attributes)
         .tv_sec = attributes->modified_seconds,
         .tv_nsec = attributes->modified_nanoseconds,
     };
+    const struct timespec changed = {
+        .tv_sec = attributes->changed_seconds,
+        .tv_nsec = attributes->changed_nanoseconds,
+    };
     return (struct stat){
         .st_ino = attributes->inode,
         .st_mode = attributes->mode,
@@ -22,7 +26,7 @@ static struct stat make_stat(const struct xsfs_attributes *attributes)
         .st_blocks = (blkcnt_t)((attributes->size + 511) / 512),
         .st_atim = modified,
         .st_mtim = modified,
-        .st_ctim = modified,
+        .st_ctim = changed,
     };
 }
 

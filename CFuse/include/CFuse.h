@@ -24,6 +24,8 @@ struct xsfs_attributes {
     uint32_t gid;
     int64_t modified_seconds;
     uint32_t modified_nanoseconds;
+    int64_t changed_seconds;
+    uint32_t changed_nanoseconds;
     double lifetime; /* seconds */
 };
 

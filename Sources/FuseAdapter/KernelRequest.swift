@@ -118,6 +118,8 @@ extension xsfs_attributes {
             gid: attributes.groupID,
             modified_seconds: attributes.modified.seconds,
             modified_nanoseconds: attributes.modified.nanoseconds,
+            changed_seconds: attributes.changed.seconds,
+            changed_nanoseconds: attributes.changed.nanoseconds,
             lifetime: attributes.lifetime
         )
     }

@@ -16,8 +16,10 @@ public struct Attributes: Hashable, Sendable {
     public var groupID: UInt32
     /// Bytes of the file as it reads, newline included; 0 for a directory.
     public var size: Int
-    /// Of the last change that this mount saw.
+    /// Of the last change of the content that this mount saw, or what utimensat(2) set.
     public var modified: Timestamp
+    /// Of the last change of anything.
+    public var changed: Timestamp
     /// Seconds that they stay true without asking again.
     public var lifetime = 0.0
 }

@@ -106,8 +106,10 @@ extension Filesystem {
     ///
     /// - Returns: to be called with whether the store has done it.
     func noteOwnChange(_ requests: [Request]) -> (Bool) -> Void {
+        for path in requests.compactMap(\.changedPath) { foresee(path) }
         guard isAnnouncing else {
             return { [self] isDone in
+                settleTimes(of: requests, isDone)
                 if isDone { revoke(what: requests) }
             }
         }
@@ -116,6 +118,7 @@ extension Filesystem {
         }
         return { [self] isDone in
             for number in numbers { announcer.own.answered(number) }
+            settleTimes(of: requests, isDone)
             if isDone { revoke(what: requests) }
             // What moves takes along what is known of it.
             guard isDone, !requests.isMove else { return }
@@ -169,14 +172,14 @@ extension Filesystem {
 
 extension [Request] {
     /// Whether keys go from one place to another. What else removes a key makes none.
-    fileprivate var isMove: Bool {
+    var isMove: Bool {
         count > 1 && contains(where: \.isRemoval) && !allSatisfy(\.isRemoval)
     }
 }
 
 extension Request {
     /// The key that a request changes.
-    fileprivate var changedPath: XenstorePath? {
+    var changedPath: XenstorePath? {
         switch self {
         case .write(let path, _), .makeDirectory(let path), .remove(let path),
             .setPermissions(let path, _):

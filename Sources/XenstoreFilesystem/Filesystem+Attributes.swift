@@ -136,6 +136,7 @@ extension Filesystem {
         -> Attributes
     {
         if view == .file { report(size, of: node) }
+        let times = times(of: node, view)
         return Attributes(
             inode: node.inode(view),
             view: view,
@@ -143,7 +144,8 @@ extension Filesystem {
             userID: userID(of: permissions),
             groupID: options.groupID,
             size: size,
-            modified: node.modified
+            modified: times.modified,
+            changed: times.changed
         )
     }
 
@@ -157,7 +159,8 @@ extension Filesystem {
             userID: 0,
             groupID: options.groupID,
             size: view == .file ? FilesystemLimits.largestSize : 0,
-            modified: node.modified
+            modified: keys.started,
+            changed: keys.started
         )
     }
 
@@ -249,7 +252,7 @@ extension Filesystem {
             try await setOwnership(changes, of: node, view)
         }
         if let modified = changes.modified {
-            node.modified = modified
+            setModified(modified, of: node, view)
             revokeInMemory(node)
         }
         return try await attributes(of: inode)
@@ -280,10 +283,13 @@ extension Filesystem {
             view,
             allowingWiderGroup: node.awaitsPermissions && view == .directory
         )
-        guard new != old else { return }
+        guard new != old else {
+            // As on a disk.
+            noteStatus(of: node)
+            return revokeInMemory(node)
+        }
         _ = try await send(.setPermissions(path, new), at: path)
         node.permissions = nil
-        node.modified = environment.now()
     }
 
     /// Permissions as chown(2) and chmod(2) change them.
@@ -345,7 +351,6 @@ extension Filesystem {
             _ = try await access.send(.write(path, value: value), in: id)
             return .commit(())
         }
-        node.modified = environment.now()
     }
 }
 

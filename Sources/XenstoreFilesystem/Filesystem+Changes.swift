@@ -24,6 +24,7 @@ extension Filesystem {
     public func disconnected() {
         isWatching = false
         announcer.disconnected()
+        foreseen.removeAll()
         // No event will take it back.
         for node in keys.subtree(of: keys.root) { revoke(node) }
     }
@@ -57,8 +58,9 @@ extension Filesystem {
     /// gone.
     public func changed(_ path: XenstorePath) {
         guard path.isAbsolute else { return tellStreams(path) }
-        changes.append(path)
+        changes.append(path, at: environment.now())
         noteLoad()
+        let isForeseen = foreseen.take(path, at: environment.elapsed())
         defer { tellWhenTrue(path) }
         var node = keys.root
         // What is above may have taken the whole subtree with it.
@@ -72,6 +74,9 @@ extension Filesystem {
             if rest.count == 1 || node.shownView == .file || node.hasChildren == false {
                 passChange(below: node, isDirectlyBelow: rest.count == 1)
             }
+            if !isForeseen, rest.count == 1 || child.permissions == nil {
+                doubtList(of: node, child: !child.isGone)
+            }
             revokeListing(of: node, before: child, isAbove: rest.count > 1)
             node = child
             rest = rest.dropFirst()
@@ -79,17 +84,18 @@ extension Filesystem {
         guard rest.isEmpty else {
             // It has a child that is not known here.
             revoke(node)
+            if !isForeseen { doubtList(of: node, child: false) }
             return passChange(below: node, isDirectlyBelow: rest.count == 1)
         }
         // It may be new, or gone.
         if let parent = node.parent { revoke(parent) }
-        node.modified = environment.now()
+        if !isForeseen { doubtTimes(of: node) }
         forgetFactsBelow(node)
         if node.shownView == .directory {
             verify(node)
-        } else if node.fileLookups > 0, !isAnnouncing {
+        } else if node.fileLookups > 0, !isAnnouncing, !isForeseen {
             // It may be gone, and the kernel would refuse to walk on through a file. Where changes
-            // are announced, that is found out anyway.
+            // are announced, that is found out anyway. What this mount removes the kernel knows.
             forgetName(of: node)
         }
     }
@@ -115,7 +121,6 @@ extension Filesystem {
     /// Something changed below a key: it has children now, or has lost its last one.
     private func passChange(below node: KeyNode, isDirectlyBelow: Bool) {
         node.hasChildren = nil
-        if isDirectlyBelow { node.modified = environment.now() }
         guard !node.isRoot else { return }
         if node.shownView == .file {
             // The kernel would refuse to walk through a file without asking.

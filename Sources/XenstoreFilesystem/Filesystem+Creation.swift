@@ -29,7 +29,7 @@ extension Filesystem {
         }
         if flags.contains(.exclusive) {
             let facts = try await makeKey(path, under: parent)
-            noteChild(of: parent)
+            noteChild(of: parent, named: key)
             return opened(key, name, of: parent, facts, flags, by: caller, isCreator: false)
         }
         for _ in 0..<FilesystemLimits.transactionAttempts {
@@ -119,13 +119,13 @@ extension Filesystem {
         by caller: CallerID,
         isCreator: Bool
     ) -> (Entry, HandleID) {
-        let node = keys.insertChild(key, of: parent)
+        let node = keys.insertNew(key, of: parent)
         forgetRemoved(node)
         noteSeen(node)
         node.viewWhenEmpty = .file
         node.shownView = .file
         node.wasToldStale = false
-        node.modified = environment.now()
+        noteMade(node)
         node.addLookup(.file)
         let handle = openFile(node, flags, by: caller, [], isCreator: isCreator)
         let entry = Entry(
@@ -152,28 +152,16 @@ extension Filesystem {
         guard scratch.find(name, in: parent) == nil else { throw .exists }
         let path = try parent.path(ofChild: key)
         let facts = try await makeKey(path, under: parent)
-        noteChild(of: parent)
+        noteChild(of: parent, named: key)
         let serial = changes.serial
-        let node = keys.insertChild(key, of: parent)
+        let node = keys.insertNew(key, of: parent)
         forgetRemoved(node)
         node.viewWhenEmpty = .directory
         node.isKeptDirectory = true
         node.maker = caller
-        keepKnown(node)
         node.awaitsPermissions = true
-        node.modified = environment.now()
+        noteMade(node)
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)
-    }
-
-    /// Keeps what is known of a directory that was just made, even if the kernel forgets it. The
-    /// kernel may do that at any time, as long as nobody has the directory open.
-    private func keepKnown(_ node: KeyNode) {
-        node.handleCount += 1
-        recentlyMade.append(node)
-        guard recentlyMade.count > FilesystemLimits.recentlyMade else { return }
-        let oldest = recentlyMade.removeFirst()
-        oldest.handleCount -= 1
-        keys.dropUnused(oldest)
     }
 
     /// Makes an empty key that must not exist, under a key that must: exclusive against every
@@ -202,7 +190,9 @@ extension Filesystem {
             guard let permissions = Permissions(payload: try answers[1].get()) else {
                 throw .malformedReply
             }
-            return .commit(KeyFacts(value: [], hasChildren: false, permissions: permissions))
+            var facts = KeyFacts(value: [], hasChildren: false, permissions: permissions)
+            facts.names = []
+            return .commit(facts)
         }
     }
 }

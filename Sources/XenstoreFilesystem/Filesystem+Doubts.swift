@@ -22,7 +22,7 @@ extension Filesystem {
             let name = String(name)
             let child = keys.child(name, of: directory)
             let isLast = index == names.count - 1
-            if isRemembered(directory) || child?.isInUse == true {
+            if isRemembered(directory) || child?.isHeld == true {
                 if isLast {
                     doubt(name, in: directory, isCertain: !isOwn, isAboutShape: false)
                     if let child, !isOwn { doubtDirectories(below: child) }
@@ -210,6 +210,8 @@ extension Filesystem {
             // What this mount is making of it is not settled.
             return announcer.add(doubt)
         }
+        let node = doubt.name.isEmpty ? keys.root : keys.child(doubt.name, of: doubt.directory)
+        if let facts, let node { noteTimes(of: node, facts, at: path, asOf: announcer.serial) }
         if doubt.name.isEmpty {
             announceRoot(facts)
         } else {
@@ -241,8 +243,11 @@ extension Filesystem {
         let (directory, name) = (doubt.directory, doubt.name)
         let old = directory.announced?[name]
         guard let facts else {
-            // A name that was made and removed since nobody has seen.
-            guard old != nil || directory.announced == nil else { return }
+            // A name that was made and removed since nobody has seen. Where nothing is known of the
+            // directory, what this mount has removed itself has no node any more.
+            let mayBeSeen =
+                doubt.isCertain || keys.child(name, of: directory)?.isHeld == true
+            guard old != nil || directory.announced == nil && mayBeSeen else { return }
             return announceRemoval(of: name, in: directory)
         }
         let view = view(facts, named: name, in: directory, old)
@@ -393,8 +398,6 @@ extension Filesystem {
 
     /// What a key was made as ends with it.
     private func forgetMemory(of name: String, in directory: KeyNode) {
-        guard let path = try? directory.path(ofChild: name) else { return }
-        keys.forgetViews(below: path)
         if let node = keys.child(name, of: directory) { noteMissing(node) }
     }
 
@@ -427,7 +430,7 @@ extension Filesystem {
         _ facts: KeyFacts,
         isReshaping: Bool = false
     ) {
-        guard isRemembered(directory) || keys.child(name, of: directory)?.isInUse == true else {
+        guard isRemembered(directory) || keys.child(name, of: directory)?.isHeld == true else {
             return
         }
         let isRemoval = kind == .remove || kind == .removeDirectory

@@ -131,6 +131,7 @@ extension Filesystem {
             of: parent,
             as: view,
             hasChildren: hasChildren ?? false,
+            names: plan.hasChildren == nil ? names : nil,
             path,
             asOf: plan.foretold == nil ? serial : listing.serial
         )

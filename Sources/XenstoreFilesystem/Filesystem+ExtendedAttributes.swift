@@ -102,7 +102,6 @@ extension Filesystem {
             // A key that is gone is not made anew by an attribute of it.
             _ = try await send(.read(path), at: path)
             _ = try await send(.write(path, value: value), at: path)
-            node.modified = environment.now()
         }
     }
 
@@ -116,8 +115,10 @@ extension Filesystem {
             guard let permissions = Permissions(text: value) else { throw .invalid }
             file.chosen = permissions
             file.chosenOwner = permissions.owner
+            file.changed = environment.now()
         case .accessList:
             file.chosen = try permissions(file.permissions, fromList: value, .file)
+            file.changed = environment.now()
         case .defaultList: try requireNoDefaultList(value)
         case .value:
             let content = options.valueForm.content(of: value)
@@ -133,7 +134,6 @@ extension Filesystem {
         _ = try await send(.setPermissions(path, permissions), at: path)
         node.permissions = nil
         node.awaitsPermissions = false
-        node.modified = environment.now()
     }
 
     private func permissions(
@@ -167,6 +167,7 @@ extension Filesystem {
         try requireDomainsAsUsers()
         if let file = scratch.find(inode) {
             file.chosen = file.permissions.withoutEntries
+            file.changed = environment.now()
             return
         }
         let (node, _) = try find(inode)

@@ -325,7 +325,6 @@ extension Filesystem {
             throw error
         }
         settle(file)
-        file.node.modified = environment.now()
     }
 
     private func overwrite(
@@ -403,7 +402,7 @@ extension Filesystem {
         if file.isCreator {
             file.isCreator = false
             file.node.creatorCount -= 1
-            if let parent = file.node.parent { noteChild(of: parent) }
+            if let parent = file.node.parent { noteChild(of: parent, named: file.node.name) }
         }
     }
 
@@ -463,7 +462,6 @@ extension Filesystem {
         } else {
             try await put(file.content, to: file.node)
         }
-        file.node.modified = environment.now()
     }
 
     /// Makes an empty key, unless another writer has made it since it was opened for creation.

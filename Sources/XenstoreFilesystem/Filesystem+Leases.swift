@@ -135,10 +135,12 @@ extension Filesystem {
     }
 
     /// A transaction of this mount has changed a key. The store may tell of that later.
-    func noteCommitted(_ path: XenstorePath, andBelow isSubtree: Bool) {
+    ///
+    /// - Parameter isValue: whether its value may be another.
+    func noteCommitted(_ path: XenstorePath, andBelow isSubtree: Bool, isValue: Bool) {
         guard options.subtree.contains(path) else { return }
         changes.append(path)
-        if isSubtree { keys.forgetViews(below: path) }
+        noteCommittedTimes(path, isValue: isValue)
         var node = keys.root
         var rest = names(to: path)
         while let name = rest.popFirst() {
@@ -147,6 +149,7 @@ extension Filesystem {
             node = child
             guard rest.isEmpty else { continue }
             for node in isSubtree ? keys.subtree(of: node) : [node] { node.forgetFacts() }
+            if isSubtree { keys.forgetMemory(below: node) }
         }
         revoke(at: path, andBelow: isSubtree)
     }

@@ -86,7 +86,9 @@ extension Filesystem {
         asOf serial: Int
     ) -> Entry {
         // Only now does the key enter the table: nothing was awaited since it was seen.
-        let node = keys.insertChild(key, of: parent)
+        let known = keys.child(key, of: parent)
+        let node = known ?? keys.insertChild(key, of: parent)
+        if known == nil { noteMet(node, at: path) }
         learn(facts, of: node, path, asOf: serial)
         let view = view(facts, of: node)
         if asked == nil { node.shownView = view }
@@ -103,16 +105,21 @@ extension Filesystem {
         of parent: KeyNode,
         as view: View,
         hasChildren: Bool,
+        names: [UInt8]?,
         _ path: XenstorePath,
         asOf serial: Int
     ) -> Entry {
         let known = keys.child(key, of: parent)
         let node = known ?? keys.insertChild(key, of: parent)
         // It may have a value: whoever depends on that asks.
-        if known == nil { node.hasValue = true }
+        if known?.isHeld != true { node.hasValue = true }
+        if known == nil { noteMet(node, at: path) }
         if hasChildren { node.viewWhenEmpty = .directory }
         noteSeen(node)
-        if isWatching, !changes.hasChanged(path, since: serial) { node.hasChildren = hasChildren }
+        if isWatching, !changes.hasChanged(path, since: serial) {
+            noteNames(of: node, at: path, names, asOf: serial)
+            node.hasChildren = hasChildren
+        }
         node.shownView = view
         node.addLookup(view)
         return Entry(

@@ -46,9 +46,11 @@ extension Filesystem {
         let parent = try findDirectory(directory)
         guard let poke = announcer.pokes.find(name, in: parent) else { throw .exists }
         poke.isDone = true
+        // A program that has seen it before knows its times.
+        let isNew = keys.child(name, of: parent) == nil
         let entry = entry(of: poke)
         guard !poke.isOwnValue, let node = keys.child(name, of: parent) else { return entry }
-        node.modified = environment.now()
+        if isNew { noteMet(node, at: environment.now()) }
         node.shownView = poke.view
         if node.announced == nil { node.announced = poke.childNames.map(ChildRecords.init) }
         return entry

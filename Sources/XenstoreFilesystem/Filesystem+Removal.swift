@@ -49,18 +49,19 @@ extension Filesystem {
     {
         let path = try parent.path(ofChild: key)
         var value: [UInt8] = []
+        var wasMade = true
         do throws(FilesystemError) {
             value = try await removeChildless(path, view)
         } catch .noEntry where keys.child(key, of: parent)?.creatorCount ?? 0 > 0 {
             // A file that is open for creation and was not written yet: it never will be.
+            wasMade = false
         }
-        keys.forgetView(at: path)
         if let node = keys.child(key, of: parent) {
             node.viewWhenEmpty = nil
             keepContent(value, of: node)
             keys.detach(node)
         }
-        noteChildTaken(from: parent)
+        noteChildTaken(from: parent, named: wasMade ? key : nil)
     }
 
     /// The kernel drops the name by which a key was removed. Where it comes with the plain one, it
@@ -110,7 +111,6 @@ extension Filesystem {
     private func emptyValue(of node: KeyNode) async throws(FilesystemError) {
         try await emptyValue(at: node.path())
         node.hasValue = false
-        node.modified = environment.now()
     }
 
     /// A value is removed by making it empty; one that is empty is not there.
@@ -125,17 +125,21 @@ extension Filesystem {
     }
 
     /// This mount took a child from a directory.
-    func noteChildTaken(from directory: KeyNode) {
+    ///
+    /// - Parameter name: of a key that was there and is no more.
+    func noteChildTaken(from directory: KeyNode, named name: String?) {
         directory.hasChildren = nil
         directory.isKeptDirectory = true
-        directory.modified = environment.now()
+        noteList(of: directory, removing: name)
     }
 
     /// This mount gave a key a child. The kernel may hold it for a file, if it was reached by
     /// `KEY.dir`.
-    func noteChild(of directory: KeyNode) {
+    ///
+    /// - Parameter name: of a key that was not there before.
+    func noteChild(of directory: KeyNode, named name: String?) {
         directory.hasChildren = nil
-        directory.modified = environment.now()
+        noteList(of: directory, adding: name)
         if directory.shownView == .file {
             directory.shownView = nil
             forgetName(of: directory)

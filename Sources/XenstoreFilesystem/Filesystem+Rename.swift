@@ -31,6 +31,7 @@ extension Filesystem {
         }
         if let node = keys.child(key, of: source) { try await makeAnnounced(node) }
         let view = keys.child(key, of: source)?.shownView
+        var names: (taken: String?, given: String?)
         switch mode {
         case .replace, .keep:
             let replaced = try await move(path, to: newPath, under: target, view: view, mode)
@@ -38,14 +39,13 @@ extension Filesystem {
                 keepContent(replaced, of: node)
             }
             moveNode(key, of: source, to: newKey, of: target)
-            keys.renameViews(from: path, to: newPath)
+            names = (key, replaced == nil ? newKey : nil)
         case .exchange:
             try await exchange(path, newPath)
             exchangeNodes(key, of: source, newKey, of: target)
-            keys.exchangeViews(path, newPath)
         }
-        noteChildTaken(from: source)
-        noteChild(of: target)
+        noteChildTaken(from: source, named: names.taken)
+        noteChild(of: target, named: names.given)
     }
 
     /// Renames a scratch file: to another, or to a key, which takes its content.
@@ -188,6 +188,7 @@ extension Filesystem {
         }
         forgetFactsBelow(node)
         noteSeen(node)
+        noteStatus(of: node)
         // The events of the renaming come before its answer. They may have had the kernel forget
         // the name that the key had then.
         if node.shownView == nil, node.fileLookups > 0 { forgetName(of: node) }

@@ -17,7 +17,7 @@ extension Filesystem {
         }
         let now = environment.now()
         let file = try scratch.make(name, in: directory, inherited: facts.permissions, now: now)
-        directory.modified = now
+        noteList(of: directory)
         // Who has the directory open may be given a listing without the file, which the kernel
         // would keep.
         revokeInMemory(directory)
@@ -33,7 +33,7 @@ extension Filesystem {
 
     func unlinkScratch(_ file: ScratchFile, in directory: KeyNode) {
         scratch.unlink(file)
-        directory.modified = environment.now()
+        noteList(of: directory)
     }
 
     // MARK: Attributes
@@ -47,7 +47,8 @@ extension Filesystem {
             userID: userID(of: permissions),
             groupID: options.groupID,
             size: file.size,
-            modified: file.modified
+            modified: file.modified,
+            changed: file.changed
         )
     }
 
@@ -66,6 +67,7 @@ extension Filesystem {
             try await edit(file, size: size) { $0.resize(to: size) }
         }
         if let modified = changes.modified { file.modified = modified }
+        file.changed = environment.now()
         return attributes(of: file)
     }
 
@@ -101,6 +103,7 @@ extension Filesystem {
     ) async throws(FilesystemError) {
         try scratch.edit(file, size: size, body)
         file.modified = environment.now()
+        file.changed = file.modified
         // It has become a key under the program's hands.
         if let key = file.destination { try await put(file.content, to: key) }
     }
@@ -133,8 +136,9 @@ extension Filesystem {
         case (.keep, nil), (.replace, nil):
             scratch.move(file, to: name, in: directory)
         }
-        let now = environment.now()
-        (old.modified, directory.modified) = (now, now)
+        file.changed = environment.now()
+        noteList(of: old)
+        noteList(of: directory)
         revokeInMemory(directory)
     }
 
@@ -157,10 +161,11 @@ extension Filesystem {
             path = try parent.path()
         }
         let value = options.valueForm.value(of: file.content)
-        try await replaceValue(of: path, in: parent.path(), by: value, file, mode)
+        let old = file.directory
+        let isNew = try await replaceValue(of: path, in: parent.path(), by: value, file, mode)
         let node: KeyNode
         if let key {
-            node = keys.insertChild(key, of: parent)
+            node = isNew ? keys.insertNew(key, of: parent) : keys.insertChild(key, of: parent)
             if node.viewWhenEmpty == nil { node.viewWhenEmpty = .file }
         } else {
             node = parent
@@ -168,22 +173,25 @@ extension Filesystem {
         }
         node.forgetFacts()
         node.hasValue = !value.isEmpty
-        node.modified = environment.now()
+        if isNew { noteMade(node) }
+        noteRenamed(file, to: node, with: value)
         scratch.becomeKey(file, node)
-        if key != nil {
-            noteChild(of: parent)
+        if let old { noteList(of: old) }
+        if let key {
+            noteChild(of: parent, named: isNew ? key : nil)
             keys.dropUnused(node)
         }
     }
 
+    /// - Returns: whether there was no such key before.
     private func replaceValue(
         of path: XenstorePath,
         in parent: XenstorePath,
         by value: [UInt8],
         _ file: ScratchFile,
         _ mode: RenameMode
-    ) async throws(FilesystemError) {
-        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
+    ) async throws(FilesystemError) -> Bool {
+        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Bool> in
             // The directory must still be there: a write would make it anew.
             let answers = await access.send(
                 [.getPermissions(parent), .getPermissions(path)],
@@ -191,11 +199,12 @@ extension Filesystem {
             )
             let inherited = try answers[0].get()
             let payload: [UInt8]
+            var isNew = false
             switch answers[1] {
             case .success(let current):
                 guard mode == .replace else { return .fail(.exists) }
                 payload = current
-            case .failure(.refused(.noEntry)): payload = inherited
+            case .failure(.refused(.noEntry)): (payload, isNew) = (inherited, true)
             case .failure(let error): throw error
             }
             guard let current = Permissions(payload: payload) else { throw .malformedReply }
@@ -209,7 +218,7 @@ extension Filesystem {
             if chosen != current {
                 _ = try await access.send(.setPermissions(path, chosen), in: id)
             }
-            return .commit(())
+            return .commit(isNew)
         }
     }
 

@@ -39,7 +39,8 @@ extension Filesystem {
             userID: userID(of: Permissions(owner: .privileged)),
             groupID: options.groupID,
             size: 0,
-            modified: environment.now()
+            modified: environment.now(),
+            changed: environment.now()
         )
     }
 

@@ -29,8 +29,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var changes = ChangeLog()
     var announcer = Announcer()
     var load = EventLoad()
-    /// Directories that this mount has made, the latest last.
-    var recentlyMade: [KeyNode] = []
+    var foreseen = ForeseenEvents()
     /// Changes that this mount has begun or made.
     var ownChanges = 0
     var lastAnswers = LastAnswers()
@@ -75,9 +74,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
             emptyView: options.emptyView,
             now: environment.now()
         )
-        if environment.poke != nil || options.cache == .watch {
-            self.access.onChange = { [unowned self] requests in noteOwnChange(requests) }
-        }
+        self.access.onChange = { [unowned self] requests in noteOwnChange(requests) }
     }
 
     /// The names that lead from the mount's root to a key below it.
@@ -133,6 +130,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
 
     /// The key is there, says the store, or this mount has just made it.
     func noteSeen(_ node: KeyNode) {
+        node.isGone = false
         guard announcer.wantsToKnow else { return }
         var node = node
         // And so is all that is above it.

@@ -20,9 +20,13 @@ public enum FilesystemLimits {
     /// Bytes of a file at most: the largest value that a store may hold, and its newline.
     public static let largestSize = 4097
 
-    /// Empty keys that are remembered as what they were made as after the kernel forgot them; then
-    /// the oldest shows as any empty key does.
-    public static let rememberedViews = 8192
+    /// Keys that are remembered after the kernel forgot them, with their numbers, their times, and
+    /// what they were made as; then nothing is known of the oldest any more.
+    public static let rememberedKeys = 8192
+
+    /// How long after a change of its own the mount takes an event at that path for its event; and
+    /// after a look that has shown a change, for the event of that.
+    public static let foreseenEvents = Duration.seconds(1)
 
     /// Scratch files at a time; then making another fails with ENOSPC.
     public static let scratchFiles = 1024
@@ -113,10 +117,6 @@ public enum FilesystemLimits {
     /// How long the poker's rmdir(2) waits for the store to say that the directory is still gone.
     /// What is below one that is told later than the one above is not told at all.
     public static let removalQuestion = Duration.milliseconds(500)
-
-    /// Directories that were made last and of which all is remembered, whatever the kernel forgets;
-    /// of older ones, that they were directories.
-    public static let recentlyMade = 64
 
     /// Event streams that are open at a time; then opening another fails with ENOSPC.
     public static let streams = 1024

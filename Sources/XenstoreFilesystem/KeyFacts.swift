@@ -88,8 +88,11 @@ extension Filesystem {
         do throws(XenstoreError) {
             if requests.count == 1 {
                 let value = try await access.base.send(requests[0], in: .none)
-                node?.hasValue = !value.isEmpty
-                if let node { noteSeen(node) }
+                if let node {
+                    noteSeen(node)
+                    noteTimes(of: node, at: path, value: value, asOf: serial)
+                    node.hasValue = !value.isEmpty
+                }
                 var facts = try query.facts([.success(value)])
                 facts.serial = serial
                 return facts
@@ -107,6 +110,7 @@ extension Filesystem {
     func learn(_ facts: KeyFacts, of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
         guard stands(node, at: path) else { return }
         noteSeen(node)
+        noteTimes(of: node, facts, at: path, asOf: serial)
         node.hasValue = !facts.value.isEmpty
         node.wasToldStale = false
         if node.hasValue { node.maker = nil }
@@ -140,8 +144,10 @@ extension Filesystem {
 
     /// The key is gone: nothing that was known of it holds, and the kernel need not keep it.
     func noteMissing(_ node: KeyNode) {
+        noteListLost(by: node)
         forgetRemoved(node)
         if node.creatorCount == 0, !node.isRoot { forgetName(of: node) }
+        keys.dropUnused(node)
     }
 
     /// A key has no children, so those that it had are gone. One that is being created is still to
@@ -150,11 +156,11 @@ extension Filesystem {
         for child in keys.subtree(of: node).dropFirst() where child.creatorCount == 0 {
             forgetRemoved(child)
         }
+        keys.forgetMemory(below: node)
     }
 
-    /// A key was not there, and so nothing below it was: what they were made as is over.
+    /// A key was not there, and so nothing below it was: all that was remembered of them is over.
     func forgetRemoved(_ removed: KeyNode) {
-        if let path = try? removed.path() { keys.forgetViews(below: path) }
         for node in keys.subtree(of: removed) {
             // With the name above them the kernel forgets all but what is in use, and what leads
             // to that.
@@ -162,12 +168,15 @@ extension Filesystem {
                 forgetName(of: node)
             }
             node.forgetFacts()
+            node.isGone = true
+            (node.valueDigest, node.listIsKnown, node.valueTimeIsSet) = (0, false, false)
             node.viewWhenEmpty = nil
             node.isKeptDirectory = false
             node.maker = nil
             node.awaitsPermissions = false
             scratch.unlinkAll(in: node)
         }
+        keys.forgetMemory(below: removed)
     }
 
     /// Which way the key shows itself, by its plain name.

@@ -14,17 +14,23 @@ final class KeyNode {
     /// References that the kernel holds on each view.
     var fileLookups: UInt64 = 0
     var directoryLookups: UInt64 = 0
+    /// When it changed; nil where this mount has seen no change of it.
+    private(set) var times: KeyTimes?
     // Beside each other, as they leave no gap: a node takes 144 bytes of the heap.
-    var modified: Timestamp
     /// Known children: they need this node for their paths.
     var childCount: UInt32 = 0
     /// Open files on it.
     var handleCount: UInt32 = 0
     /// Open files that are to make the key at their first write.
     var creatorCount: UInt32 = 0
+    /// What the value was last; 0 where that is not known.
+    var valueDigest: UInt32 = 0
+    /// The sum of the children's names, where ``listIsKnown``.
+    var listDigest: UInt32 = 0
+    private var flags: Flags = []
 
-    /// What the watch keeps true since it was asked; nil where it is to be asked again.
-    var permissions: Permissions?
+    /// The permissions that were seen last.
+    private(set) var seenPermissions: Permissions?
     /// Whether the key has children; nil where it is to be asked again.
     var hasChildren: Bool?
     /// What the kernel was told last that the plain name is.
@@ -35,34 +41,85 @@ final class KeyNode {
     /// Whether this mount made it as a directory, or took a child from it: it stays one while the
     /// kernel knows it, even with a value and no children. A program that makes or takes a tree
     /// apart would lose it under its hands otherwise.
-    var isKeptDirectory = false
+    var isKeptDirectory: Bool {
+        get { flags.contains(.isKeptDirectory) }
+        set { flags.set(.isKeptDirectory, newValue) }
+    }
     /// Who made it as a directory through this mount, until it has a value. To that program alone
     /// `.value` is not there before it is written: one that copies a tree makes each file of it
     /// anew (O_EXCL).
     var maker: CallerID?
     /// Whether this mount made it as a directory and was told no permissions of it since: a program
     /// that copies a tree sets the mode first, and only then the entries that make it true.
-    var awaitsPermissions = false
+    var awaitsPermissions: Bool {
+        get { flags.contains(.awaitsPermissions) }
+        set { flags.set(.awaitsPermissions, newValue) }
+    }
     /// Whether the kernel knows that what it knows of the key is stale, and has not looked since.
-    var wasToldStale = false
+    var wasToldStale: Bool {
+        get { flags.contains(.wasToldStale) }
+        set { flags.set(.wasToldStale, newValue) }
+    }
     /// Whether the key was last seen to have a value.
-    var hasValue = false
+    var hasValue: Bool {
+        get { flags.contains(.hasValue) }
+        set { flags.set(.hasValue, newValue) }
+    }
     /// The size that the kernel takes the file to have at least; the largest number where it was
     /// given none.
     private(set) var reportedSize = UInt16.max
-    var isVerifying = false
+    var isVerifying: Bool {
+        get { flags.contains(.isVerifying) }
+        set { flags.set(.isVerifying, newValue) }
+    }
     /// Whether the kernel knows the directory by the poker alone: nobody can watch it.
-    private(set) var isOfPokerAlone = false
+    private(set) var isOfPokerAlone: Bool {
+        get { flags.contains(.isOfPokerAlone) }
+        set { flags.set(.isOfPokerAlone, newValue) }
+    }
+    /// Whether the store has said that it is not there, and not said since that it is.
+    var isGone: Bool {
+        get { flags.contains(.isGone) }
+        set { flags.set(.isGone, newValue) }
+    }
+    /// Whether an event named the key, and the store was not asked for it since.
+    var isDoubted: Bool {
+        get { flags.contains(.isDoubted) }
+        set { flags.set(.isDoubted, newValue) }
+    }
+    /// Whether an event named a place below the key, and the store was not asked for the list
+    /// since.
+    var listIsDoubted: Bool {
+        get { flags.contains(.listIsDoubted) }
+        set { flags.set(.listIsDoubted, newValue) }
+    }
+    /// Whether ``listDigest`` is that of the names that were seen last.
+    var listIsKnown: Bool {
+        get { flags.contains(.listIsKnown) }
+        set { flags.set(.listIsKnown, newValue) }
+    }
+    /// Whether a program has set the time of its value.
+    var valueTimeIsSet: Bool {
+        get { flags.contains(.valueTimeIsSet) }
+        set { flags.set(.valueTimeIsSet, newValue) }
+    }
+    /// What the watch keeps true since it was asked; nil where it is to be asked again.
+    var permissions: Permissions? {
+        get { flags.contains(.permissionsAreOld) ? nil : seenPermissions }
+        set {
+            flags.set(.permissionsAreOld, newValue == nil)
+            if let newValue { seenPermissions = newValue }
+        }
+    }
     /// What the kernel may keep of it by itself, with `cache=watch`.
     var lease: Lease?
     /// What those who watch the directory were told of its children; nil where that is not known.
     var announced: ChildRecords?
 
-    init(id: UInt64, name: String, parent: KeyNode?, modified: Timestamp) {
+    init(id: UInt64, name: String, parent: KeyNode?) {
         self.id = id
         self.name = name
         self.parent = parent
-        self.modified = modified
     }
 
     var isRoot: Bool { id == 0 }
@@ -70,10 +127,11 @@ final class KeyNode {
     /// Whether it has lost its place in the tree.
     var isDetached: Bool { parent == nil && !isRoot }
 
-    /// Whether anybody still needs it.
-    var isInUse: Bool {
-        isRoot || fileLookups > 0 || directoryLookups > 0 || childCount > 0 || handleCount > 0
-    }
+    /// Whether the kernel knows it, or a program has it open.
+    var isHeld: Bool { isRoot || fileLookups > 0 || directoryLookups > 0 || handleCount > 0 }
+
+    /// Whether anybody still needs it: it may lead to one that is held or remembered.
+    var isInUse: Bool { isHeld || childCount > 0 }
 
     func inode(_ view: View) -> InodeNumber {
         // The root's value cannot have the number 0, which the kernel reserves.
@@ -103,7 +161,31 @@ final class KeyNode {
         maker = other.maker
         awaitsPermissions = other.awaitsPermissions
         hasValue = other.hasValue
-        modified = other.modified
+        times = other.times
+        valueDigest = other.valueDigest
+        listDigest = other.listDigest
+        seenPermissions = other.seenPermissions
+        flags.formUnion(other.flags.intersection(.ofMemory))
+        flags.insert(.permissionsAreOld)
+    }
+
+    /// The kernel has forgotten it, and with it all that it kept.
+    func wasForgotten() {
+        lease = nil
+        announced = nil
+        wasToldStale = false
+    }
+
+    /// Takes note of permissions without relying on them.
+    func see(_ permissions: Permissions) { seenPermissions = permissions }
+
+    /// Its times, to be changed.
+    ///
+    /// - Parameter started: what they were as long as nothing was seen to change.
+    func times(since started: Timestamp) -> KeyTimes {
+        let times = times ?? KeyTimes(started)
+        self.times = times
+        return times
     }
 
     /// Forgets what a change may have made untrue.
@@ -153,6 +235,33 @@ final class KeyNode {
         switch view {
         case .file: fileLookups
         case .directory: directoryLookups
+        }
+    }
+}
+
+extension KeyNode {
+    /// What is true of a key or not, a bit each.
+    private struct Flags: OptionSet {
+        let rawValue: UInt16
+
+        static let isKeptDirectory = Flags(rawValue: 1 << 0)
+        static let awaitsPermissions = Flags(rawValue: 1 << 1)
+        static let wasToldStale = Flags(rawValue: 1 << 2)
+        static let hasValue = Flags(rawValue: 1 << 3)
+        static let isVerifying = Flags(rawValue: 1 << 4)
+        static let isOfPokerAlone = Flags(rawValue: 1 << 5)
+        static let isGone = Flags(rawValue: 1 << 6)
+        static let isDoubted = Flags(rawValue: 1 << 7)
+        static let listIsDoubted = Flags(rawValue: 1 << 8)
+        static let listIsKnown = Flags(rawValue: 1 << 9)
+        static let permissionsAreOld = Flags(rawValue: 1 << 10)
+        static let valueTimeIsSet = Flags(rawValue: 1 << 11)
+
+        /// What goes along with ``takeMemory(of:)``.
+        static let ofMemory: Flags = [.isDoubted, .listIsDoubted, .listIsKnown, .valueTimeIsSet]
+
+        mutating func set(_ flag: Flags, _ isTrue: Bool) {
+            if isTrue { insert(flag) } else { remove(flag) }
         }
     }
 }

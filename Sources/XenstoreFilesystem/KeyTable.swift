@@ -1,6 +1,9 @@
 import XenstoreProtocol
 
-/// The keys that are in use, by number and by place.
+/// The keys that are in use, and those that the kernel forgot last, by number and by place.
+///
+/// What lives in this mount alone (the numbers, what empty keys were made as, times) is in the
+/// nodes. So these stay for a while when nobody needs them: see ``ForgottenKeys``.
 final class KeyTable {
     /// A key as its place: a dictionary of places would hold each name once more.
     private struct Placed: Hashable {
@@ -26,26 +29,33 @@ final class KeyTable {
     private var nextID: UInt64 = 2
     /// How an empty key shows of which nothing is remembered.
     private let emptyView: View
-    private var remembered = RememberedViews()
-    /// What another table knows of a key that this one meets for the first time.
-    var inheritedView: (XenstorePath) -> View? = { _ in nil }
-    private let started: Timestamp
+    private var forgotten = ForgottenKeys()
+    /// What another table knows of a key that this one meets for the first time; nil where there
+    /// is no other.
+    var inheritedView: ((XenstorePath) -> View?)?
+    /// Gives a new key the times that it has in another table.
+    var inheritTimes: ((XenstorePath, KeyNode) -> Void)?
+    /// What the times of keys are that were not seen to change.
+    var started: Timestamp
+    /// The names that lead to the root.
+    private let rootDepth: Int
 
     init(root path: XenstorePath, emptyView: View, now: Timestamp) {
         self.emptyView = emptyView
         started = now
+        rootDepth = path.components.count
         root = KeyNode(
             id: 0,
             name: path.isRoot ? "" : path.text,
-            parent: nil,
-            modified: now
+            parent: nil
         )
         root.shownView = .directory
-        wanted = KeyNode(id: 0, name: "", parent: nil, modified: now)
+        wanted = KeyNode(id: 0, name: "", parent: nil)
         byID = [0: root]
     }
 
-    var count: Int { byID.count }
+    /// How many keys the kernel knows, or programs have open.
+    var count: Int { byID.values.count(where: \.isHeld) }
 
     /// The key and the view that the kernel's number stands for.
     func find(_ inode: InodeNumber) -> (node: KeyNode, view: View)? {
@@ -65,29 +75,56 @@ final class KeyTable {
     /// The key of this name, known from now on. It goes again with ``dropUnused(_:)``.
     func insertChild(_ name: String, of parent: KeyNode) -> KeyNode {
         if let known = child(name, of: parent) { return known }
-        let node = KeyNode(id: nextID, name: name, parent: parent, modified: started)
+        let node = KeyNode(id: nextID, name: name, parent: parent)
         nextID += 1
-        if let path = try? node.path() {
-            node.viewWhenEmpty = remembered.take(path) ? otherView : inheritedView(path)
+        if let inheritedView, let path = try? node.path() {
+            node.viewWhenEmpty = inheritedView(path)
+            inheritTimes?(path, node)
         }
         byID[node.id] = node
         place(node, under: parent)
         return node
     }
 
-    /// Forgets the key, and parents that only it kept, if nothing needs them.
+    /// The key of this name that was just made: what is remembered is of another.
+    func insertNew(_ name: String, of parent: KeyNode) -> KeyNode {
+        if let known = child(name, of: parent), !known.isHeld {
+            forgetMemory(below: known)
+            // A program may have a file open that is made again with the directories above it.
+            if !known.isInUse { detach(known) }
+        }
+        return insertChild(name, of: parent)
+    }
+
+    /// Nobody may need a key any more: then it is remembered for a while, unless it is gone.
     func dropUnused(_ node: KeyNode) {
+        guard !node.isHeld else { return }
+        guard !node.isDetached, !node.isGone else {
+            forgotten.remove(node)
+            return drop(node)
+        }
+        node.wasForgotten()
+        for oldest in forgotten.insert(node) { drop(oldest) }
+    }
+
+    /// Forgets a key that nothing needs, and parents that only it kept.
+    ///
+    /// - Parameter top: one that stays.
+    private func drop(_ node: KeyNode, below top: KeyNode? = nil) {
         var next: KeyNode? = node
-        while let node = next, !node.isInUse {
-            // A key with a value is a file, whatever is remembered.
-            if node.viewWhenEmpty == otherView, otherView == .directory || !node.hasValue,
-                let path = try? node.path()
-            {
-                remembered.insert(path)
-            }
+        while let node = next, node !== top, !node.isInUse, !forgotten.contains(node) {
             next = node.parent
             displace(node)
             byID[node.id] = nil
+        }
+    }
+
+    /// Forgets what is remembered of keys below one that is gone.
+    func forgetMemory(below node: KeyNode) {
+        guard node.childCount > 0 else { return }
+        for below in subtree(of: node).dropFirst().reversed() where !below.isHeld {
+            forgotten.remove(below)
+            drop(below, below: node)
         }
     }
 
@@ -95,7 +132,9 @@ final class KeyTable {
     /// it.
     func detach(_ node: KeyNode) {
         guard !node.isRoot else { return }
+        forgetMemory(below: node)
         let parent = node.parent
+        forgotten.remove(node)
         displace(node)
         node.wasToldStale = true
         if !node.isInUse { byID[node.id] = nil }
@@ -141,28 +180,23 @@ final class KeyTable {
         return found
     }
 
-    /// What is remembered of a key that is not in use.
-    func rememberedView(at path: XenstorePath) -> View? {
-        remembered.contains(path) ? otherView : inheritedView(path)
-    }
+    /// How an empty key shows of which this table knows nothing.
+    func rememberedView(at path: XenstorePath) -> View? { inheritedView?(path) }
 
     /// Remembers what empty keys were made as in the table of a transaction that was committed.
     func adoptViews(of other: KeyTable) {
         for node in other.subtree(of: other.root) where node.viewWhenEmpty == otherView {
             guard let path = try? node.path() else { continue }
-            adoptView(at: path)
-        }
-        for path in other.remembered.all {
-            adoptView(at: path)
+            remember(path) { $0.viewWhenEmpty = otherView }
         }
     }
 
-    private func adoptView(at path: XenstorePath) {
-        if let node = find(path) {
-            node.viewWhenEmpty = otherView
-        } else {
-            remembered.insert(path)
-        }
+    /// Has something remembered of a key, whether the kernel knows it or not.
+    func remember(_ path: XenstorePath, _ body: (KeyNode) -> Void) {
+        var node = root
+        for name in names(to: path) { node = insertChild(String(name), of: node) }
+        body(node)
+        dropUnused(node)
     }
 
     /// What is known of how a key shows itself when it is empty.
@@ -170,33 +204,15 @@ final class KeyTable {
         find(path).map(\.viewWhenEmpty) ?? rememberedView(at: path)
     }
 
-    private func find(_ path: XenstorePath) -> KeyNode? {
-        let depth = (try? root.path())?.components.count ?? 0
-        return path.components.dropFirst(depth).reduce(root as KeyNode?) { node, name in
+    /// The known key at a path.
+    func find(_ path: XenstorePath) -> KeyNode? {
+        names(to: path).reduce(root as KeyNode?) { node, name in
             node.flatMap { child(String(name), of: $0) }
         }
     }
 
-    /// Forgets what the key at this path was: it was removed.
-    func forgetView(at path: XenstorePath) {
-        _ = remembered.take(path)
-    }
-
-    /// Forgets what all keys at this path and below it were: they are gone.
-    func forgetViews(below path: XenstorePath) {
-        remembered.removeAll(below: path)
-    }
-
-    /// Takes along what is remembered below a path that was renamed.
-    func renameViews(from path: XenstorePath, to newPath: XenstorePath) {
-        remembered.insertAll(remembered.takeAll(below: path), below: newPath)
-    }
-
-    /// Exchanges what is remembered below two paths.
-    func exchangeViews(_ first: XenstorePath, _ second: XenstorePath) {
-        let below = (remembered.takeAll(below: first), remembered.takeAll(below: second))
-        remembered.insertAll(below.0, below: second)
-        remembered.insertAll(below.1, below: first)
+    private func names(to path: XenstorePath) -> ArraySlice<Substring> {
+        path.components.dropFirst(rootDepth)
     }
 
     private var otherView: View { emptyView == .file ? .directory : .file }

@@ -24,6 +24,8 @@ final class ScratchFile {
     /// there.
     var destination: KeyNode?
     var modified: Timestamp
+    /// Of the last change of anything.
+    var changed: Timestamp
     fileprivate var handleCount = 0
 
     init(
@@ -38,6 +40,7 @@ final class ScratchFile {
         self.directory = directory
         self.inherited = inherited
         self.modified = modified
+        changed = modified
     }
 
     var permissions: Permissions {

@@ -22,6 +22,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     private let kernel: Kernel
     /// What comes before each path.
     private var prefix: [String] = []
+    public private(set) var hasEvents = true
 
     /// What the kernel knows, shared with the filesystem's notices to it.
     private final class Kernel {
@@ -32,6 +33,13 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         var reports: [String] = []
         var started: [() async -> Void] = []
         var deliver: () -> Void = {}
+        private var time: UInt32 = 0
+
+        /// Another moment each time.
+        func now() -> Timestamp {
+            time += 1
+            return Timestamp(seconds: 1, nanoseconds: time)
+        }
 
         /// Forgets a name, and all below it.
         func forget(_ name: Name) {
@@ -59,7 +67,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
             access,
             options: options,
             environment: FilesystemEnvironment(
-                now: { Timestamp(seconds: 1, nanoseconds: 0) },
+                now: { kernel.now() },
                 elapsed: { ContinuousClock.now - start },
                 start: { work in kernel.started.append(work) },
                 later: { work in kernel.started.append { work() } },
@@ -93,6 +101,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         }
         store = access
         prefix = [".txn", "all"]
+        hasEvents = false
     }
 
     /// Errors that no system call could report.
@@ -306,6 +315,22 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         }
     }
 
+    public func times(_ path: String) async throws -> Times {
+        try await call(path) { parent, name in
+            let dentry = try await find(name, in: parent)
+            let attributes = try await filesystem.attributes(of: dentry.inode, by: caller)
+            return Times(
+                inode: attributes.inode.rawValue,
+                modified: attributes.modified.sinceEpoch,
+                changed: attributes.changed.sinceEpoch
+            )
+        }
+    }
+
+    public func setModified(_ time: Timestamp, of path: String) async throws {
+        try await change(path, AttributeChanges(modified: time))
+    }
+
     public func list(_ path: String) async throws -> [(name: String, view: View)] {
         let handle = try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
@@ -451,4 +476,8 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
             try await filesystem.setExtendedAttribute(name, to: value, of: dentry.inode, .any)
         }
     }
+}
+
+extension Timestamp {
+    fileprivate var sinceEpoch: Int { Int(seconds) * 1_000_000_000 + Int(nanoseconds) }
 }

@@ -14,18 +14,23 @@ public struct Scenario: Sendable, CustomStringConvertible {
     /// Whether it takes thousands of system calls and asks the store nothing, so that on the store
     /// of a slow machine there is nothing to be seen by it.
     public let isOfMemory: Bool
+    /// Whether the filesystem must get the events of what others change: inside a transaction it
+    /// gets none.
+    public let needsEvents: Bool
 
     init(
         _ claim: String,
         options: FilesystemOptions = FilesystemOptions(),
         hasLongListing: Bool = false,
         isOfMemory: Bool = false,
+        needsEvents: Bool = false,
         _ run: @escaping @Sendable (any Surface) async throws -> Void
     ) {
         self.claim = claim
         self.options = options
         self.hasLongListing = hasLongListing
         self.isOfMemory = isOfMemory
+        self.needsEvents = needsEvents
         self.run = run
     }
 
@@ -34,9 +39,13 @@ public struct Scenario: Sendable, CustomStringConvertible {
     /// Whether it opens transactions itself.
     public var isAboutTransactions: Bool { Self.transactions.contains { $0.claim == claim } }
 
+    /// Whether it is about times.
+    public var isAboutTimes: Bool { Self.times.contains { $0.claim == claim } }
+
     /// All of them.
     public static let all =
-        values + names + shapes + changes + attributes + renames + scratchFiles + transactions
+        values + names + shapes + changes + attributes + renames + scratchFiles + times
+        + transactions
 }
 
 /// A claim that does not hold.

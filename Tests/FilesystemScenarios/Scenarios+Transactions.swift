@@ -18,6 +18,33 @@ extension Scenario {
             try expect(try await fs.status("/t/d").view, .directory)
             try expect(try await fs.names("/.txn"), [])
         },
+        Scenario("What utimensat sets in a transaction stays") { fs in
+            for key in ["/t/a", "/t/b", "/t/d/x"] { try await fs.put("1", at: key) }
+            var old: [String: Times] = [:]
+            for path in ["/t/a", "/t/b", "/t", "/t/d", "/t/d/x"] {
+                old[path] = try await fs.times(path)
+            }
+            try await fs.makeDirectory("/.txn/x")
+            try expect(try await fs.times("/.txn/x/t/a").modified, old["/t/a"]?.modified)
+            try await fs.write("2\n", to: "/.txn/x/t/a")
+            try await fs.write("2\n", to: "/.txn/x/t/b")
+            try await fs.write("2\n", to: "/.txn/x/t/d/x")
+            try await fs.write("2\n", to: "/.txn/x/t/new")
+            let time = Timestamp(seconds: 2000, nanoseconds: 0)
+            for name in ["b", "new"] { try await fs.setModified(time, of: "/.txn/x/t/" + name) }
+            try expect(try await fs.times("/t/a").modified, old["/t/a"]?.modified ?? 0)
+            try await fs.rename("/.txn/x", to: "/.txn/commit", .keep)
+            for path in ["/t/a", "/t/b", "/t/d/x", "/t"] {
+                let now = try await fs.times(path)
+                try expect(now.modified != old[path]?.modified, true, path)
+                try expect(now.changed > old[path]?.changed ?? 0, true, path)
+            }
+            try expect(try await fs.times("/t/d"), old["/t/d"])
+            for name in ["b", "new"] {
+                let modified = try await fs.times("/t/" + name).modified
+                try expect(modified, 2000 * 1_000_000_000, name)
+            }
+        },
         Scenario("A transaction that is removed leaves nothing") { fs in
             try await fs.put("1", at: "/t/a")
             try await fs.makeDirectory("/.txn/x")

@@ -16,6 +16,21 @@ public struct Status: Hashable, Sendable {
     }
 }
 
+/// When a file changed, in nanoseconds since the epoch, and which file it is: as stat(2) shows it.
+public struct Times: Hashable, Sendable {
+    public var inode: UInt64
+    /// st_mtime.
+    public var modified: Int
+    /// st_ctime.
+    public var changed: Int
+
+    public init(inode: UInt64, modified: Int, changed: Int) {
+        self.inode = inode
+        self.modified = modified
+        self.changed = changed
+    }
+}
+
 /// A filesystem over a store, as a program sees it: the one in this process, or a mount.
 ///
 /// Paths begin with a slash and are relative to the mount. Every call throws the error that the
@@ -26,6 +41,8 @@ public protocol Surface {
     /// Whether a file that is open for reading alone may show the value as it is by now, and not as
     /// it was at open(2).
     var mayShowNewest: Bool { get }
+    /// Whether the filesystem gets the events of what others change.
+    var hasEvents: Bool { get }
 
     func read(_ path: String) async throws -> [UInt8]
     /// open(O_WRONLY | O_CREAT | O_TRUNC), one write(2) unless empty, close.
@@ -40,6 +57,9 @@ public protocol Surface {
     /// open(2), with O_CREAT where `creating`; a directory is EISDIR.
     func open(_ path: String, _ flags: OpenFlags, creating: Bool) async throws -> any SurfaceFile
     func status(_ path: String) async throws -> Status
+    func times(_ path: String) async throws -> Times
+    /// utimensat(2) of st_mtime.
+    func setModified(_ time: Timestamp, of path: String) async throws
     /// The names but `.` and `..`, in the listing's order, with what it says they are.
     func list(_ path: String) async throws -> [(name: String, view: View)]
     func makeDirectory(_ path: String) async throws
@@ -56,6 +76,7 @@ public protocol Surface {
 
 extension Surface {
     public var mayShowNewest: Bool { false }
+    public var hasEvents: Bool { true }
 }
 
 /// An open file of a surface.

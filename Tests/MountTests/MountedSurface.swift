@@ -73,6 +73,23 @@ struct MountedSurface: Surface {
         )
     }
 
+    func times(_ path: String) async throws -> Times {
+        var status = stat()
+        try check(stat(mountpoint + path, &status))
+        return Times(
+            inode: UInt64(status.st_ino),
+            modified: status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec,
+            changed: status.st_ctim.tv_sec * 1_000_000_000 + status.st_ctim.tv_nsec
+        )
+    }
+
+    func setModified(_ time: Timestamp, of path: String) async throws {
+        // UTIME_OMIT, which is a macro.
+        let omit = timespec(tv_sec: 0, tv_nsec: (1 << 30) - 2)
+        let new = timespec(tv_sec: Int(time.seconds), tv_nsec: Int(time.nanoseconds))
+        try check(utimensat(AT_FDCWD, mountpoint + path, [omit, new], 0))
+    }
+
     func list(_ path: String) async throws -> [(name: String, view: View)] {
         guard let directory = opendir(mountpoint + path) else { throw Self.failure }
         defer { closedir(directory) }

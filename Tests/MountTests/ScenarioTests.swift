@@ -19,6 +19,12 @@ struct MountedScenarioTests {
         try await holds(kind, with: "cache=watch")
     }
 
+    /// The kernel forgets a file with each change of others then.
+    @Test("of times hold with noinotify", .timeLimit(.minutes(10)), arguments: StoreKind.allCases)
+    func holdsWithoutInotify(_ kind: StoreKind) async throws {
+        try await holds(kind, with: "noinotify", Scenario.all.filter(\.isAboutTimes))
+    }
+
     /// Says why, where a given store is not asked.
     private func isFor(_ scenario: Scenario, _ kind: StoreKind) -> Bool {
         let reason: String
@@ -33,8 +39,12 @@ struct MountedScenarioTests {
         return false
     }
 
-    private func holds(_ kind: StoreKind, with more: String?) async throws {
-        let mounts = Dictionary(grouping: Scenario.all.filter { isFor($0, kind) }) { $0.options }
+    private func holds(
+        _ kind: StoreKind,
+        with more: String?,
+        _ scenarios: [Scenario] = Scenario.all
+    ) async throws {
+        let mounts = Dictionary(grouping: scenarios.filter { isFor($0, kind) }) { $0.options }
         for (options, scenarios) in mounts {
             let words = [options.mountOptions, more].compactMap(\.self)
             let settings = MountSettings(
@@ -45,7 +55,7 @@ struct MountedScenarioTests {
                 let address = isDevice(place) ? StoreAddress.device(place) : .socket(place)
                 let connection = try await SharedConnection(to: address)
                 let store: any XenstoreAccess =
-                    more == nil
+                    more != "cache=watch"
                     ? connection : try ToldAccess(connection, mountpoint: mounted.point)
                 let surface = MountedSurface(store: store, mountpoint: mounted.point)
                 for scenario in scenarios {

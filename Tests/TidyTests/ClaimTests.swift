@@ -13,7 +13,8 @@ struct ClaimTests {
     /// Sections of which each point must be in the table.
     private static let sections: Set = [
         "Names", "Shapes", "Values", "Scratch files", "open, creat", "read", "write",
-        "truncate, ftruncate", "fsync, close", "stat", "chmod, chown", "Extended attributes",
+        "truncate, ftruncate", "fsync, close", "stat", "Times", "chmod, chown",
+        "Extended attributes",
         "getfacl, setfacl", "opendir, readdir", "mkdir", "unlink, rmdir", "rename",
         "link, symlink, mknod", "statfs", "Freshness", "Transactions", "Control", "Failure",
     ]

@@ -90,7 +90,7 @@ import XenstoreStore
     }
 
     /// The store is not asked for it, and tells nobody.
-    @Test func aTimeIsOneForAllNamesOfAKey() async throws {
+    @Test func aTimeOfMemoryAloneIsSeenByAllNamesOfAKey() async throws {
         let world = try await World(["/d": "v", "/d/x": "1"], cache: .watch)
         let directory = try await world.lookup("d").attributes.inode
         let value = try await world.filesystem.lookup(".value", in: directory, by: caller)
@@ -103,7 +103,9 @@ import XenstoreStore
             of: value,
             handle: nil
         )
-        #expect(try await world.status(directory).modified == time)
+        #expect(!world.kernel.keeps(value) && !world.kernel.keeps(directory))
+        #expect(try await world.status(value).modified == time)
+        #expect(try await world.status(directory).modified != time)
     }
 
     /// A store may send all events of a commit before its answer. What it is asked between the two
@@ -140,6 +142,28 @@ import XenstoreStore
         try await world.change(at: "/d")
         #expect(try await world.status(value).size == 7)
         await filesystem.release(handle)
+    }
+
+    /// The kernel has forgotten it, too.
+    @Test func whatWasKeptOfAForgottenKeyIsKeptNoMore() async throws {
+        let world = try await World(["/d/x": "1"], cache: .watch)
+        let filesystem = world.filesystem
+        let (key, directory) = (
+            try await world.lookup("key").attributes.inode,
+            try await world.lookup("d").attributes.inode
+        )
+        _ = try await world.status(key)
+        filesystem.releaseDirectory(try await filesystem.openDirectory(directory, by: caller))
+        for inode in [key, directory] { filesystem.forget(inode, count: .max) }
+        world.kernel.forgetAll()
+        #expect(try await world.lookup("key").attributes.inode == key)
+        #expect(try await world.lookup("d").attributes.inode == directory)
+        let handle = try await filesystem.open(key, .read, by: caller)
+        #expect(filesystem.caching(of: handle) == .none)
+        await filesystem.release(handle)
+        let listing = try await filesystem.openDirectory(directory, by: caller)
+        #expect(filesystem.listingCaching(of: listing) == .anew)
+        filesystem.releaseDirectory(listing)
     }
 
     // MARK: Listings
@@ -290,6 +314,8 @@ final class Kernel {
     }
 
     func keeps(_ inode: InodeNumber) -> Bool { kept[inode] != nil }
+
+    func forgetAll() { kept = [:] }
 
     /// It is to forget something.
     func take(_ notification: KernelNotification) {

@@ -177,10 +177,7 @@ import XenstoreStore
         let filesystem = world.filesystem
         let made = try await filesystem.makeDirectory("e", in: .root, by: caller)
         filesystem.forget(made.attributes.inode, count: .max)
-        for number in 0..<64 {
-            _ = try await filesystem.makeDirectory("m\(number)", in: .root, by: caller)
-        }
-        for _ in 0...FilesystemLimits.rememberedViews {
+        for _ in 0...FilesystemLimits.rememberedKeys {
             filesystem.forget(try await world.lookup("d").attributes.inode, count: 1)
         }
         #expect(try await world.lookup("e").attributes.view == .directory)

@@ -17,7 +17,9 @@ struct ScenarioTests {
     /// Everything of the contract works inside a transaction.
     @Test(
         "hold inside a transaction",
-        arguments: Scenario.all.filter { !$0.isAboutTransactions && !$0.options.isReadOnly }
+        arguments: Scenario.all.filter {
+            !$0.isAboutTransactions && !$0.options.isReadOnly && !$0.needsEvents
+        }
     )
     func holdsInTransaction(_ scenario: Scenario) async throws {
         let surface = try await InProcessSurface<InProcessConnection>.make(

@@ -21,6 +21,13 @@ final class World {
         var started: [() async -> Void] = []
         var timers: [() -> Void] = []
         var pokes: [Poke] = []
+        private var time: UInt32 = 0
+
+        /// Another moment each time.
+        func now() -> Timestamp {
+            time += 1
+            return Timestamp(seconds: 1, nanoseconds: time)
+        }
     }
 
     var pokes: [String] { outside.pokes.map { "\($0.kind) \($0.path)" } }
@@ -50,7 +57,7 @@ final class World {
             access,
             options: FilesystemOptions(cache: cache),
             environment: FilesystemEnvironment(
-                now: { Timestamp(seconds: 1, nanoseconds: 0) },
+                now: { [outside] in outside.now() },
                 elapsed: { .zero },
                 start: { [outside] work in outside.started.append(work) },
                 later: { work in work() },

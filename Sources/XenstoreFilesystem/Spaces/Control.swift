@@ -117,7 +117,8 @@ extension Spaces {
             userID: userID,
             groupID: store.options.groupID,
             size: text(of: inode).count,
-            modified: started
+            modified: started,
+            changed: started
         )
     }
 

@@ -48,6 +48,10 @@ extension Spaces {
         transaction.filesystem.keys.inheritedView = { [unowned store] path in
             store.keys.viewWhenEmpty(at: path)
         }
+        transaction.filesystem.keys.inheritTimes = { [unowned store] path, node in
+            store.inheritTimes(of: path, to: node)
+        }
+        transaction.filesystem.keys.started = store.keys.started
         transactions[space] = transaction
         // Without a look at its root: C xenstored would count that as something it rests on.
         return entry(of: transaction)
@@ -92,7 +96,12 @@ extension Spaces {
             access.post(.transactionEnd(commit: false), in: transaction.access.id)
             throw failure(of: transaction, "a change in it failed halfway", .inputOutput)
         }
+        let changes = transaction.access.changes.paths
         do throws(XenstoreError) {
+            // One event a key, or one a step.
+            for change in changes {
+                store.foresee(change.path, count: FilesystemLimits.touchedKeys)
+            }
             _ = try await access.send(
                 .transactionEnd(commit: true),
                 in: transaction.access.id
@@ -104,12 +113,14 @@ extension Spaces {
         } catch {
             throw failure(of: transaction, "\(error)", FilesystemError(error))
         }
-        for change in transaction.access.changes.paths {
-            store.noteCommitted(change.path, andBelow: change.isRemoved)
+        for change in changes {
+            let isValue = change.isValue
+            store.noteCommitted(change.path, andBelow: change.isRemoved, isValue: isValue)
         }
         lastConflict = ""
         dropName(Control.commitName)
         store.keys.adoptViews(of: transaction.filesystem.keys)
+        store.adoptTimes(of: changes.map(\.path), from: transaction.filesystem)
     }
 
     /// Keeps why a commit failed.

@@ -52,9 +52,10 @@ struct TransactionChanges {
         if changes.updateValue(change, forKey: path) == nil { order.append(path) }
     }
 
-    /// What it changes, and whether all that was below is gone.
-    var paths: [(path: XenstorePath, isRemoved: Bool)] {
-        order.map { ($0, removed.contains($0)) }
+    /// What it changes, whether all that was below is gone, and whether it is more than the
+    /// permissions.
+    var paths: [(path: XenstorePath, isRemoved: Bool, isValue: Bool)] {
+        order.map { ($0, removed.contains($0), changes[$0] != .permissions) }
     }
 
     /// One line a key, in the order in which they were first changed: `write PATH`,
