@@ -173,12 +173,7 @@ extension Filesystem {
     ) async throws(FilesystemError) {
         let path = try node.path()
         let old = try await permissions(at: path)
-        let new = try permissions(
-            old,
-            changedBy: changes,
-            view,
-            allowingWiderGroup: node.awaitsPermissions && view == .directory
-        )
+        let new = try permissions(old, changedBy: changes, view)
         guard new != old else { return }
         _ = try await send(.setPermissions(path, new), at: path)
         node.permissions = nil
@@ -187,14 +182,11 @@ extension Filesystem {
 
     /// Permissions as chown(2) and chmod(2) change them.
     ///
-    /// - Parameter allowingWiderGroup: whether the group may be given more than the entries give:
-    ///   they are still to come.
     /// - Throws: ``FilesystemError/notPermitted`` for what permissions cannot express.
-    func permissions(
+    private func permissions(
         _ old: Permissions,
         changedBy changes: AttributeChanges,
-        _ view: View,
-        allowingWiderGroup: Bool = false
+        _ view: View
     ) throws(FilesystemError) -> Permissions {
         if let groupID = changes.groupID, groupID != options.groupID { throw .notPermitted }
         var new = old
@@ -206,12 +198,7 @@ extension Filesystem {
             let shown = ModeBits.mode(of: new, view: view) & ~options.umask
             if mode & 0o7777 != shown {
                 guard options.umask == 0,
-                    let changed = ModeBits.permissions(
-                        new,
-                        withMode: mode,
-                        view: view,
-                        allowingWiderGroup: allowingWiderGroup
-                    )
+                    let changed = ModeBits.permissions(new, withMode: mode, view: view)
                 else { throw .notPermitted }
                 new = changed
             }

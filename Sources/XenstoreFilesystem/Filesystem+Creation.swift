@@ -158,7 +158,6 @@ extension Filesystem {
         node.isKeptDirectory = true
         node.maker = caller
         keepKnown(node)
-        node.awaitsPermissions = true
         node.modified = environment.now()
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)
     }

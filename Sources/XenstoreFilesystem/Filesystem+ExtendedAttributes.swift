@@ -85,7 +85,7 @@ extension Filesystem {
         if let file = scratch.find(inode) {
             return try await setAttribute(attribute, to: value, of: file)
         }
-        let (node, view) = try find(inode)
+        let (node, _) = try find(inode)
         try await makeAnnounced(node)
         let path = try node.path()
         switch attribute {
@@ -94,9 +94,8 @@ extension Filesystem {
             try await setPermissions(permissions, of: node, at: path)
         case .accessList:
             let old = try await permissions(at: path)
-            let new = try permissions(old, fromList: value, view)
+            let new = try permissions(old, fromList: value)
             if new != old { try await setPermissions(new, of: node, at: path) }
-            node.awaitsPermissions = false
         case .defaultList: try requireNoDefaultList(value)
         case .value:
             // A key that is gone is not made anew by an attribute of it.
@@ -117,7 +116,7 @@ extension Filesystem {
             file.chosen = permissions
             file.chosenOwner = permissions.owner
         case .accessList:
-            file.chosen = try permissions(file.permissions, fromList: value, .file)
+            file.chosen = try permissions(file.permissions, fromList: value)
         case .defaultList: try requireNoDefaultList(value)
         case .value:
             let content = options.valueForm.content(of: value)
@@ -132,18 +131,16 @@ extension Filesystem {
     ) async throws(FilesystemError) {
         _ = try await send(.setPermissions(path, permissions), at: path)
         node.permissions = nil
-        node.awaitsPermissions = false
         node.modified = environment.now()
     }
 
     private func permissions(
         _ old: Permissions,
-        fromList value: [UInt8],
-        _ view: View
+        fromList value: [UInt8]
     ) throws(FilesystemError) -> Permissions {
         try requireDomainsAsUsers()
         guard let list = AccessControlList(bytes: value) else { throw .invalid }
-        return try list.permissions(from: old, view: view)
+        return try list.permissions(from: old)
     }
 
     // MARK: Removing

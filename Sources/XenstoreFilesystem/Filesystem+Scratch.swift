@@ -61,12 +61,30 @@ extension Filesystem {
             else { throw .notPermitted }
             if options.ownership == .domain { file.chosenOwner = DomainID(userID) }
         }
-        if let mode = changes.mode { file.chosenMode = mode & 0o777 }
+        if let mode = changes.mode { try setMode(mode, of: file) }
         if let size = changes.size {
             try await edit(file, size: size) { $0.resize(to: size) }
         }
         if let modified = changes.modified { file.modified = modified }
         return attributes(of: file)
+    }
+
+    /// Takes what the key can be given that the file is renamed to, whichever it will be: at the
+    /// renaming the program has no more use for a refusal.
+    private func setMode(_ mode: UInt32, of file: ScratchFile) throws(FilesystemError) {
+        // Where modes are not the store's, one that shows what nobody gets cannot become true.
+        guard mode & ~0o111 & options.umask == 0,
+            let chosen = ModeBits.permissions(
+                file.chosen ?? Permissions(owner: .privileged),
+                withMode: mode & 0o7777,
+                view: .file
+            )
+        else { throw .notPermitted }
+        if file.chosen != nil, options.umask == 0 {
+            file.chosen = chosen
+        } else {
+            file.chosenMode = mode & 0o666
+        }
     }
 
     // MARK: Content
@@ -199,12 +217,7 @@ extension Filesystem {
             case .failure(let error): throw error
             }
             guard let current = Permissions(payload: payload) else { throw .malformedReply }
-            let chosen: Permissions
-            do throws(FilesystemError) {
-                chosen = try permissions(current, chosenFor: file)
-            } catch {
-                return .fail(error)
-            }
+            let chosen = permissions(current, chosenFor: file)
             _ = try await access.send(.write(path, value: value), in: id)
             if chosen != current {
                 _ = try await access.send(.setPermissions(path, chosen), in: id)
@@ -214,14 +227,10 @@ extension Filesystem {
     }
 
     /// The permissions of a key that takes a scratch file's place.
-    ///
-    /// - Throws: ``FilesystemError/notPermitted`` where they cannot say what was set on the file.
-    private func permissions(
-        _ current: Permissions,
-        chosenFor file: ScratchFile
-    ) throws(FilesystemError) -> Permissions {
+    private func permissions(_ current: Permissions, chosenFor file: ScratchFile) -> Permissions {
         var chosen = file.chosen ?? current
         chosen.owner = file.chosenOwner ?? current.owner
-        return try permissions(chosen, changedBy: AttributeChanges(mode: file.chosenMode), .file)
+        guard let mode = file.chosenMode else { return chosen }
+        return ModeBits.permissions(chosen, under: mode, hiding: options.umask)
     }
 }

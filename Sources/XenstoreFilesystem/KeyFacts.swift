@@ -165,7 +165,6 @@ extension Filesystem {
             node.viewWhenEmpty = nil
             node.isKeptDirectory = false
             node.maker = nil
-            node.awaitsPermissions = false
             scratch.unlinkAll(in: node)
         }
     }

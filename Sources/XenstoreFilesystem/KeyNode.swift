@@ -40,9 +40,6 @@ final class KeyNode {
     /// `.value` is not there before it is written: one that copies a tree makes each file of it
     /// anew (O_EXCL).
     var maker: CallerID?
-    /// Whether this mount made it as a directory and was told no permissions of it since: a program
-    /// that copies a tree sets the mode first, and only then the entries that make it true.
-    var awaitsPermissions = false
     /// Whether the kernel knows that what it knows of the key is stale, and has not looked since.
     var wasToldStale = false
     /// Whether the key was last seen to have a value.
@@ -83,7 +80,6 @@ final class KeyNode {
         viewWhenEmpty = other.viewWhenEmpty
         isKeptDirectory = other.isKeptDirectory
         maker = other.maker
-        awaitsPermissions = other.awaitsPermissions
         hasValue = other.hasValue
         modified = other.modified
     }

@@ -16,8 +16,8 @@ final class ScratchFile {
     var chosen: Permissions? {
         didSet { chosenMode = nil }
     }
-    /// What chmod(2) and chown(2) said since then. Only the key that it is renamed to tells whether
-    /// its permissions can say the same.
+    /// The mode that was set on it while its entries were not: those of the key that it is renamed
+    /// to stay under this mask.
     var chosenMode: UInt32?
     var chosenOwner: DomainID?
     /// The key that it was renamed to while it was open: what the handle writes from then on goes
@@ -43,7 +43,8 @@ final class ScratchFile {
     var permissions: Permissions {
         var permissions = chosen ?? inherited
         permissions.owner = chosenOwner ?? permissions.owner
-        return permissions
+        guard let chosenMode else { return permissions }
+        return ModeBits.permissions(permissions, under: chosenMode, hiding: 0)
     }
     var size: Int { content.count }
 
