@@ -279,7 +279,7 @@ func xsfs_on_setxattr(
 func xsfs_on_listxattr(_ request: OpaquePointer, _ inode: UInt64, _ size: Int) {
     let inode = InodeNumber(inode)
     mount(request).answer(request) { filesystem throws(FilesystemError) in
-        let names = try filesystem.extendedAttributeNames(of: inode)
+        let names = try await filesystem.extendedAttributeNames(of: inode)
         return .attribute(names.flatMap { Array($0.utf8) + [0] }, room: size)
     }
 }

@@ -175,11 +175,27 @@ extension Filesystem {
 
     // MARK: Names
 
-    /// What a program that copies a file is to copy: the value is the file's content already, and
-    /// lists are asked for by name.
-    public func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String] {
-        if scratch.find(inode) == nil { _ = try find(inode) }
-        return [KeyAttribute.permissions.rawValue]
+    public func extendedAttributeNames(of inode: InodeNumber)
+        async throws(FilesystemError) -> [String]
+    {
+        if let file = scratch.find(inode) { return names(file.permissions) }
+        let (node, _) = try find(inode)
+        if let known = node.permissions, isWatching { return names(known) }
+        do throws(FilesystemError) {
+            return names(try await permissions(at: node.path()))
+        } catch .noEntry, .stale, .accessDenied {
+            // Of a file that is open and gone, or not made yet, and of a key that the store does
+            // not show, programs ask no further.
+            return names(nil)
+        }
+    }
+
+    /// What a program that copies a file is to copy: the value is the file's content already. The
+    /// list is among them only where there is one, as by its name alone ls(1) says so.
+    private func names(_ permissions: Permissions?) -> [String] {
+        let hasList = usersAreDomains && permissions?.entries.isEmpty == false
+        let names: [KeyAttribute] = hasList ? [.permissions, .accessList] : [.permissions]
+        return names.map(\.rawValue)
     }
 
     /// Another attribute of users could be, but is not. Of all else there is none, and a program
@@ -192,8 +208,10 @@ extension Filesystem {
 
     /// Users in a list stand for domains, so the files' owners must.
     private func requireDomainsAsUsers() throws(FilesystemError) {
-        guard options.ownership == .domain, options.umask == 0 else { throw .notSupported }
+        guard usersAreDomains else { throw .notSupported }
     }
+
+    private var usersAreDomains: Bool { options.ownership == .domain && options.umask == 0 }
 
     /// - Returns: the error that says there is none.
     private func noDefaultList() throws(FilesystemError) -> FilesystemError {

@@ -151,7 +151,8 @@ public protocol FilesystemOperations: AnyObject {
     func removeExtendedAttribute(_ name: String, of inode: InodeNumber)
         async throws(FilesystemError)
     /// The names of the extended attributes.
-    func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String]
+    func extendedAttributeNames(of inode: InodeNumber)
+        async throws(FilesystemError) -> [String]
 
     // What the poker's calls are answered with, from memory (see `Poke`).
 

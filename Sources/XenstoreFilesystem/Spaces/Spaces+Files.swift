@@ -120,11 +120,13 @@ extension Spaces {
         }
     }
 
-    public func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String] {
+    public func extendedAttributeNames(of inode: InodeNumber)
+        async throws(FilesystemError) -> [String]
+    {
         guard !isControl(inode) else { return [] }
-        let space = SpaceID(of: inode)
-        if space != .store { _ = try find(space) }
-        return try tree(space)?.extendedAttributeNames(of: inode.own) ?? []
+        return try await route(inode) { tree, inode, _ throws(FilesystemError) in
+            try await tree.extendedAttributeNames(of: inode)
+        }
     }
 
     // MARK: Open files

@@ -79,7 +79,7 @@ extension Permissions {
     /// What setting a list makes of these.
     ///
     /// - Returns: nil where no permissions say that.
-    func with(_ list: AccessListText, _ view: View) -> Permissions? {
+    func with(_ list: AccessListText) -> Permissions? {
         var isExpressible = true
         func access(_ bits: UInt8?) -> Access {
             let bits = bits ?? 0
