@@ -76,12 +76,17 @@ extension Filesystem {
             plan.childrenAnswer = requests.count
             requests.append(.directory(path))
         }
-        if plan.hasChildren != true,
+        if plan.hasChildren ?? plan.foretold.map(isList) != true,
             viewWithoutValue(hasChildren: false, node, path) == nil
         {
             plan.valueAnswer = requests.count
             requests.append(.read(path))
         }
+    }
+
+    /// Whether an answer to DIRECTORY has names.
+    private func isList(_ answer: Result<[UInt8], XenstoreError>) -> Bool {
+        (try? KeyFacts.hasChildren(answer)) == true
     }
 
     /// What a name of a listing leads to; nil for a scratch file that is gone.

@@ -143,6 +143,7 @@ extension Filesystem {
         to newKey: String,
         of target: KeyNode
     ) {
+        if let node = keys.child(key, of: source) { keepViews(below: node) }
         takeOverMove(of: key, in: source, to: newKey, in: target, exchanges: false)
         if let replaced = keys.child(newKey, of: target) { keys.detach(replaced) }
         guard let node = keys.child(key, of: source) else { return }
@@ -165,6 +166,8 @@ extension Filesystem {
         )
         let first = keys.child(firstKey, of: firstParent)
         let second = keys.child(secondKey, of: secondParent)
+        if let first { keepViews(below: first) }
+        if let second { keepViews(below: second) }
         if let first { keys.displace(first) }
         if let second {
             keys.move(second, to: firstParent, name: firstKey)
@@ -190,6 +193,13 @@ extension Filesystem {
         // The events of the renaming come before its answer. They may have had the kernel forget
         // the name that the key had then.
         if node.shownView == nil, node.fileLookups > 0 { forgetName(of: node) }
+    }
+
+    /// What is known below a key stays what it is at another place, whatever is usual there.
+    private func keepViews(below node: KeyNode) {
+        for node in keys.subtree(of: node) where node.viewWhenEmpty == nil {
+            node.viewWhenEmpty = node.shownView
+        }
     }
 
     func forgetFactsBelow(_ node: KeyNode) {

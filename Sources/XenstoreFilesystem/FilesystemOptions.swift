@@ -30,7 +30,7 @@ public struct FilesystemOptions: Hashable, Sendable {
     public var subtree: XenstorePath
     public var valueForm: ValueForm
     /// How a key shows that has neither value nor children.
-    public var emptyView: View
+    public var emptyView: EmptyView
     public var ownership: Ownership
     public var groupID: UInt32
     /// Permission bits that nobody gets.
@@ -45,7 +45,7 @@ public struct FilesystemOptions: Hashable, Sendable {
     public init(
         subtree: XenstorePath = .root,
         valueForm: ValueForm = .text,
-        emptyView: View = .file,
+        emptyView: EmptyView = .known,
         ownership: Ownership = .domain,
         groupID: UInt32 = 0,
         umask: UInt32 = 0,

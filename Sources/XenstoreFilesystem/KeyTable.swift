@@ -25,13 +25,13 @@ final class KeyTable {
     /// 0 and 1 are the root's (see `KeyNode.inode`).
     private var nextID: UInt64 = 2
     /// How an empty key shows of which nothing is remembered.
-    private let emptyView: View
+    private let emptyView: EmptyView
     private var remembered = RememberedViews()
     /// What another table knows of a key that this one meets for the first time.
     var inheritedView: (XenstorePath) -> View? = { _ in nil }
     private let started: Timestamp
 
-    init(root path: XenstorePath, emptyView: View, now: Timestamp) {
+    init(root path: XenstorePath, emptyView: EmptyView, now: Timestamp) {
         self.emptyView = emptyView
         started = now
         root = KeyNode(
@@ -68,7 +68,7 @@ final class KeyTable {
         let node = KeyNode(id: nextID, name: name, parent: parent, modified: started)
         nextID += 1
         if let path = try? node.path() {
-            node.viewWhenEmpty = remembered.take(path) ? otherView : inheritedView(path)
+            node.viewWhenEmpty = remembered.take(path) ?? inheritedView(path)
         }
         byID[node.id] = node
         place(node, under: parent)
@@ -79,11 +79,13 @@ final class KeyTable {
     func dropUnused(_ node: KeyNode) {
         var next: KeyNode? = node
         while let node = next, !node.isInUse {
-            // A key with a value is a file, whatever is remembered.
-            if node.viewWhenEmpty == otherView, otherView == .directory || !node.hasValue,
-                let path = try? node.path()
+            // A key with a value is a file, whatever is remembered. Where its place is a
+            // directory's it stays one without: these are few, with `empty=dir` they were all.
+            if let view = node.viewWhenEmpty,
+                view == .directory || !node.hasValue || emptyView == .known,
+                let path = try? node.path(), view != emptyView.view(of: path)
             {
-                remembered.insert(path)
+                remembered.insert(path, view)
             }
             next = node.parent
             displace(node)
@@ -143,25 +145,27 @@ final class KeyTable {
 
     /// What is remembered of a key that is not in use.
     func rememberedView(at path: XenstorePath) -> View? {
-        remembered.contains(path) ? otherView : inheritedView(path)
+        remembered.view(of: path) ?? inheritedView(path)
     }
 
     /// Remembers what empty keys were made as in the table of a transaction that was committed.
     func adoptViews(of other: KeyTable) {
-        for node in other.subtree(of: other.root) where node.viewWhenEmpty == otherView {
-            guard let path = try? node.path() else { continue }
-            adoptView(at: path)
+        for node in other.subtree(of: other.root) {
+            guard let view = node.viewWhenEmpty, let path = try? node.path(),
+                view != emptyView.view(of: path)
+            else { continue }
+            adopt(view, at: path)
         }
-        for path in other.remembered.all {
-            adoptView(at: path)
+        for (path, view) in other.remembered.all {
+            adopt(view, at: path)
         }
     }
 
-    private func adoptView(at path: XenstorePath) {
+    private func adopt(_ view: View, at path: XenstorePath) {
         if let node = find(path) {
-            node.viewWhenEmpty = otherView
+            node.viewWhenEmpty = view
         } else {
-            remembered.insert(path)
+            remembered.insert(path, view)
         }
     }
 
@@ -198,8 +202,6 @@ final class KeyTable {
         remembered.insertAll(below.0, below: second)
         remembered.insertAll(below.1, below: first)
     }
-
-    private var otherView: View { emptyView == .file ? .directory : .file }
 
     private func place(_ node: KeyNode, under parent: KeyNode) {
         byPlace.update(with: Placed(node: node))
