@@ -201,6 +201,16 @@ func xsfs_on_getattr(_ request: OpaquePointer, _ inode: UInt64) {
 }
 
 @c @implementation
+func xsfs_on_access(_ request: OpaquePointer, _ inode: UInt64, _ rights: Int32) {
+    let inode = InodeNumber(inode)
+    let rights = AccessRights(rawValue: UInt8(truncatingIfNeeded: rights))
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        try await filesystem.requireAccess(rights, to: inode)
+        return .done
+    }
+}
+
+@c @implementation
 func xsfs_on_setattr(
     _ request: OpaquePointer,
     _ inode: UInt64,

@@ -22,6 +22,9 @@ public protocol FilesystemOperations: AnyObject {
         of inode: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes
+    /// Answers access(2): fails where a program may not do that with a file.
+    func requireAccess(_ rights: AccessRights, to inode: InodeNumber)
+        async throws(FilesystemError)
     /// Changes attributes, and returns what they are then.
     func setAttributes(
         _ changes: AttributeChanges,

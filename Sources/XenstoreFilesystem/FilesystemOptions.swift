@@ -37,6 +37,8 @@ public struct FilesystemOptions: Hashable, Sendable {
     public var umask: UInt32
     /// Refuse every change with EROFS.
     public var isReadOnly: Bool
+    /// Whether the store refuses this client nothing.
+    public var isPrivileged = true
     /// Whether the store may refuse this client a write, so that it is asked at each opening for
     /// writing. A privileged client need not.
     public var asksForWriting: Bool

@@ -141,6 +141,7 @@ final class MountDaemon {
         var options = options.filesystem
         options.subtree = subtree
         options.asksForWriting = !isPrivileged
+        options.isPrivileged = isPrivileged
         var environment = FilesystemEnvironment(
             now: { .now },
             elapsed: { [start = ContinuousClock.now] in .now - start },

@@ -80,6 +80,18 @@ extension Spaces {
         }
     }
 
+    public func requireAccess(
+        _ rights: AccessRights,
+        to inode: InodeNumber
+    ) async throws(FilesystemError) {
+        if let attributes = try attributesOfControl(inode) {
+            return try rights.require(ofOwnerIn: attributes.mode)
+        }
+        try await route(inode) { tree, inode, _ throws(FilesystemError) in
+            try await tree.requireAccess(rights, to: inode)
+        }
+    }
+
     public func setAttributes(
         _ changes: AttributeChanges,
         of inode: InodeNumber,
