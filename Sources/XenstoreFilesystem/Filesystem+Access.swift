@@ -36,6 +36,7 @@ extension Filesystem {
         if let file = streams.find(inode) {
             return try rights.require(ofOwnerIn: attributes(of: file).mode)
         }
+        guard scratch.directory(inode) == nil else { return }
         let (node, view) = try find(inode)
         // A directory can be entered, whatever its key: there may be others below that the store
         // shows. That holds for one that is open and gone, too.

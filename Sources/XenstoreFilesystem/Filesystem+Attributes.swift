@@ -150,6 +150,7 @@ extension Filesystem {
     ) async throws(FilesystemError) -> Attributes {
         try requireWritable()
         if let file = scratch.find(inode) { return try await setAttributes(changes, of: file) }
+        if let made = scratch.directory(inode) { return try setAttributes(changes, of: made) }
         let (node, view) = try find(inode)
         if let size = changes.size {
             guard view == .file else { throw .isDirectory }

@@ -65,7 +65,8 @@ extension Filesystem {
     ) throws(FilesystemError) {
         let name = plan.name
         guard name != ".", name != "..", name != NameMeaning.ownValueName,
-            scratch.find(name, in: directory.node) == nil
+            scratchEntry(name, in: directory.node) == nil,
+            scratch.directory(of: directory.node) == nil
         else { return }
         let path = try directory.node.path(ofChild: name)
         let node = keys.child(name, of: directory.node)
@@ -107,7 +108,7 @@ extension Filesystem {
                 return path.map {
                     .entry(enterValue(listing.facts, of: parent, $0, asOf: listing.serial))
                 }
-            default: return scratch.find(plan.name, in: parent).map { .entry(self.entry($0)) }
+            default: return scratchEntry(plan.name, in: parent).map { .entry($0) }
             }
         }
         var hasChildren = plan.hasChildren

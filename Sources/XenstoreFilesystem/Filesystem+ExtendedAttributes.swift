@@ -22,7 +22,7 @@ extension Filesystem {
         guard let attribute = KeyAttribute(rawValue: name) else {
             throw Self.error(forUnknown: name)
         }
-        guard streams.find(inode) == nil else { throw .noData }
+        guard streams.find(inode) == nil, scratch.directory(inode) == nil else { throw .noData }
         if let file = scratch.find(inode) {
             let value = options.valueForm.value(of: file.content)
             return try content(of: attribute, .file, permissions: file.permissions) { value }
@@ -85,6 +85,7 @@ extension Filesystem {
         if let file = scratch.find(inode) {
             return try await setAttribute(attribute, to: value, of: file)
         }
+        guard scratch.directory(inode) == nil else { throw .notSupported }
         let (node, _) = try find(inode)
         try await makeAnnounced(node)
         let path = try node.path()
@@ -166,6 +167,7 @@ extension Filesystem {
             file.chosen = file.permissions.withoutEntries
             return
         }
+        guard scratch.directory(inode) == nil else { throw .noData }
         let (node, _) = try find(inode)
         let path = try node.path()
         let old = try await permissions(at: path)
@@ -179,6 +181,7 @@ extension Filesystem {
         async throws(FilesystemError) -> [String]
     {
         if let file = scratch.find(inode) { return names(file.permissions) }
+        if scratch.directory(inode) != nil { return [] }
         let (node, _) = try find(inode)
         if let known = node.permissions, isWatching { return names(known) }
         do throws(FilesystemError) {

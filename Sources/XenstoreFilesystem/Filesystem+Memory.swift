@@ -7,6 +7,7 @@ extension Filesystem {
     ) throws(FilesystemError) -> Attributes? {
         hasTaken(caller)
         if let file = scratch.find(inode) { return attributes(of: file) }
+        if let made = scratch.directory(inode) { return attributes(of: made) }
         if let file = streams.find(inode) { return attributes(of: file) }
         let (node, view) = try find(inode)
         guard !node.isDetached, view == .file || !isToPrepareForWatch(node, by: caller),

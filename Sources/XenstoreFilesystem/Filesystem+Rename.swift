@@ -14,7 +14,8 @@ extension Filesystem {
             return try await rename(file, to: newName, in: target, mode)
         }
         // A key that became a scratch file would be gone from the store, and soon for good.
-        guard case .key(let key) = NameMeaning(name),
+        guard scratch.directory(of: source) == nil, scratch.directory(of: target) == nil,
+            case .key(let key) = NameMeaning(name),
             case .key(let newKey) = NameMeaning(newName)
         else { throw .notPermitted }
         let path = try source.path(ofChild: key)
@@ -54,7 +55,7 @@ extension Filesystem {
         in target: KeyNode,
         _ mode: RenameMode
     ) async throws(FilesystemError) {
-        if scratch.find(newName, in: target) != nil {
+        if scratch.find(newName, in: target) != nil || scratch.directory(of: target) != nil {
             return try renameScratch(file, to: newName, in: target, mode)
         }
         switch NameMeaning(newName) {

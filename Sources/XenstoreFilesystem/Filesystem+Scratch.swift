@@ -9,14 +9,22 @@ extension Filesystem {
         in directory: KeyNode,
         _ flags: OpenFlags
     ) async throws(FilesystemError) -> (Entry, HandleID) {
-        let facts = try await facts(of: directory.path(), node: directory)
+        let inherited: Permissions
+        if let made = scratch.directory(of: directory) {
+            inherited = made.inherited
+        } else {
+            inherited = try await facts(of: directory.path(), node: directory).permissions
+        }
+        guard scratch.directory(in: directory) == nil || name != ScratchDirectory.name else {
+            throw flags.contains(.exclusive) ? .exists : .isDirectory
+        }
         // Another program may have made it while the store was asked.
         if let file = scratch.find(name, in: directory) {
             guard !flags.contains(.exclusive) else { throw .exists }
             return (entry(file), try openScratch(file, flags))
         }
         let now = environment.now()
-        let file = try scratch.make(name, in: directory, inherited: facts.permissions, now: now)
+        let file = try scratch.make(name, in: directory, inherited: inherited, now: now)
         directory.modified = now
         // Who has the directory open may be given a listing without the file, which the kernel
         // would keep.

@@ -167,4 +167,91 @@ struct CopyModeTests {
             try await mount.expect("cat t/k; ls -A t", prints: "old\nk\n")
         }
     }
+
+    /// rsync gathers the new files in a directory beside the old ones, and renames all at the end.
+    @Test(arguments: StoreKind.allCases, [nil, "cache=watch"])
+    func delayedUpdatesArrive(kind: StoreKind, options: String?) async throws {
+        try await withMount(kind, MountSettings(options: options)) { mount in
+            try await mount.expect(
+                """
+                xenstore-write /t/k old /t/kept 1 /t/d/x old; xenstore-chmod /t/k n0 r5
+                mkdir $T/new $T/new/d; echo newer > $T/new/k; echo newest > $T/new/d/x
+                echo more > $T/new/d/more; chmod 640 $T/new/k; chmod 664 $T/new/d/x
+                rsync -a --delay-updates $T/new/ t/ && rsync -a --delay-updates $T/new/ t/
+                cat t/k t/kept t/d/x t/d/more; ls -A t t/d
+                getfattr --only-values -n user.xenstore.perms t/k t/d/x
+                """,
+                prints: """
+                    newer
+                    1
+                    newest
+                    more
+                    t:
+                    d
+                    k
+                    kept
+
+                    t/d:
+                    more
+                    x
+                    n0,r5r0
+                    """
+            )
+            try await mount.expectSameAsStore()
+        }
+    }
+
+    /// What rsync makes for that, and nothing else that is no key, is a directory.
+    @Test(arguments: StoreKind.allCases)
+    func onlyTheDirectoryOfDelayedUpdatesIsNoKey(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir t t/.~tmp~; echo 1 > t/.~tmp~/key; echo 2 > t/.~tmp~/a.b; echo 3 > t/k
+                stat -c '%A %F' t/.~tmp~; ls -A t t/.~tmp~; cat t/.~tmp~/*; [ -w t/.~tmp~ ]
+                xenstore-list /t; touch -d @7 t/.~tmp~; stat -c %Y t/.~tmp~; chmod 700 t/.~tmp~
+                mv t/.~tmp~/key t/key; mv t/.~tmp~/a.b t/k; cat t/key t/k; ls -A t/.~tmp~
+                mkdir t/.~tmp~ 2>&1 | grep -o exists; rmdir t/.~tmp~; ls -A t
+                """,
+                prints: """
+                    drwx------ directory
+                    t:
+                    .~tmp~
+                    k
+
+                    t/.~tmp~:
+                    a.b
+                    key
+                    2
+                    1
+                    k
+                    7
+                    1
+                    2
+                    exists
+                    k
+                    key
+
+                    """
+            )
+            try await mount.expect("mkdir t/.~tmp~ && echo 1 > t/.~tmp~/x")
+            for (command, reason) in [
+                ("rmdir t/.~tmp~", "not empty"), ("rm t/.~tmp~", "Is a directory"),
+                ("mkdir t/.~tmp~/d", "not permitted"), ("mv t/k t/.~tmp~/k", "not permitted"),
+                ("mv t/.~tmp~ t/new", "not permitted"), ("chmod 755 t/.~tmp~", "not permitted"),
+                ("cat t/.~tmp~/none", "No such file"), ("mkdir t/d.new", "not permitted"),
+            ] {
+                try await mount.expect(command, fails: reason)
+            }
+            // It goes along with its directory, and goes with it.
+            try await mount.expect(
+                """
+                mv t u && cat u/.~tmp~/x && cd u/.~tmp~ && xenstore-rm /u
+                until ! [ -e $M/u ]; do :; done
+                cd $M && mkdir t t/.~tmp~ && rm -r t && ! [ -e t ]
+                """,
+                prints: "1\n"
+            )
+        }
+    }
 }
