@@ -114,8 +114,8 @@ extension Filesystem {
         switch attribute {
         case .permissions:
             guard let permissions = Permissions(text: value) else { throw .invalid }
+            try await setOwner(permissions.owner, of: file)
             file.chosen = permissions
-            file.chosenOwner = permissions.owner
         case .accessList:
             file.chosen = try permissions(file.permissions, fromList: value)
         case .defaultList: try requireNoDefaultList(value)

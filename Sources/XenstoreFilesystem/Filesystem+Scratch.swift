@@ -67,7 +67,7 @@ extension Filesystem {
         if let userID = changes.userID {
             guard options.ownership == .domain || userID == self.userID(of: file.permissions)
             else { throw .notPermitted }
-            if options.ownership == .domain { file.chosenOwner = DomainID(userID) }
+            if options.ownership == .domain { try await setOwner(DomainID(userID), of: file) }
         }
         if let mode = changes.mode { try setMode(mode, of: file) }
         if let size = changes.size {
@@ -75,6 +75,24 @@ extension Filesystem {
         }
         if let modified = changes.modified { file.modified = modified }
         return attributes(of: file)
+    }
+
+    /// Asks whether a key can have the owner, as it is too late at the renaming: C xenstored takes
+    /// no domain that does not exist. Where nothing can be asked without being done, and in a
+    /// guest, which may give nothing away, the renaming tells.
+    func setOwner(_ owner: DomainID, of file: ScratchFile) async throws(FilesystemError) {
+        if owner != file.permissions.owner, options.isPrivileged, rollsBack {
+            try await transaction(at: .root) { id async throws(XenstoreError) -> Outcome<Void> in
+                let payload = try await access.send(.getPermissions(.root), in: id)
+                guard var permissions = Permissions(payload: payload) else {
+                    throw .malformedReply
+                }
+                permissions.owner = owner
+                _ = try await access.send(.setPermissions(.root, permissions), in: id)
+                return .unchanged(())
+            }
+        }
+        file.chosenOwner = owner
     }
 
     /// Takes what the key can be given that the file is renamed to, whichever it will be: at the

@@ -148,6 +148,26 @@ struct CopyModeTests {
         }
     }
 
+    /// C xenstored takes no owner that does not exist: said at chown(2), it costs no value.
+    @Test(arguments: StoreKind.allCases)
+    func noOwnerCostsTheValue(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir t; echo old > t/k; echo new > t/.s
+                for change in 'chown 1000' 'setfattr -n user.xenstore.perms -v n1000'; do
+                    chown 0 t/.s; echo old > t/k
+                    $change t/k 2> $T/key; ofKey=$?; chown 0 t/k
+                    $change t/.s 2> $T/scratch; [ $? = $ofKey ] || echo "$change: not $ofKey"
+                    mv t/.s t/k && cat t/k; echo new > t/.s
+                done
+                echo newer > $T/k; chown 1000:0 $T/k; rsync -a $T/k t/ 2> $T/errors; cat t/k
+                """,
+                prints: "new\nnew\nnewer\n"
+            )
+        }
+    }
+
     /// It would take the key out of the store for a while, and for good if it were killed then.
     @Test(arguments: StoreKind.allCases)
     func aKeyIsNotPutAsideAsABackup(kind: StoreKind) async throws {
