@@ -40,6 +40,11 @@ static void on_getattr(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *
     xsfs_on_getattr(wrap(req), inode, info != NULL, info ? info->fh : 0);
 }
 
+static void on_access(fuse_req_t req, fuse_ino_t inode, int rights)
+{
+    xsfs_on_access(wrap(req), inode, rights);
+}
+
 static void on_setattr(fuse_req_t req, fuse_ino_t inode, struct stat *new, int set,
                        struct fuse_file_info *info)
 {
@@ -213,6 +218,7 @@ const struct fuse_lowlevel_ops xsfs_operations = {
     .forget = on_forget,
     .forget_multi = on_forget_multi,
     .getattr = on_getattr,
+    .access = on_access,
     .setattr = on_setattr,
     .mknod = on_mknod,
     .mkdir = on_mkdir,

@@ -77,6 +77,8 @@ void xsfs_on_lookup(xsfs_request *request, uint64_t directory, const char *name)
 void xsfs_on_forget(void *context, uint64_t inode, uint64_t count);
 /* With the open file by which the kernel asks, if any: it names that for lseek(2). */
 void xsfs_on_getattr(xsfs_request *request, uint64_t inode, bool has_handle, uint64_t handle);
+/* access(2) and chdir(2), with rights as the bits of a mode. Not with default_permissions. */
+void xsfs_on_access(xsfs_request *request, uint64_t inode, int32_t rights);
 void xsfs_on_setattr(xsfs_request *request, uint64_t inode, const struct xsfs_changes *changes);
 void xsfs_on_mknod(xsfs_request *request, uint64_t directory, const char *name, uint32_t mode);
 void xsfs_on_mkdir(xsfs_request *request, uint64_t directory, const char *name);

@@ -219,6 +219,16 @@ func xsfs_on_getattr(
 }
 
 @c @implementation
+func xsfs_on_access(_ request: OpaquePointer, _ inode: UInt64, _ rights: Int32) {
+    let inode = InodeNumber(inode)
+    let rights = AccessRights(rawValue: UInt8(truncatingIfNeeded: rights))
+    mount(request).answer(request) { filesystem throws(FilesystemError) in
+        try await filesystem.requireAccess(rights, to: inode)
+        return .done
+    }
+}
+
+@c @implementation
 func xsfs_on_setattr(
     _ request: OpaquePointer,
     _ inode: UInt64,
@@ -297,7 +307,7 @@ func xsfs_on_setxattr(
 func xsfs_on_listxattr(_ request: OpaquePointer, _ inode: UInt64, _ size: Int) {
     let inode = InodeNumber(inode)
     mount(request).answer(request) { filesystem throws(FilesystemError) in
-        let names = try filesystem.extendedAttributeNames(of: inode)
+        let names = try await filesystem.extendedAttributeNames(of: inode)
         return .attribute(names.flatMap { Array($0.utf8) + [0] }, room: size)
     }
 }

@@ -87,33 +87,35 @@ struct AccessControlList {
     ///
     /// - Throws: ``FilesystemError/invalid`` for a list without owner, group or others, and
     ///   ``FilesystemError/notPermitted`` for what permissions cannot express: an owner without
-    ///   `rw`, an entry for a group, a group that may more than others, a mask that takes away from
-    ///   an entry, and `x` on a file.
-    func permissions(from old: Permissions, view: View) throws(FilesystemError) -> Permissions {
+    ///   `rw`, an entry for a group, a group that may more than others beside entries, and a mask
+    ///   that takes away from an entry. `x` is left away.
+    func permissions(from old: Permissions) throws(FilesystemError) -> Permissions {
         guard let owner = only(.owner), let group = only(.owningGroup), let others = only(.other)
         else { throw .invalid }
         let users = entries.filter { $0.tag == .user }
         let mask = only(.mask)
         guard users.isEmpty || mask != nil else { throw .invalid }
-        guard try Self.access(owner, view) == [.read, .write],
+        guard Self.access(owner) == [.read, .write],
             !entries.contains(where: { $0.tag == .group })
         else { throw .notPermitted }
 
         var new = old
-        new.everyone = try Self.access(others, view)
-        let groupAccess = try Self.access(group, view)
-        // The group of the list as it was shows what all others might then.
+        new.everyone = Self.access(others)
+        let groupAccess = Self.access(group)
+        // Without a mask the group's bits are one, and the list says what a mode does. The group of
+        // the list as it was shows what all others might then.
         guard
-            groupAccess.isSubset(of: new.everyone) || !users.isEmpty && groupAccess == old.everyone
+            mask == nil || groupAccess.isSubset(of: new.everyone)
+                || !users.isEmpty && groupAccess == old.everyone
         else { throw .notPermitted }
         var granted: [DomainID: Access] = [:]
         for user in users {
             let domain = DomainID(user.id)
             guard granted[domain] == nil else { throw .invalid }
-            granted[domain] = try Self.access(user.bits, view)
+            granted[domain] = Self.access(user.bits)
         }
         if let mask {
-            let most = try Self.access(mask, view)
+            let most = Self.access(mask)
             guard granted.values.allSatisfy({ $0.isSubset(of: most) }) else { throw .notPermitted }
         }
         var kept: [PermissionEntry] = []
@@ -141,10 +143,9 @@ struct AccessControlList {
         return read | enter | (access.contains(.write) ? writeBit : 0)
     }
 
-    /// A directory can be entered where it can be read, whether the list says so or not.
-    private static func access(_ bits: UInt16, _ view: View) throws(FilesystemError) -> Access {
-        let canEnter = view == .directory && bits & readBit != 0
-        guard bits & executeBit == 0 || canEnter else { throw .notPermitted }
+    /// Without `x`: a directory can be entered where it can be read, whether the list says so or
+    /// not, and a value cannot be executed.
+    private static func access(_ bits: UInt16) -> Access {
         var access: Access = []
         if bits & readBit != 0 { access.insert(.read) }
         if bits & writeBit != 0 { access.insert(.write) }

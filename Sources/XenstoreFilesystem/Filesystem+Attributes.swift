@@ -239,6 +239,7 @@ extension Filesystem {
     ) async throws(FilesystemError) -> Attributes {
         try requireWritable()
         if let file = scratch.find(inode) { return try await setAttributes(changes, of: file) }
+        if let made = scratch.directory(inode) { return try setAttributes(changes, of: made) }
         let (node, view) = try find(inode)
         if let size = changes.size {
             guard view == .file else { throw .isDirectory }
@@ -277,12 +278,7 @@ extension Filesystem {
     ) async throws(FilesystemError) {
         let path = try node.path()
         let old = try await permissions(at: path)
-        let new = try permissions(
-            old,
-            changedBy: changes,
-            view,
-            allowingWiderGroup: node.awaitsPermissions && view == .directory
-        )
+        let new = try permissions(old, changedBy: changes, view)
         guard new != old else {
             // As on a disk.
             noteStatus(of: node)
@@ -294,14 +290,11 @@ extension Filesystem {
 
     /// Permissions as chown(2) and chmod(2) change them.
     ///
-    /// - Parameter allowingWiderGroup: whether the group may be given more than the entries give:
-    ///   they are still to come.
     /// - Throws: ``FilesystemError/notPermitted`` for what permissions cannot express.
-    func permissions(
+    private func permissions(
         _ old: Permissions,
         changedBy changes: AttributeChanges,
-        _ view: View,
-        allowingWiderGroup: Bool = false
+        _ view: View
     ) throws(FilesystemError) -> Permissions {
         if let groupID = changes.groupID, groupID != options.groupID { throw .notPermitted }
         var new = old
@@ -313,12 +306,7 @@ extension Filesystem {
             let shown = ModeBits.mode(of: new, view: view) & ~options.umask
             if mode & 0o7777 != shown {
                 guard options.umask == 0,
-                    let changed = ModeBits.permissions(
-                        new,
-                        withMode: mode,
-                        view: view,
-                        allowingWiderGroup: allowingWiderGroup
-                    )
+                    let changed = ModeBits.permissions(new, withMode: mode, view: view)
                 else { throw .notPermitted }
                 new = changed
             }

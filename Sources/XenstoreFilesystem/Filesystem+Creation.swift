@@ -10,6 +10,9 @@ extension Filesystem {
     ) async throws(FilesystemError) -> (Entry, HandleID) {
         try requireWritable()
         let parent = try findDirectory(directory)
+        guard scratch.directory(of: parent) == nil else {
+            return try await createScratch(name, in: parent, flags)
+        }
         let key: String
         switch NameMeaning(name) {
         case .key(let name):
@@ -142,11 +145,15 @@ extension Filesystem {
     ) async throws(FilesystemError) -> Entry {
         try requireWritable()
         let parent = try findDirectory(directory)
+        guard scratch.directory(of: parent) == nil else { throw .notPermitted }
         let key: String
         let asked: View?
         switch NameMeaning(name) {
         case .key(let name): (key, asked) = (name, nil)
         case .children(let name): (key, asked) = (name, .directory)
+        case .foreign where name == ScratchDirectory.name:
+            guard scratch.find(name, in: parent) == nil else { throw .exists }
+            return try await makeScratchDirectory(in: parent)
         case .value, .ownValue, .stream, .foreign, .reserved: throw .notPermitted
         }
         guard scratch.find(name, in: parent) == nil else { throw .exists }
@@ -159,7 +166,6 @@ extension Filesystem {
         node.viewWhenEmpty = .directory
         node.isKeptDirectory = true
         node.maker = caller
-        node.awaitsPermissions = true
         noteMade(node)
         return enter(key, of: parent, as: asked, facts, path, asOf: serial)
     }

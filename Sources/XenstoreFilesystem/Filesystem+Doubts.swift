@@ -416,7 +416,8 @@ extension Filesystem {
         case nil:
             // This mount may have made it, and forgotten the rest.
             let path = try? directory.path(ofChild: name)
-            return path.flatMap(keys.rememberedView) ?? options.emptyView
+            guard let path else { return .file }
+            return keys.rememberedView(at: path) ?? options.emptyView.view(of: path)
         }
     }
 

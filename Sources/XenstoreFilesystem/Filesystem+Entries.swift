@@ -65,7 +65,8 @@ extension Filesystem {
     ) throws(FilesystemError) {
         let name = plan.name
         guard name != ".", name != "..", name != NameMeaning.ownValueName,
-            scratch.find(name, in: directory.node) == nil
+            scratchEntry(name, in: directory.node) == nil,
+            scratch.directory(of: directory.node) == nil
         else { return }
         let path = try directory.node.path(ofChild: name)
         let node = keys.child(name, of: directory.node)
@@ -76,12 +77,17 @@ extension Filesystem {
             plan.childrenAnswer = requests.count
             requests.append(.directory(path))
         }
-        if plan.hasChildren != true,
+        if plan.hasChildren ?? plan.foretold.map(isList) != true,
             viewWithoutValue(hasChildren: false, node, path) == nil
         {
             plan.valueAnswer = requests.count
             requests.append(.read(path))
         }
+    }
+
+    /// Whether an answer to DIRECTORY has names.
+    private func isList(_ answer: Result<[UInt8], XenstoreError>) -> Bool {
+        (try? KeyFacts.hasChildren(answer)) == true
     }
 
     /// What a name of a listing leads to; nil for a scratch file that is gone.
@@ -102,7 +108,7 @@ extension Filesystem {
                 return path.map {
                     .entry(enterValue(listing.facts, of: parent, $0, asOf: listing.serial))
                 }
-            default: return scratch.find(plan.name, in: parent).map { .entry(self.entry($0)) }
+            default: return scratchEntry(plan.name, in: parent).map { .entry($0) }
             }
         }
         var hasChildren = plan.hasChildren

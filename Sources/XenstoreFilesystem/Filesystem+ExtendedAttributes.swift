@@ -22,7 +22,7 @@ extension Filesystem {
         guard let attribute = KeyAttribute(rawValue: name) else {
             throw Self.error(forUnknown: name)
         }
-        guard streams.find(inode) == nil else { throw .noData }
+        guard streams.find(inode) == nil, scratch.directory(inode) == nil else { throw .noData }
         if let file = scratch.find(inode) {
             let value = options.valueForm.value(of: file.content)
             return try content(of: attribute, .file, permissions: file.permissions) { value }
@@ -85,7 +85,8 @@ extension Filesystem {
         if let file = scratch.find(inode) {
             return try await setAttribute(attribute, to: value, of: file)
         }
-        let (node, view) = try find(inode)
+        guard scratch.directory(inode) == nil else { throw .notSupported }
+        let (node, _) = try find(inode)
         try await makeAnnounced(node)
         let path = try node.path()
         switch attribute {
@@ -94,9 +95,8 @@ extension Filesystem {
             try await setPermissions(permissions, of: node, at: path)
         case .accessList:
             let old = try await permissions(at: path)
-            let new = try permissions(old, fromList: value, view)
+            let new = try permissions(old, fromList: value)
             if new != old { try await setPermissions(new, of: node, at: path) }
-            node.awaitsPermissions = false
         case .defaultList: try requireNoDefaultList(value)
         case .value:
             // A key that is gone is not made anew by an attribute of it.
@@ -113,11 +113,11 @@ extension Filesystem {
         switch attribute {
         case .permissions:
             guard let permissions = Permissions(text: value) else { throw .invalid }
+            try await setOwner(permissions.owner, of: file)
             file.chosen = permissions
-            file.chosenOwner = permissions.owner
             file.changed = environment.now()
         case .accessList:
-            file.chosen = try permissions(file.permissions, fromList: value, .file)
+            file.chosen = try permissions(file.permissions, fromList: value)
             file.changed = environment.now()
         case .defaultList: try requireNoDefaultList(value)
         case .value:
@@ -133,17 +133,15 @@ extension Filesystem {
     ) async throws(FilesystemError) {
         _ = try await send(.setPermissions(path, permissions), at: path)
         node.permissions = nil
-        node.awaitsPermissions = false
     }
 
     private func permissions(
         _ old: Permissions,
-        fromList value: [UInt8],
-        _ view: View
+        fromList value: [UInt8]
     ) throws(FilesystemError) -> Permissions {
         try requireDomainsAsUsers()
         guard let list = AccessControlList(bytes: value) else { throw .invalid }
-        return try list.permissions(from: old, view: view)
+        return try list.permissions(from: old)
     }
 
     // MARK: Removing
@@ -170,6 +168,7 @@ extension Filesystem {
             file.changed = environment.now()
             return
         }
+        guard scratch.directory(inode) == nil else { throw .noData }
         let (node, _) = try find(inode)
         let path = try node.path()
         let old = try await permissions(at: path)
@@ -179,11 +178,28 @@ extension Filesystem {
 
     // MARK: Names
 
-    /// What a program that copies a file is to copy: the value is the file's content already, and
-    /// lists are asked for by name.
-    public func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String] {
-        if scratch.find(inode) == nil { _ = try find(inode) }
-        return [KeyAttribute.permissions.rawValue]
+    public func extendedAttributeNames(of inode: InodeNumber)
+        async throws(FilesystemError) -> [String]
+    {
+        if let file = scratch.find(inode) { return names(file.permissions) }
+        if scratch.directory(inode) != nil { return [] }
+        let (node, _) = try find(inode)
+        if let known = node.permissions, isWatching { return names(known) }
+        do throws(FilesystemError) {
+            return names(try await permissions(at: node.path()))
+        } catch .noEntry, .stale, .accessDenied {
+            // Of a file that is open and gone, or not made yet, and of a key that the store does
+            // not show, programs ask no further.
+            return names(nil)
+        }
+    }
+
+    /// What a program that copies a file is to copy: the value is the file's content already. The
+    /// list is among them only where there is one, as by its name alone ls(1) says so.
+    private func names(_ permissions: Permissions?) -> [String] {
+        let hasList = usersAreDomains && permissions?.entries.isEmpty == false
+        let names: [KeyAttribute] = hasList ? [.permissions, .accessList] : [.permissions]
+        return names.map(\.rawValue)
     }
 
     /// Another attribute of users could be, but is not. Of all else there is none, and a program
@@ -196,8 +212,10 @@ extension Filesystem {
 
     /// Users in a list stand for domains, so the files' owners must.
     private func requireDomainsAsUsers() throws(FilesystemError) {
-        guard options.ownership == .domain, options.umask == 0 else { throw .notSupported }
+        guard usersAreDomains else { throw .notSupported }
     }
+
+    private var usersAreDomains: Bool { options.ownership == .domain && options.umask == 0 }
 
     /// - Returns: the error that says there is none.
     private func noDefaultList() throws(FilesystemError) -> FilesystemError {

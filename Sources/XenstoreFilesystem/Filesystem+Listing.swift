@@ -7,6 +7,12 @@ extension Filesystem {
     ) async throws(FilesystemError) -> HandleID {
         hasTaken(caller)
         let node = try findDirectory(inode)
+        if let made = scratch.directory(of: node) {
+            node.handleCount += 1
+            return directories.insert(
+                OpenDirectory(node: node, caller: caller, listing: listing(of: made))
+            )
+        }
         if let handle = openLeasedDirectory(node, by: caller) { return handle }
         let ownChanges = ownChanges
         let listing = try await listing(of: node)
@@ -78,6 +84,7 @@ extension Filesystem {
 
     /// Asks for the names in a directory, and for the shapes of those that can be foretold.
     private func listing(of node: KeyNode) async throws(FilesystemError) -> Listing {
+        if let made = scratch.directory(of: node) { return listing(of: made) }
         guard !node.isDetached else { throw detached(node) }
         let path = try node.path()
         let serial = changes.serial

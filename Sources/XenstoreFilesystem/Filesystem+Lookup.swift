@@ -9,7 +9,8 @@ extension Filesystem {
         hasTaken(caller)
         if !staleOpens.isEmpty { staleOpens[caller] = nil }
         let parent = try findDirectory(directory)
-        if let file = scratch.find(name, in: parent) { return entry(file) }
+        if let entry = scratchEntry(name, in: parent) { return entry }
+        guard scratch.directory(of: parent) == nil else { throw .noEntry }
         switch NameMeaning(name) {
         case .key(let key): return try await lookup(key, of: parent, as: nil, by: caller)
         case .value(let key): return try await lookup(key, of: parent, as: .file, by: caller)

@@ -9,6 +9,7 @@ extension Filesystem {
         hasTaken(caller)
         if !interruptedReads.isEmpty { interruptedReads[caller] = nil }
         if let file = scratch.find(inode) { return attributes(of: file) }
+        if let made = scratch.directory(inode) { return attributes(of: made) }
         if let file = streams.find(inode) {
             return isShared(file) ? nil : attributes(of: file)
         }

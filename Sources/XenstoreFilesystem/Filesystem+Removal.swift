@@ -7,6 +7,7 @@ extension Filesystem {
         if let file = scratch.find(name, in: parent) {
             return unlinkScratch(file, in: parent)
         }
+        guard scratch.directory(of: parent) == nil else { throw .noEntry }
         switch NameMeaning(name) {
         case .key(let key):
             try await remove(key, of: parent, .file)
@@ -16,6 +17,7 @@ extension Filesystem {
             try await emptyValue(of: parent)
         case .children: throw .isDirectory
         case .stream: throw .notPermitted
+        case .foreign where scratchEntry(name, in: parent) != nil: throw .isDirectory
         case .foreign, .reserved: throw .noEntry
         }
     }
@@ -26,6 +28,7 @@ extension Filesystem {
         try requireWritable()
         let parent = try findDirectory(directory)
         guard scratch.find(name, in: parent) == nil else { throw .notDirectory }
+        guard scratch.directory(of: parent) == nil else { throw .noEntry }
         switch NameMeaning(name) {
         case .key(let key), .children(let key):
             let node = keys.child(key, of: parent)
@@ -33,6 +36,8 @@ extension Filesystem {
             try await remove(key, of: parent, .directory)
             if name != key { notePlainNameKept(node) }
         case .value, .ownValue, .stream: throw .notDirectory
+        case .foreign where name == ScratchDirectory.name:
+            try removeScratchDirectory(in: parent)
         case .foreign, .reserved: throw .noEntry
         }
     }

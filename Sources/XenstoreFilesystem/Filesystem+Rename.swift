@@ -15,7 +15,8 @@ extension Filesystem {
             return try await rename(file, to: newName, in: target, mode)
         }
         // A key that became a scratch file would be gone from the store, and soon for good.
-        guard case .key(let key) = NameMeaning(name),
+        guard scratch.directory(of: source) == nil, scratch.directory(of: target) == nil,
+            case .key(let key) = NameMeaning(name),
             case .key(let newKey) = NameMeaning(newName)
         else { throw .notPermitted }
         let path = try source.path(ofChild: key)
@@ -55,7 +56,7 @@ extension Filesystem {
         in target: KeyNode,
         _ mode: RenameMode
     ) async throws(FilesystemError) {
-        if scratch.find(newName, in: target) != nil {
+        if scratch.find(newName, in: target) != nil || scratch.directory(of: target) != nil {
             return try renameScratch(file, to: newName, in: target, mode)
         }
         switch NameMeaning(newName) {
@@ -144,6 +145,7 @@ extension Filesystem {
         to newKey: String,
         of target: KeyNode
     ) {
+        if let node = keys.child(key, of: source) { keepViews(below: node) }
         takeOverMove(of: key, in: source, to: newKey, in: target, exchanges: false)
         if let replaced = keys.child(newKey, of: target) { keys.detach(replaced) }
         guard let node = keys.child(key, of: source) else { return }
@@ -166,6 +168,8 @@ extension Filesystem {
         )
         let first = keys.child(firstKey, of: firstParent)
         let second = keys.child(secondKey, of: secondParent)
+        if let first { keepViews(below: first) }
+        if let second { keepViews(below: second) }
         if let first { keys.displace(first) }
         if let second {
             keys.move(second, to: firstParent, name: firstKey)
@@ -192,6 +196,13 @@ extension Filesystem {
         // The events of the renaming come before its answer. They may have had the kernel forget
         // the name that the key had then.
         if node.shownView == nil, node.fileLookups > 0 { forgetName(of: node) }
+    }
+
+    /// What is known below a key stays what it is at another place, whatever is usual there.
+    private func keepViews(below node: KeyNode) {
+        for node in keys.subtree(of: node) where node.viewWhenEmpty == nil {
+            node.viewWhenEmpty = node.shownView
+        }
     }
 
     func forgetFactsBelow(_ node: KeyNode) {

@@ -9,14 +9,22 @@ extension Filesystem {
         in directory: KeyNode,
         _ flags: OpenFlags
     ) async throws(FilesystemError) -> (Entry, HandleID) {
-        let facts = try await facts(of: directory.path(), node: directory)
+        let inherited: Permissions
+        if let made = scratch.directory(of: directory) {
+            inherited = made.inherited
+        } else {
+            inherited = try await facts(of: directory.path(), node: directory).permissions
+        }
+        guard scratch.directory(in: directory) == nil || name != ScratchDirectory.name else {
+            throw flags.contains(.exclusive) ? .exists : .isDirectory
+        }
         // Another program may have made it while the store was asked.
         if let file = scratch.find(name, in: directory) {
             guard !flags.contains(.exclusive) else { throw .exists }
             return (entry(file), try openScratch(file, flags))
         }
         let now = environment.now()
-        let file = try scratch.make(name, in: directory, inherited: facts.permissions, now: now)
+        let file = try scratch.make(name, in: directory, inherited: inherited, now: now)
         noteList(of: directory)
         // Who has the directory open may be given a listing without the file, which the kernel
         // would keep.
@@ -60,15 +68,51 @@ extension Filesystem {
         if let userID = changes.userID {
             guard options.ownership == .domain || userID == self.userID(of: file.permissions)
             else { throw .notPermitted }
-            if options.ownership == .domain { file.chosenOwner = DomainID(userID) }
+            if options.ownership == .domain { try await setOwner(DomainID(userID), of: file) }
         }
-        if let mode = changes.mode { file.chosenMode = mode & 0o777 }
+        if let mode = changes.mode { try setMode(mode, of: file) }
         if let size = changes.size {
             try await edit(file, size: size) { $0.resize(to: size) }
         }
         if let modified = changes.modified { file.modified = modified }
         file.changed = environment.now()
         return attributes(of: file)
+    }
+
+    /// Asks whether a key can have the owner, as it is too late at the renaming: C xenstored takes
+    /// no domain that does not exist. Where nothing can be asked without being done, and in a
+    /// guest, which may give nothing away, the renaming tells.
+    func setOwner(_ owner: DomainID, of file: ScratchFile) async throws(FilesystemError) {
+        if owner != file.permissions.owner, options.isPrivileged, rollsBack {
+            try await transaction(at: .root) { id async throws(XenstoreError) -> Outcome<Void> in
+                let payload = try await access.send(.getPermissions(.root), in: id)
+                guard var permissions = Permissions(payload: payload) else {
+                    throw .malformedReply
+                }
+                permissions.owner = owner
+                _ = try await access.send(.setPermissions(.root, permissions), in: id)
+                return .unchanged(())
+            }
+        }
+        file.chosenOwner = owner
+    }
+
+    /// Takes what the key can be given that the file is renamed to, whichever it will be: at the
+    /// renaming the program has no more use for a refusal.
+    private func setMode(_ mode: UInt32, of file: ScratchFile) throws(FilesystemError) {
+        // Where modes are not the store's, one that shows what nobody gets cannot become true.
+        guard mode & ~0o111 & options.umask == 0,
+            let chosen = ModeBits.permissions(
+                file.chosen ?? Permissions(owner: .privileged),
+                withMode: mode & 0o7777,
+                view: .file
+            )
+        else { throw .notPermitted }
+        if file.chosen != nil, options.umask == 0 {
+            file.chosen = chosen
+        } else {
+            file.chosenMode = mode & 0o666
+        }
     }
 
     // MARK: Content
@@ -208,12 +252,7 @@ extension Filesystem {
             case .failure(let error): throw error
             }
             guard let current = Permissions(payload: payload) else { throw .malformedReply }
-            let chosen: Permissions
-            do throws(FilesystemError) {
-                chosen = try permissions(current, chosenFor: file)
-            } catch {
-                return .fail(error)
-            }
+            let chosen = permissions(current, chosenFor: file)
             _ = try await access.send(.write(path, value: value), in: id)
             if chosen != current {
                 _ = try await access.send(.setPermissions(path, chosen), in: id)
@@ -223,14 +262,10 @@ extension Filesystem {
     }
 
     /// The permissions of a key that takes a scratch file's place.
-    ///
-    /// - Throws: ``FilesystemError/notPermitted`` where they cannot say what was set on the file.
-    private func permissions(
-        _ current: Permissions,
-        chosenFor file: ScratchFile
-    ) throws(FilesystemError) -> Permissions {
+    private func permissions(_ current: Permissions, chosenFor file: ScratchFile) -> Permissions {
         var chosen = file.chosen ?? current
         chosen.owner = file.chosenOwner ?? current.owner
-        return try permissions(chosen, changedBy: AttributeChanges(mode: file.chosenMode), .file)
+        guard let mode = file.chosenMode else { return chosen }
+        return ModeBits.permissions(chosen, under: mode, hiding: options.umask)
     }
 }

@@ -86,6 +86,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
 
     func find(_ inode: InodeNumber) throws(FilesystemError) -> (node: KeyNode, view: View) {
         guard let (node, view) = keys.find(inode) else {
+            if let made = scratch.directory(inode) { return (made.node, .directory) }
             throw streams.find(inode) == nil ? .stale : .notPermitted
         }
         guard node.isDetached, let heir = openHeir(of: node) else { return (node, view) }

@@ -26,6 +26,9 @@ public protocol FilesystemOperations: AnyObject {
         handle: HandleID?,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes
+    /// Answers access(2): fails where a program may not do that with a file.
+    func requireAccess(_ rights: AccessRights, to inode: InodeNumber)
+        async throws(FilesystemError)
     /// Changes attributes, and returns what they are then.
     func setAttributes(
         _ changes: AttributeChanges,
@@ -164,7 +167,8 @@ public protocol FilesystemOperations: AnyObject {
     func removeExtendedAttribute(_ name: String, of inode: InodeNumber)
         async throws(FilesystemError)
     /// The names of the extended attributes.
-    func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String]
+    func extendedAttributeNames(of inode: InodeNumber)
+        async throws(FilesystemError) -> [String]
 
     // What the poker's calls are answered with, from memory (see `Poke`).
 

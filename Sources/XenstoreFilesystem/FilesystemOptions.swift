@@ -30,13 +30,15 @@ public struct FilesystemOptions: Hashable, Sendable {
     public var subtree: XenstorePath
     public var valueForm: ValueForm
     /// How a key shows that has neither value nor children.
-    public var emptyView: View
+    public var emptyView: EmptyView
     public var ownership: Ownership
     public var groupID: UInt32
     /// Permission bits that nobody gets.
     public var umask: UInt32
     /// Refuse every change with EROFS.
     public var isReadOnly: Bool
+    /// Whether the store refuses this client nothing.
+    public var isPrivileged = true
     /// Whether the store may refuse this client a write, so that it is asked at each opening for
     /// writing. A privileged client need not.
     public var asksForWriting: Bool
@@ -51,7 +53,7 @@ public struct FilesystemOptions: Hashable, Sendable {
     public init(
         subtree: XenstorePath = .root,
         valueForm: ValueForm = .text,
-        emptyView: View = .file,
+        emptyView: EmptyView = .known,
         ownership: Ownership = .domain,
         groupID: UInt32 = 0,
         umask: UInt32 = 0,

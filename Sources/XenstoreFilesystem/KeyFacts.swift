@@ -173,7 +173,6 @@ extension Filesystem {
             node.viewWhenEmpty = nil
             node.isKeptDirectory = false
             node.maker = nil
-            node.awaitsPermissions = false
             scratch.unlinkAll(in: node)
         }
         keys.forgetMemory(below: removed)
@@ -186,7 +185,7 @@ extension Filesystem {
             node.viewWhenEmpty = .file
             return .file
         }
-        return node.viewWhenEmpty ?? options.emptyView
+        return node.viewWhenEmpty ?? viewByPlace(of: node)
     }
 
     /// Which way a key shows itself if that can be told without its value.
@@ -196,7 +195,13 @@ extension Filesystem {
         if hasChildren || node?.isKeptDirectory == true { return .directory }
         let viewWhenEmpty = node.map(\.viewWhenEmpty) ?? keys.rememberedView(at: path)
         // With a value it is a file, and without one it is too.
-        return viewWhenEmpty ?? options.emptyView == .file ? .file : nil
+        return viewWhenEmpty ?? options.emptyView.view(of: path) == .file ? .file : nil
+    }
+
+    /// Which way an empty key shows itself of which nothing else is known.
+    private func viewByPlace(of node: KeyNode) -> View {
+        // Only a path that is too long is none.
+        (try? node.path()).map(options.emptyView.view) ?? .file
     }
 }
 

@@ -49,12 +49,6 @@ final class KeyNode {
     /// `.value` is not there before it is written: one that copies a tree makes each file of it
     /// anew (O_EXCL).
     var maker: CallerID?
-    /// Whether this mount made it as a directory and was told no permissions of it since: a program
-    /// that copies a tree sets the mode first, and only then the entries that make it true.
-    var awaitsPermissions: Bool {
-        get { flags.contains(.awaitsPermissions) }
-        set { flags.set(.awaitsPermissions, newValue) }
-    }
     /// Whether the kernel knows that what it knows of the key is stale, and has not looked since.
     var wasToldStale: Bool {
         get { flags.contains(.wasToldStale) }
@@ -159,7 +153,6 @@ final class KeyNode {
         viewWhenEmpty = other.viewWhenEmpty
         isKeptDirectory = other.isKeptDirectory
         maker = other.maker
-        awaitsPermissions = other.awaitsPermissions
         hasValue = other.hasValue
         times = other.times
         valueDigest = other.valueDigest

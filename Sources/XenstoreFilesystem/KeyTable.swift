@@ -28,7 +28,7 @@ final class KeyTable {
     /// 0 and 1 are the root's (see `KeyNode.inode`).
     private var nextID: UInt64 = 2
     /// How an empty key shows of which nothing is remembered.
-    private let emptyView: View
+    private let emptyView: EmptyView
     private var forgotten = ForgottenKeys()
     /// What another table knows of a key that this one meets for the first time; nil where there
     /// is no other.
@@ -40,7 +40,7 @@ final class KeyTable {
     /// The names that lead to the root.
     private let rootDepth: Int
 
-    init(root path: XenstorePath, emptyView: View, now: Timestamp) {
+    init(root path: XenstorePath, emptyView: EmptyView, now: Timestamp) {
         self.emptyView = emptyView
         started = now
         rootDepth = path.components.count
@@ -185,9 +185,11 @@ final class KeyTable {
 
     /// Remembers what empty keys were made as in the table of a transaction that was committed.
     func adoptViews(of other: KeyTable) {
-        for node in other.subtree(of: other.root) where node.viewWhenEmpty == otherView {
-            guard let path = try? node.path() else { continue }
-            remember(path) { $0.viewWhenEmpty = otherView }
+        for node in other.subtree(of: other.root) {
+            guard let view = node.viewWhenEmpty, let path = try? node.path(),
+                view != emptyView.view(of: path)
+            else { continue }
+            remember(path) { $0.viewWhenEmpty = view }
         }
     }
 
@@ -214,8 +216,6 @@ final class KeyTable {
     private func names(to path: XenstorePath) -> ArraySlice<Substring> {
         path.components.dropFirst(rootDepth)
     }
-
-    private var otherView: View { emptyView == .file ? .directory : .file }
 
     private func place(_ node: KeyNode, under parent: KeyNode) {
         byPlace.update(with: Placed(node: node))

@@ -14,22 +14,42 @@ enum ModeBits {
         return spread(ownerBits | group << 3 | others, view: view)
     }
 
-    /// The permissions that have these bits, with the entries of `permissions`.
+    /// What chmod(2) makes of permissions, whose entries stay.
     ///
-    /// - Parameter allowingWiderGroup: whether the group's bits may be more than the entries give.
-    /// - Returns: nil where no permissions have them: without the owner's rights, with execution
-    ///   of a file, or with a group that differs from what the entries give.
+    /// What the store does not have is left away, as nobody could use it: `x`, but where a
+    /// directory can be read, and more for the group, a mask, than the entries give.
+    ///
+    /// - Returns: nil where somebody would get more than the mode says: without the owner's rights,
+    ///   or with less for the group than others or entries have; and for all but `rwx`.
     static func permissions(
         _ permissions: Permissions,
         withMode mode: UInt32,
-        view: View,
-        allowingWiderGroup: Bool = false
+        view: View
     ) -> Permissions? {
+        guard mode & 0o7000 == 0 else { return nil }
         var changed = permissions
         changed.everyone = access(mode & 0o7)
-        var made = self.mode(of: changed, view: view)
-        if allowingWiderGroup { made |= mode & 0o070 }
-        return made == mode & 0o7777 ? changed : nil
+        return self.mode(of: changed, view: view) & ~mode == 0 ? changed : nil
+    }
+
+    /// Permissions under a mode that was set before their entries were known: the group's bits are
+    /// the mask of these.
+    ///
+    /// - Parameter hidden: bits that no mode shows. Of these it says nothing.
+    static func permissions(
+        _ permissions: Permissions,
+        under mode: UInt32,
+        hiding hidden: UInt32
+    ) -> Permissions {
+        var changed = permissions
+        let most = access((mode | hidden) >> 3)
+        changed.everyone =
+            hidden == 0
+            ? access(mode) : permissions.everyone.intersection(access(mode | hidden))
+        for index in changed.entries.indices {
+            changed.entries[index].access.formIntersection(most)
+        }
+        return changed
     }
 
     private static func mask(_ permissions: Permissions) -> UInt32 {

@@ -16,8 +16,8 @@ final class ScratchFile {
     var chosen: Permissions? {
         didSet { chosenMode = nil }
     }
-    /// What chmod(2) and chown(2) said since then. Only the key that it is renamed to tells whether
-    /// its permissions can say the same.
+    /// The mode that was set on it while its entries were not: those of the key that it is renamed
+    /// to stay under this mask.
     var chosenMode: UInt32?
     var chosenOwner: DomainID?
     /// The key that it was renamed to while it was open: what the handle writes from then on goes
@@ -46,7 +46,8 @@ final class ScratchFile {
     var permissions: Permissions {
         var permissions = chosen ?? inherited
         permissions.owner = chosenOwner ?? permissions.owner
-        return permissions
+        guard let chosenMode else { return permissions }
+        return ModeBits.permissions(permissions, under: chosenMode, hiding: 0)
     }
     var size: Int { content.count }
 
@@ -71,6 +72,9 @@ struct ScratchTable {
 
     private var byInode: [InodeNumber: ScratchFile] = [:]
     private var byPlace: [Place: ScratchFile] = [:]
+    private var directories: [InodeNumber: ScratchDirectory] = [:]
+    /// By the number of the key that it is in.
+    private var directoryOf: [UInt64: ScratchDirectory] = [:]
     private var next = firstInode
     private var bytes = 0
 
@@ -84,10 +88,62 @@ struct ScratchTable {
         byPlace.isEmpty ? nil : byPlace[Place(directory: directory.id, name: name)]
     }
 
-    /// The names of the files in a directory, in order.
+    /// The names of the files in a directory, in order, and of a directory.
     func names(in directory: KeyNode) -> [String] {
-        byPlace.keys.filter { $0.directory == directory.id }.map(\.name).sorted()
+        let names = byPlace.keys.filter { $0.directory == directory.id }.map(\.name).sorted()
+        return self.directory(in: directory) == nil ? names : names + [ScratchDirectory.name]
     }
+
+    // MARK: Directories
+
+    /// The directory that the kernel's number stands for.
+    func directory(_ inode: InodeNumber) -> ScratchDirectory? {
+        inode.rawValue < Self.firstInode ? nil : directories[inode]
+    }
+
+    /// The directory in a key's.
+    func directory(in key: KeyNode) -> ScratchDirectory? {
+        directoryOf.isEmpty ? nil : directoryOf[key.id]
+    }
+
+    /// The directory that a node stands for.
+    func directory(of node: KeyNode) -> ScratchDirectory? {
+        directories.isEmpty ? nil : directories[node.inode(.directory)]
+    }
+
+    /// Makes a directory in a key's that has none.
+    mutating func makeDirectory(
+        in key: KeyNode,
+        inherited: Permissions,
+        now: Timestamp
+    ) throws(FilesystemError) -> ScratchDirectory {
+        guard directory(in: key) == nil else { throw .exists }
+        guard byInode.count + directories.count < FilesystemLimits.scratchFiles else {
+            throw .noSpace
+        }
+        // Directories have odd numbers.
+        next |= 1
+        let made = ScratchDirectory(
+            inode: InodeNumber(rawValue: next),
+            inherited: inherited,
+            modified: now
+        )
+        next += 1
+        directories[made.inode] = made
+        directoryOf[key.id] = made
+        key.handleCount += 1
+        return made
+    }
+
+    /// Takes the directory in a key's away, and the names of the files in it.
+    mutating func removeDirectory(in key: KeyNode) {
+        guard let gone = directoryOf.removeValue(forKey: key.id) else { return }
+        key.handleCount -= 1
+        unlinkAll(in: gone.node)
+        directories[gone.inode] = nil
+    }
+
+    // MARK: Files
 
     /// Makes a file of a name that is free.
     ///
@@ -98,7 +154,9 @@ struct ScratchTable {
         inherited: Permissions,
         now: Timestamp
     ) throws(FilesystemError) -> ScratchFile {
-        guard byInode.count < FilesystemLimits.scratchFiles else { throw .noSpace }
+        guard byInode.count + directories.count < FilesystemLimits.scratchFiles else {
+            throw .noSpace
+        }
         let file = ScratchFile(
             inode: InodeNumber(rawValue: next),
             name: name,
@@ -185,10 +243,15 @@ struct ScratchTable {
         for (place, file) in byPlace where place.directory == directory.id {
             move(file, to: file.name, in: other)
         }
+        guard let made = directoryOf.removeValue(forKey: directory.id) else { return }
+        directory.handleCount -= 1
+        directoryOf[other.id] = made
+        other.handleCount += 1
     }
 
     /// Takes the names of all files in a directory away: it is gone.
     mutating func unlinkAll(in directory: KeyNode) {
+        if !directoryOf.isEmpty { removeDirectory(in: directory) }
         guard !byPlace.isEmpty else { return }
         for (place, file) in byPlace where place.directory == directory.id {
             unlink(file)

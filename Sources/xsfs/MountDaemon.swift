@@ -154,6 +154,7 @@ final class MountDaemon {
         options.subtree = subtree
         options.asksForWriting = guest != nil
         options.ownDomain = guest?.domain
+        options.isPrivileged = guest == nil
         var environment = FilesystemEnvironment(
             now: { .now },
             elapsed: { [start = ContinuousClock.now] in .now - start },

@@ -23,7 +23,7 @@ struct MountOptions {
 
     static let help = """
         raw: values as their exact bytes, without a newline added
-        empty=dir|file: how a key shows with neither value nor children (file)
+        empty=known|file|dir: how a key shows with neither value nor children (known: as Xen has it)
         ro: refuse every change
         allow_other: let other users in, with nothing to read unless a mode says so
         uid=, gid=, umask=, owner=domid: whose files they are, and for whom
@@ -58,6 +58,7 @@ struct MountOptions {
         case ("raw", nil): filesystem.valueForm = .raw
         case ("empty", "dir"): filesystem.emptyView = .directory
         case ("empty", "file"): filesystem.emptyView = .file
+        case ("empty", "known"): filesystem.emptyView = .known
         case ("cache", "strict"): filesystem.cache = .strict
         case ("cache", "watch"): filesystem.cache = .watch
         case ("inotify", nil): usesInotify = true

@@ -27,13 +27,45 @@ extension Scenario {
             try expect(try await fs.permissions("/t/k"), "r0")
             try await fs.setMode(0o600, of: "/t/k")
             try expect(try await fs.permissions("/t/k"), "n0")
-            for mode: UInt32 in [0o400, 0o640, 0o700, 0o755, 0o4600] {
+            for mode: UInt32 in [0o400, 0o444, 0o604, 0o626, 0o4600, 0o2600, 0o1600] {
                 try await expectError(.notPermitted) { try await fs.setMode(mode, of: "/t/k") }
             }
             try expect(try await fs.permissions("/t/k"), "n0")
             try await fs.setPermissions("n0,r1", of: "/t/k")
             try await fs.setMode(0o644, of: "/t/k")
             try expect(try await fs.permissions("/t/k"), "r0,r1")
+        },
+        Scenario("chmod leaves away what nobody could use, and gives nobody more") { fs in
+            try await fs.put("1", at: "/t/k")
+            try await fs.put("1", at: "/t/d/child")
+            for (before, mode, after) in [
+                ("n0", 0o640, "n0"), ("n0", 0o700, "n0"), ("n0", 0o755, "r0"), ("r0", 0o660, "n0"),
+                ("n0", 0o664, "r0"), ("n0,r1", 0o660, "n0,r1"), ("n0,b1", 0o775, "r0,b1"),
+                // Each of these would leave a domain more than the mode says.
+                ("n0,r1", 0o600, nil), ("n0,b1", 0o640, nil), ("n0,w1", 0o644, nil),
+            ] as [(String, UInt32, String?)] {
+                try await fs.setPermissions(before, of: "/t/k")
+                if let after {
+                    try await fs.setMode(mode, of: "/t/k")
+                    try expect(try await fs.permissions("/t/k"), after)
+                } else {
+                    try await expectError(.notPermitted) { try await fs.setMode(mode, of: "/t/k") }
+                    try expect(try await fs.permissions("/t/k"), before)
+                }
+            }
+            for (mode, after) in [
+                (0o750, "n0"), (0o711, "n0"), (0o775, "r0"), (0o744, nil), (0o600, nil),
+                (0o2755, nil),
+            ] as [(UInt32, String?)] {
+                try await fs.setPermissions("n0", of: "/t/d")
+                if let after {
+                    try await fs.setMode(mode, of: "/t/d")
+                    try expect(try await fs.permissions("/t/d"), after)
+                } else {
+                    try await expectError(.notPermitted) { try await fs.setMode(mode, of: "/t/d") }
+                    try expect(try await fs.permissions("/t/d"), "n0")
+                }
+            }
         },
         Scenario("chown changes the owner domain") { fs in
             try await fs.put("1", at: "/t/k")

@@ -77,16 +77,38 @@ extension Scenario {
             try await fs.rename("/t/.tmp", to: "/t/key", .replace)
             try expect(try await fs.permissions("/t/key"), "r1,r2")
         },
-        Scenario("A mode of a scratch file that a key cannot have is EPERM at its renaming") { fs in
+        Scenario("A mode that no key can have is EPERM at a scratch file, and costs no value") {
+            fs in
             try await fs.put("old", at: "/t/key")
             try await fs.write("new", to: "/t/.tmp")
-            try await fs.setMode(0o750, of: "/t/.tmp")
-            try await expectError(.notPermitted) {
-                try await fs.rename("/t/.tmp", to: "/t/key", .replace)
+            for mode: UInt32 in [0o400, 0o444, 0o604, 0o4755, 0o2644] {
+                try await expectError(.notPermitted) { try await fs.setMode(mode, of: "/t/.tmp") }
             }
-            try expect(try await fs.value("/t/key"), "old")
-            try expect(try await fs.text("/t/.tmp"), "new")
-            try await fs.unlink("/t/.tmp")
+            try await fs.rename("/t/.tmp", to: "/t/key", .replace)
+            try expect(try await fs.value("/t/key"), "new")
+            try expect(try await fs.permissions("/t/key"), "n0")
+        },
+        Scenario("A scratch file's mode is the most that anybody gets of the key") { fs in
+            for (before, mode, after) in [
+                ("n0", 0o640, "n0"), ("n0", 0o755, "r0"), ("r0", 0o660, "n0"), ("n0", 0o664, "r0"),
+                ("n1,r2,b3", 0o660, "n1,r2,b3"), ("n1,r2,b3", 0o640, "n1,r2,r3"),
+                ("r1,b2", 0o600, "n1,n2"), ("n1,w2", 0o744, "r1,n2"),
+            ] as [(String, UInt32, String)] {
+                try await fs.put("old", at: "/t/key")
+                try await fs.setPermissions(before, of: "/t/key")
+                try await fs.write("new", to: "/t/.tmp")
+                try await fs.setMode(mode, of: "/t/.tmp")
+                try await fs.rename("/t/.tmp", to: "/t/key", .replace)
+                try expect(try await fs.value("/t/key"), "new")
+                try expect(try await fs.permissions("/t/key"), after)
+            }
+            // Entries that were set on it are known already.
+            try await fs.write("new", to: "/t/.tmp")
+            try await fs.setAttribute("user.xenstore.perms", to: Array("n1,b2".utf8), of: "/t/.tmp")
+            try await expectError(.notPermitted) { try await fs.setMode(0o640, of: "/t/.tmp") }
+            try await fs.setMode(0o664, of: "/t/.tmp")
+            try await fs.rename("/t/.tmp", to: "/t/key", .replace)
+            try expect(try await fs.permissions("/t/key"), "r1,b2")
         },
         Scenario("RENAME_NOREPLACE of a scratch file keeps a key that is there") { fs in
             try await fs.put("old", at: "/t/key")

@@ -193,18 +193,25 @@ extension PosixTests {
         0600 mode f
         # What permissions cannot say.
         EPERM chmod f 0400
-        EPERM chmod f 0755
-        EPERM chmod f 0640
+        EPERM chmod f 0604
         EPERM chmod f 04644
         EPERM chmod f 02644
         EPERM chmod f 01644
+        0600 mode f
+        # What nobody could use.
+        0 chmod f 0755
+        0644 mode f
+        0 chmod f 0640
         0600 mode f
         0 mkdir d 0755
         0700 mode d
         0 chmod d 0755
         0755 mode d
-        EPERM chmod d 0711
+        EPERM chmod d 0744
         EPERM chmod d 01777
+        0755 mode d
+        0 chmod d 0711
+        0700 mode d
         0 chmod d 0777
         0777 mode d
         ENOENT chmod none 0644

@@ -78,6 +78,7 @@ extension FilesystemOptions {
         var words: [String] = []
         if valueForm == .raw { words.append("raw") }
         if emptyView == .directory { words.append("empty=dir") }
+        if emptyView == .file { words.append("empty=file") }
         if isReadOnly { words.append("ro") }
         return words.isEmpty ? nil : words.joined(separator: ",")
     }

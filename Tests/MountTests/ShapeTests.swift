@@ -111,4 +111,117 @@ struct ShapeTests {
             try await mount.expect("ls -A t/a && echo 1 > t/a/x && cat t/a/x", prints: "1\n")
         }
     }
+
+    /// What libxl and xenopsd make empty in a new domain, and what stands below it.
+    @Test(arguments: StoreKind.allCases)
+    func whatXenKeepsChildrenInIsADirectory(kind: StoreKind) async throws {
+        let directories = """
+            libxl libxl/7 libxl/7/device libxl/7/device/vif libxl/7/device/vif/0
+            local/domain/7/attr local/domain/7/attr/vif/0/ipv4 local/domain/7/backend
+            local/domain/7/backend/vif local/domain/7/backend/vif/9/0 local/domain/7/control
+            local/domain/7/cpu local/domain/7/data local/domain/7/device
+            local/domain/7/device-model local/domain/7/device-model/9/backends/qdisk
+            local/domain/7/device/vbd local/domain/7/device/vif local/domain/7/device/vif/0
+            local/domain/7/device/suspend local/domain/7/drivers local/domain/7/error
+            local/domain/7/feature local/domain/7/hvmloader local/domain/7/libxl
+            local/domain/7/memory local/domain/8 local/pool/0 vm vm/1a-2b
+            """
+        let files = """
+            local/domain/7/control/feature-poweroff local/domain/7/control/feature-reboot
+            local/domain/7/control/feature-s3 local/domain/7/control/feature-s4
+            local/domain/7/control/feature-suspend local/domain/7/control/laptop-slate-mode
+            local/domain/7/control/shutdown local/domain/7/control/sysrq
+            local/domain/7/data/free local/domain/7/device/suspend/event-channel
+            local/domain/7/device/vif/0/state local/domain/7/drivers/0 local/domain/7/free
+            local/domain/7/name local/free tool/free free
+            """
+        let listing = """
+            find free libxl local/free local/pool/0 local/domain/[78] tool/free vm
+            """
+        for (options, filesToo, inDirectories) in [
+            (nil, "f", "d"), ("cache=watch", "f", "d"), ("empty=file", "f", "f"),
+            ("empty=dir", "d", "d"),
+        ] as [(String?, String, String)] {
+            try await withMount(kind, MountSettings(options: options)) { mount in
+                try await mount.expect(
+                    """
+                    directories="\(directories)" files="\(files)"
+                    for key in $directories $files; do xenstore-write /$key ''; done
+                    # As a listing says, and as stat(1) does.
+                    \(listing) -printf '%y %p\n' | sort > $T/listed
+                    \(listing) | xargs -d '\n' stat -c '%F %n' |
+                        sed 's/^directory/d/; s/^regular empty file/f/' | sort | diff $T/listed -
+                    empty() { for key; do xenstore-list /$key | grep -q . || echo $key; done; }
+                    types() { for key; do grep " $key$" $T/listed; done | cut -c1 | uniq; }
+                    types $(empty $directories); types $files
+                    """,
+                    prints: "\(inDirectories)\n\(filesToo)\n"
+                )
+            }
+        }
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func aNewGuestsDirectoriesCanBeFilled(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                for key in data device drivers control/shutdown; do
+                    xenstore-write /local/domain/7/$key ''
+                done
+                cd local/domain/7 && echo blue > data/colour && mkdir -p device/vif/0
+                echo poweroff > control/shutdown && cat control/shutdown data/colour
+                xenstore-list /local/domain/7/device/vif
+                # One that is moved stays what it is.
+                mv drivers old && mv old data/drivers && stat -c %F data/drivers
+                mkdir data/d && mv data/d device/vif/0/state && stat -c %F device/vif/0/state
+                echo v > data/f && : > data/f && mv data/f device/f && stat -c %F device/f
+                """,
+                prints: """
+                    poweroff
+                    blue
+                    0
+                    directory
+                    directory
+                    regular empty file
+
+                    """
+            )
+            // With a value it is a file, and stays one, as any key.
+            try await mount.expect(
+                """
+                xenstore-write /local/domain/7/error oops
+                cat local/domain/7/error && xenstore-write /local/domain/7/error ''
+                stat -c %F local/domain/7/error local/domain/7/error.dir
+                """,
+                prints: "oops\nregular empty file\ndirectory\n"
+            )
+            try await mount.expectSameAsStore()
+        }
+    }
+
+    /// Where a key stands is told by its path in the store, whatever the mount shows.
+    @Test(arguments: StoreKind.remote)
+    func thePlaceIsThatInTheStore(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                for key in data free device; do xenstore-write /local/domain/7/$key ''; done
+                mkdir $T/second && "$XSFS" --socket "$S" -o subtree=/local/domain/7 $T/second
+                stat -c '%F %n' $T/second/* | sed "s|$T/second/||"
+                echo blue > $T/second/data/colour; mkdir -p $T/second/device/vif/0
+                fusermount3 -u $T/second; mkdir -p data device/vif; xenstore-write /device/vif/x ''
+                xenstore-read /local/domain/7/data/colour; stat -c %F device/vif/x
+                """,
+                prints: """
+                    directory data
+                    directory device
+                    regular empty file free
+                    blue
+                    regular empty file
+
+                    """
+            )
+        }
+    }
 }

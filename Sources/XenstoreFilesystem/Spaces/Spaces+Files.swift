@@ -94,6 +94,18 @@ extension Spaces {
         }
     }
 
+    public func requireAccess(
+        _ rights: AccessRights,
+        to inode: InodeNumber
+    ) async throws(FilesystemError) {
+        if let attributes = try attributesOfControl(inode, by: .nobody) {
+            return try rights.require(ofOwnerIn: attributes.mode)
+        }
+        try await route(inode) { tree, inode, _ throws(FilesystemError) in
+            try await tree.requireAccess(rights, to: inode)
+        }
+    }
+
     public func setAttributes(
         _ changes: AttributeChanges,
         of inode: InodeNumber,
@@ -134,11 +146,13 @@ extension Spaces {
         }
     }
 
-    public func extendedAttributeNames(of inode: InodeNumber) throws(FilesystemError) -> [String] {
+    public func extendedAttributeNames(of inode: InodeNumber)
+        async throws(FilesystemError) -> [String]
+    {
         guard !isControl(inode) else { return [] }
-        let space = SpaceID(of: inode)
-        if space != .store { _ = try find(space) }
-        return try tree(space)?.extendedAttributeNames(of: inode.own) ?? []
+        return try await route(inode) { tree, inode, _ throws(FilesystemError) in
+            try await tree.extendedAttributeNames(of: inode)
+        }
     }
 
     // MARK: Open files

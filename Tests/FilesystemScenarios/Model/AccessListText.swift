@@ -79,18 +79,19 @@ extension Permissions {
     /// What setting a list makes of these.
     ///
     /// - Returns: nil where no permissions say that.
-    func with(_ list: AccessListText, _ view: View) -> Permissions? {
+    func with(_ list: AccessListText) -> Permissions? {
         var isExpressible = true
         func access(_ bits: UInt8?) -> Access {
             let bits = bits ?? 0
-            if bits & 1 != 0, view == .file || bits & 4 == 0 { isExpressible = false }
             return Access((bits & 4 != 0 ? [.read] : []) + (bits & 2 != 0 ? [.write] : []))
         }
         var changed = self
         changed.everyone = access(list[.others])
         let users = list.users.map { ($0.domain, access($0.bits)) }
         if access(list[.owner]) != [.read, .write] { isExpressible = false }
-        if !access(list[.owningGroup]).isSubset(of: changed.everyone) { isExpressible = false }
+        // Without a mask the group's bits are one.
+        let group = access(list[.owningGroup])
+        if list[.mask] != nil, !group.isSubset(of: changed.everyone) { isExpressible = false }
         if let mask = list[.mask] {
             let most = access(mask)
             if !users.allSatisfy({ $0.1.isSubset(of: most) }) { isExpressible = false }

@@ -320,9 +320,7 @@ extension FilesystemModel {
         if mode == .keep { _ = try findForNew(path) }
         try check(file.content.count)
         let key = key(at: path)
-        guard let chosen = file.permissions(after: (key ?? directory).permissions) else {
-            throw FilesystemError.notPermitted
-        }
+        let chosen = file.permissions(after: (key ?? directory).permissions)
         put(ModelKey.value(of: file.content), at: path)
         if let made = self.key(at: path) {
             made.permissions = chosen

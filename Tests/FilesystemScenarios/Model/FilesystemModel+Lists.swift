@@ -20,10 +20,10 @@ extension FilesystemModel {
         let found = try findExisting(path)
         switch found {
         case .scratch(let file, _, _):
-            file.setEntries(of: try changed(file.permissions, by: list, .file))
+            file.setEntries(of: try changed(file.permissions, by: list))
         case .directory(let key, _):
-            key.permissions = try changed(key.permissions, by: list, .directory)
-        case .file(let key, _): key.permissions = try changed(key.permissions, by: list, .file)
+            key.permissions = try changed(key.permissions, by: list)
+        case .file(let key, _): key.permissions = try changed(key.permissions, by: list)
         case .nothing: throw FilesystemError.noEntry
         }
     }
@@ -43,11 +43,10 @@ extension FilesystemModel {
 
     private func changed(
         _ permissions: Permissions,
-        by list: AccessListText,
-        _ view: View
+        by list: AccessListText
     ) throws -> Permissions {
         let permissions = try clear(permissions)
-        if let changed = permissions.with(list, view) { return changed }
+        if let changed = permissions.with(list) { return changed }
         // setfacl(1) gives the group back as it was read: that is taken where others change.
         if list[.owningGroup] != list[.others], !list.users.isEmpty { throw LeftOpen() }
         throw FilesystemError.notPermitted

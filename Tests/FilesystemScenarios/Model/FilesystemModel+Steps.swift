@@ -231,13 +231,12 @@ extension FilesystemModel {
     private func setMode(_ path: String, _ mode: UInt32) throws {
         let found = try findExisting(path)
         switch found {
-        case .scratch(let file, _, _): file.set(mode: mode)
+        case .scratch(let file, _, _):
+            guard file.set(mode: mode) else { throw FilesystemError.notPermitted }
         case .directory(let key, _), .file(let key, _):
             let view: View = found.isDirectory ? .directory : .file
             guard mode != key.permissions.mode(view) else { return }
             guard let changed = key.permissions.with(mode: mode, view) else {
-                // tar(1) may give a directory that it made a group before it has one.
-                if key.isMadeHere || key.isUncertain, view == .directory { throw LeftOpen() }
                 throw FilesystemError.notPermitted
             }
             key.permissions = changed

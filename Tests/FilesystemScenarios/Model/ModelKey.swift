@@ -72,11 +72,7 @@ final class ModelScratch {
         inherited = directory.permissions
     }
 
-    var permissions: Permissions {
-        var permissions = chosen ?? inherited
-        permissions.owner = chosenOwner ?? permissions.owner
-        return permissions
-    }
+    var permissions: Permissions { permissions(after: inherited) }
 
     var mode: UInt32 { chosenMode ?? permissions.mode(.file) }
 
@@ -87,16 +83,27 @@ final class ModelScratch {
     /// A list says nothing of the owner.
     func setEntries(of permissions: Permissions) { (chosen, chosenMode) = (permissions, nil) }
 
-    func set(mode: UInt32) { chosenMode = mode & 0o777 }
+    /// - Returns: whether a key can have no more than that.
+    func set(mode: UInt32) -> Bool {
+        let known = chosen ?? Permissions(owner: DomainID(0))
+        guard let changed = known.with(mode: mode, .file) else { return false }
+        if chosen != nil { chosen = changed } else { chosenMode = mode & 0o666 }
+        return true
+    }
 
     func set(owner: DomainID) { chosenOwner = owner }
 
-    /// The permissions of a key that takes its place; nil where none have the mode.
-    func permissions(after current: Permissions) -> Permissions? {
+    /// The permissions of a key that takes its place: entries that were not set on it get no more
+    /// than the mode says.
+    func permissions(after current: Permissions) -> Permissions {
         var permissions = chosen ?? current
         permissions.owner = chosenOwner ?? current.owner
         guard let chosenMode else { return permissions }
-        return permissions.with(mode: chosenMode, .file)
+        permissions.everyone = Access(bits: chosenMode)
+        permissions.entries = permissions.entries.map { entry in
+            PermissionEntry(entry.domain, entry.access.intersection(Access(bits: chosenMode / 8)))
+        }
+        return permissions
     }
 }
 
@@ -170,13 +177,20 @@ extension Permissions {
         return view == .file ? mode : mode | (mode & 0o444) / 4
     }
 
-    /// With other rights for every domain; nil where that does not make the mode.
+    /// With other rights for every domain; nil where somebody would get more than the mode says.
     func with(mode: UInt32, _ view: View) -> Permissions? {
         var changed = self
-        changed.everyone = []
-        if mode & 4 != 0 { changed.everyone.insert(.read) }
-        if mode & 2 != 0 { changed.everyone.insert(.write) }
-        return changed.mode(view) == mode ? changed : nil
+        changed.everyone = Access(bits: mode)
+        let isMore = changed.mode(view) & ~mode != 0
+        return isMore || mode > 0o777 ? nil : changed
+    }
+}
+
+extension Access {
+    fileprivate init(bits: UInt32) {
+        self = []
+        if bits & 4 != 0 { insert(.read) }
+        if bits & 2 != 0 { insert(.write) }
     }
 }
 
