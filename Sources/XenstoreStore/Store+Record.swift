@@ -66,7 +66,14 @@ extension Store {
                 encoder.append(.node(.setPermissions(path, node.permissions)))
             } else {
                 encoder.append(
-                    .node(.create(path, value: node.value, permissions: node.permissions))
+                    .node(
+                        .create(
+                            path,
+                            levels: 1,
+                            value: node.value,
+                            permissions: node.permissions
+                        )
+                    )
                 )
             }
             if encoder.bytes.count >= Self.snapshotRecordSize {
@@ -93,9 +100,8 @@ extension Store {
     /// What a tree takes for granted.
     private func isPossible(_ change: Transaction.Change) -> Bool {
         switch change {
-        case .create(let path, _, _):
-            !path.isSpecial && !path.isRoot && tree.node(at: path) == nil
-                && tree.node(at: path.parent) != nil
+        case .create(let path, let levels, _, _):
+            !path.isSpecial && tree.deepest(to: path).level == path.depth - levels
         case .setValue(let path, _): !path.isSpecial && tree.node(at: path) != nil
         case .setPermissions(let path, _): tree.node(at: path) != nil
         case .remove(let path):

@@ -26,16 +26,22 @@ private enum Mark: UInt8 {
     case forgotten
     case quota
     case cleared
+    /// Nodes that come at once, each below the one before.
+    case createChain
+    /// A node whose path begins like that of the creation before.
+    case createNext
 }
 
 /// Writes changes into a record. Numbers are little endian, texts have their length before them.
 struct RecordEncoder {
     private(set) var bytes: [UInt8] = []
+    /// The path of the last creation in it: those of a deep tree are long, and much alike.
+    private var lastPath: [UInt8] = []
 
     mutating func append(_ change: RecordedChange) {
         switch change {
-        case .node(.create(let path, let value, let permissions)):
-            append(.create, path)
+        case .node(.create(let path, let levels, let value, let permissions)):
+            appendCreation(path, levels)
             append(value)
             append(permissions)
         case .node(.setValue(let path, let value)):
@@ -61,8 +67,29 @@ struct RecordEncoder {
     }
 
     mutating func takeAll() -> [UInt8] {
-        defer { bytes = [] }
+        defer {
+            bytes = []
+            lastPath = []
+        }
         return bytes
+    }
+
+    private mutating func appendCreation(_ path: StorePath, _ levels: Int) {
+        let path = Array(path.text.utf8)
+        let common = zip(path, lastPath).prefix { $0 == $1 }.count
+        if levels > 1 {
+            append(mark: .createChain)
+            append(UInt32(levels))
+            append(path)
+        } else if common > 4 {
+            append(mark: .createNext)
+            append(UInt32(common))
+            append(Array(path[common...]))
+        } else {
+            append(mark: .create)
+            append(path)
+        }
+        lastPath = path
     }
 
     private mutating func append(mark: Mark) { bytes.append(mark.rawValue) }
@@ -109,6 +136,8 @@ struct RecordEncoder {
 /// Reads changes out of a record.
 struct RecordDecoder {
     private var remaining: ArraySlice<UInt8>
+    /// The path of the last creation in it.
+    private var lastPath: [UInt8] = []
 
     init(_ record: ArraySlice<UInt8>) {
         remaining = record
@@ -119,8 +148,7 @@ struct RecordDecoder {
         guard !remaining.isEmpty else { return nil }
         guard let mark = Mark(rawValue: try byte()) else { throw RecordError() }
         switch mark {
-        case .create:
-            return .node(.create(try path(), value: try bytes(), permissions: try permissions()))
+        case .create, .createChain, .createNext: return .node(try creation(mark))
         case .value: return .node(.setValue(try path(), try bytes()))
         case .permissions: return .node(.setPermissions(try path(), try permissions()))
         case .remove: return .node(.remove(try path()))
@@ -150,8 +178,23 @@ struct RecordDecoder {
         Array(try take(Int(try number())))
     }
 
-    private mutating func path() throws(RecordError) -> StorePath {
-        guard let path = try? XenstorePath(bytes: try bytes()), path.isAbsolute || path.isSpecial
+    private mutating func creation(_ mark: Mark) throws(RecordError) -> Transaction.Change {
+        let levels = mark == .createChain ? Int(try number()) : 1
+        let common = mark == .createNext ? Int(try number()) : 0
+        guard levels > 0, common <= lastPath.count else { throw RecordError() }
+        lastPath = lastPath[..<common] + (try bytes())
+        return .create(
+            try Self.path(lastPath),
+            levels: levels,
+            value: try bytes(),
+            permissions: try permissions()
+        )
+    }
+
+    private mutating func path() throws(RecordError) -> StorePath { try Self.path(bytes()) }
+
+    private static func path(_ bytes: [UInt8]) throws(RecordError) -> StorePath {
+        guard let path = try? XenstorePath(bytes: bytes), path.isAbsolute || path.isSpecial
         else { throw RecordError() }
         return StorePath(text: path.text)
     }
