@@ -169,6 +169,10 @@ extension Store {
         return .send(Message(.watchEvent, payload: payload), to: watch.connection.id)
     }
 
+    /// Bytes that an event takes beside its payload. It also bounds the events of one request, and
+    /// so the time that all others wait for it.
+    private static let eventOverhead = 256
+
     /// Whether an event may be made for a connection: what waits for a guest is part of the memory
     /// that its quota allows. Once there is no room, nothing more of the same request is told it.
     private func takeRoom(for payload: Int, _ connection: Connection) -> Bool {
@@ -176,7 +180,7 @@ extension Store {
         guard connection.fullSince != requestCount else { return false }
         let domain = connection.domain
         let limit = domains.limit(.memory, of: domain) ?? eventMemory(of: domain)
-        let made = effectBytes[domain, default: 0] + payload + ProtocolLimits.headerSize
+        let made = effectBytes[domain, default: 0] + payload + Self.eventOverhead
         guard tree.usage[domain].bytes + domains[domain].besideNodes + made <= limit else {
             connection.fullSince = requestCount
             reportFull(domain)
