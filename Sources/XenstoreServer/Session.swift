@@ -37,7 +37,7 @@ final class Session {
     private var output: [UInt8] = []
     private var written = 0
     /// The events in `output`, as long as nothing of it was written: an equal one says no more.
-    private var unsentEvents: Set<[UInt8]> = []
+    private var unsentEvents: Set<UnsentEvent> = []
     /// oxenstored tells an event as often as it happens.
     private let mergesEvents: Bool
     private var isFlushScheduled = false
@@ -174,7 +174,7 @@ final class Session {
         guard source != nil else { return }
         // Special events are told each time: two domains may have come.
         if mergesEvents, message.type == .watchEvent, message.payload.first != UInt8(ascii: "@") {
-            guard unsentEvents.insert(message.payload).inserted else { return }
+            guard unsentEvents.insert(UnsentEvent(message.payload)).inserted else { return }
         }
         guard output.count - written + message.payload.count <= limits.output else {
             return closeLater()
@@ -260,4 +260,20 @@ final class Session {
         interest = wanted
         loop.update(source, interest: wanted)
     }
+}
+
+/// An event that waits. Its bytes are hashed once, and at one go: a set does so again whenever it
+/// grows, and an array byte by byte.
+private struct UnsentEvent: Hashable {
+    private let payload: [UInt8]
+    private let digest: Int
+
+    init(_ payload: [UInt8]) {
+        self.payload = payload
+        var hasher = Hasher()
+        payload.withUnsafeBytes { hasher.combine(bytes: $0) }
+        digest = hasher.finalize()
+    }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 }

@@ -137,17 +137,20 @@ extension Store {
     /// Tells watches of a change, each connection by the order of its watches.
     func send(_ hearing: HeardBy, _ path: StorePath, _ readable: [Permissions]) {
         var told: Set<Telling> = []
+        var last: (connection: Connection, mayHear: Bool)?
         for watch in hearing.watches {
             // Two watches of one token tell a connection nothing different, and the C daemon sends
             // no event that is waiting already.
             if hearing.isMixed, !told.insert(Telling(watch)).inserted { continue }
             let connection = watch.connection
-            guard
-                connection.isPrivileged
+            if connection !== last?.connection {
+                let mayHear =
+                    connection.isPrivileged
                     ? !readable.isEmpty
-                    : readable.contains(where: { access(of: connection, $0).contains(.read) }),
-                let event = event(watch, path)
-            else { continue }
+                    : readable.contains { access(of: connection, $0).contains(.read) }
+                last = (connection, mayHear)
+            }
+            guard last?.mayHear == true, let event = event(watch, path) else { continue }
             effects.append(event)
         }
     }
@@ -162,7 +165,9 @@ extension Store {
         }
         var payload: [UInt8] = []
         payload.reserveCapacity(size)
-        payload.append(contentsOf: path.text.utf8.dropFirst(watch.prefixLength))
+        withBytes(of: path.text) { bytes in
+            payload.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[watch.prefixLength...]))
+        }
         payload.append(0)
         payload.append(contentsOf: watch.token)
         payload.append(0)
