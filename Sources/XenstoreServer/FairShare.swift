@@ -53,11 +53,13 @@ public final class FairShare {
         }
         let share = guests[domain] ?? Share()
         guard share.connections < limits.connectionsOfGuest else {
-            report(&share.isReported, store, "domain \(domain) has \(share.connections) connections")
+            let text = "domain \(domain) has \(share.connections) connections"
+            report(&share.isReported, store, text)
             return nil
         }
         guard connections < guestConnections else {
-            report(&isReportedFull, store, "all domains together have \(connections) connections")
+            let text = "all domains together have \(connections) connections"
+            report(&isReportedFull, store, text)
             return nil
         }
         share.connections += 1

@@ -110,8 +110,9 @@ extension Store {
                 let above = max(footprint.places[place].parent, Footprint.root)
                 // The C daemon writes and tells node by node, so a parent that comes later still
                 // has its permissions of before.
-                let isLater = footprint.places[above].order > order
-                let parent = isLater ? footprint.places[above].permissions : nodes[above]?.permissions
+                let parent =
+                    footprint.places[above].order > order
+                    ? footprint.places[above].permissions : nodes[above]?.permissions
                 if let parent { readable.append(parent) }
             }
             send(hearing, footprint.path(of: place), readable)

@@ -88,9 +88,8 @@ extension Store {
         guard !watches.isEmpty else { return }
         let parent = tree.node(at: path.parent)
         // Of the nodes only those are visited that have watches at them or below.
-        var waiting = [
-            RemovedNode(node: node, parent: parent ?? node, path: path, place: watches.place(of: path))
-        ]
+        let place = watches.place(of: path)
+        var waiting = [RemovedNode(node: node, parent: parent ?? node, path: path, place: place)]
         while let next = waiting.popLast() {
             if let place = next.place {
                 let children = next.children(below: place)

@@ -253,7 +253,9 @@ struct Tree {
         while let node = waiting.popLast() {
             var names: [String] = []
             // Before any of them is copied: a copy is another object.
-            node.children.forEach { if marked.contains(ObjectIdentifier($0)) { names.append($0.name) } }
+            node.children.forEach { child in
+                if marked.contains(ObjectIdentifier(child)) { names.append(child.name) }
+            }
             body(&usage, node)
             for name in names {
                 guard let child = withBytes(of: name, { node.uniqueChild(named: $0) }) else {
