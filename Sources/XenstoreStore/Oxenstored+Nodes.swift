@@ -95,6 +95,7 @@ extension Store {
         of path: XenstorePath,
         _ caller: Caller
     ) throws(StoreErrorCode) {
+        guard let permissions = permissions.asKeptByOxenstored else { throw .invalid }
         let path = try nodePath(path, caller)
         let before = tree(of: caller)
         guard let node = before.node(at: path) else { throw .noEntry }

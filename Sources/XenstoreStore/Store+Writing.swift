@@ -50,6 +50,9 @@ extension Store {
             throw .noSpace
         }
         highest.note(.nodePermissions, permissions.entries.count + 1, of: caller.domain)
+        let permissions = permissions.asKeptByXenstored
+        // It has no hypervisor to ask, but these numbers are no domain's anywhere.
+        guard permissions.owner < .firstReserved else { throw .noEntry }
         let path = try resolve(path, caller, allowsSpecial: true)
         var measure = try existing(path, .write, caller).measure
         let old = measure.permissions

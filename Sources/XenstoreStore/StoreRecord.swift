@@ -34,6 +34,9 @@ private enum Mark: UInt8 {
 
 /// Writes changes into a record. Numbers are little endian, texts have their length before them.
 struct RecordEncoder {
+    /// In the byte of what an entry allows: four more bytes of the number follow.
+    static let longNumber: UInt8 = 0x80
+
     private(set) var bytes: [UInt8] = []
     /// The path of the last creation in it: those of a deep tree are long, and much alike.
     private var lastPath: [UInt8] = []
@@ -111,8 +114,14 @@ struct RecordEncoder {
     private mutating func append(_ permissions: Permissions) {
         append(UInt32(permissions.entries.count))
         for entry in permissions.allEntries {
-            append(entry.domain.rawValue)
-            bytes.append(entry.access.rawValue)
+            let number = UInt64(bitPattern: entry.number)
+            append(UInt32(truncatingIfNeeded: number))
+            if let high = UInt32(exactly: number >> 32), high != 0 {
+                bytes.append(entry.access.rawValue | Self.longNumber)
+                append(high)
+            } else {
+                bytes.append(entry.access.rawValue)
+            }
         }
     }
 
@@ -210,14 +219,14 @@ struct RecordDecoder {
         let count = try number()
         var all: [PermissionEntry] = []
         for _ in 0...count {
-            let domain = DomainID(try number())
-            all.append(PermissionEntry(domain, Access(rawValue: try byte())))
+            let low = UInt64(try number())
+            let byte = try byte()
+            let isLong = byte & RecordEncoder.longNumber != 0
+            let high = isLong ? UInt64(try number()) << 32 : 0
+            let access = Access(rawValue: byte & ~RecordEncoder.longNumber)
+            all.append(PermissionEntry(number: Int64(bitPattern: high | low), access))
         }
-        return Permissions(
-            owner: all[0].domain,
-            everyone: all[0].access,
-            entries: Array(all.dropFirst())
-        )
+        return Permissions(all[0], Array(all.dropFirst()))
     }
 
     private mutating func domain() throws(RecordError) -> DomainTable.Domain {
