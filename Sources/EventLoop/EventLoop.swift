@@ -39,6 +39,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         var freeSlots: [Int] = []
         var generation: UInt64 = 0
         var timers = TimerQueue<() -> Void>()
+        var turns: UInt64 = 0
         var jobs: [UnownedJob] = []
         var isDraining = false
         var laterWork: [() -> Void] = []
@@ -79,6 +80,9 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// Whether the calling thread is the loop's.
     public var isCurrent: Bool { UInt(pthread_self()) == owner.load(ordering: .relaxed) }
 
+    /// How many turns have begun: what sees the same number twice is in one turn.
+    public var turnCount: UInt64 { state.pointee.turns }
+
     // MARK: Running
 
     /// Runs the loop on the calling thread, which it then belongs to, until ``stop()``.
@@ -104,6 +108,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     /// Runs what is ready; waits for something to be, if `wait` is set.
     public func turn(wait: Bool) {
+        state.pointee.turns &+= 1
         runReadyWork()
         let hasWork = !state.pointee.jobs.isEmpty || !state.pointee.laterWork.isEmpty
         let timeout = wait && !hasWork ? state.pointee.timers.millisecondsUntilFirst(now: .now) : 0

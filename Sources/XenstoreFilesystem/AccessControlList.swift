@@ -36,10 +36,11 @@ struct AccessControlList {
     ///
     /// - Returns: nil where the mode says it all.
     init?(_ permissions: Permissions, view: View) {
-        guard !permissions.entries.isEmpty else { return nil }
+        let listed = permissions.entriesOfDomains
+        guard !listed.isEmpty else { return nil }
         let others = Self.bits(permissions.everyone, view)
         var users: [UInt32: UInt16] = [:]
-        for entry in permissions.entries where users[entry.domain.rawValue] == nil {
+        for entry in listed where users[entry.domain.rawValue] == nil {
             users[entry.domain.rawValue] = Self.bits(entry.access, view)
         }
         entries = [Entry(tag: .owner, bits: Self.bits([.read, .write], view))]
@@ -111,7 +112,7 @@ struct AccessControlList {
         var granted: [DomainID: Access] = [:]
         for user in users {
             let domain = DomainID(user.id)
-            guard granted[domain] == nil else { throw .invalid }
+            guard granted[domain] == nil, domain != .nobody else { throw .invalid }
             granted[domain] = Self.access(user.bits)
         }
         if let mask {
@@ -120,7 +121,10 @@ struct AccessControlList {
         }
         var kept: [PermissionEntry] = []
         for entry in old.entries {
-            if let access = granted.removeValue(forKey: entry.domain) {
+            if entry.domain == .nobody {
+                // No list can show it.
+                kept.append(entry)
+            } else if let access = granted.removeValue(forKey: entry.domain) {
                 kept.append(PermissionEntry(entry.domain, access))
             }
         }

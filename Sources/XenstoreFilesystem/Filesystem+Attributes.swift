@@ -164,9 +164,13 @@ extension Filesystem {
         )
     }
 
+    /// The user who Linux shows where there is none.
+    private static var nobody: UInt32 { 65534 }
+
     func userID(of permissions: Permissions) -> UInt32 {
         switch options.ownership {
-        case .domain: permissions.owner.rawValue
+        // The kernel takes the number that stands for nobody for none.
+        case .domain: permissions.owner == .nobody ? Self.nobody : permissions.owner.rawValue
         case .user(let id): id
         }
     }

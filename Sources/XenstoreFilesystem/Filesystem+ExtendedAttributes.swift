@@ -172,7 +172,7 @@ extension Filesystem {
         let (node, _) = try find(inode)
         let path = try node.path()
         let old = try await permissions(at: path)
-        guard !old.entries.isEmpty else { throw .noData }
+        guard !old.entriesOfDomains.isEmpty else { throw .noData }
         try await setPermissions(old.withoutEntries, of: node, at: path)
     }
 
@@ -232,6 +232,8 @@ extension Filesystem {
 
 extension Permissions {
     fileprivate var withoutEntries: Permissions {
-        Permissions(owner: owner, everyone: everyone)
+        var kept = self
+        kept.entries.removeAll { $0.domain != .nobody }
+        return kept
     }
 }

@@ -53,7 +53,7 @@ enum ModeBits {
     }
 
     private static func mask(_ permissions: Permissions) -> UInt32 {
-        permissions.entries.reduce(bits(permissions.everyone)) { $0 | bits($1.access) }
+        permissions.entriesOfDomains.reduce(bits(permissions.everyone)) { $0 | bits($1.access) }
     }
 
     private static func bits(_ access: Access) -> UInt32 {

@@ -32,42 +32,106 @@ public struct Access: OptionSet, Hashable, Sendable {
 }
 
 /// One entry of a key's permissions: a domain and what it may do.
+///
+/// A guest can have the daemons keep numbers that no domain has, as in `r-1` and `r99999999999`.
+/// Such an entry gives nobody anything. It stays as it is.
 public struct PermissionEntry: Hashable, Sendable, CustomStringConvertible {
-    public var domain: DomainID
+    /// The number that the entry names, a domain's or not.
+    public let number: Int64
     public var access: Access
 
     public init(_ domain: DomainID, _ access: Access) {
-        self.domain = domain
+        self.init(number: Int64(domain.rawValue), access)
+    }
+
+    public init(number: Int64, _ access: Access) {
+        self.number = number
         self.access = access
     }
 
-    /// Parses a letter and a decimal domain, `r5`.
+    /// Parses a letter and a decimal number, `r5`. A number that is greater than all, or less, is
+    /// the greatest, or the least.
     public init?(_ bytes: some Collection<UInt8>) {
         guard let first = bytes.first, let access = Access(letter: first),
-            let domain = DomainID(decimal: bytes.dropFirst())
+            let number = Self.number(bytes.dropFirst())
         else { return nil }
-        self.init(domain, access)
+        self.init(number: number, access)
     }
 
-    public var description: String { "\(access.letter)\(domain)" }
+    /// The domain; ``DomainID/nobody`` where the number is no domain's.
+    public var domain: DomainID {
+        UInt32(exactly: number).map { DomainID($0) } ?? .nobody
+    }
+
+    public var description: String { "\(access.letter)\(number)" }
+
+    /// The form for SET_PERMS. oxenstored shows its negative numbers as those from 2^62 on, and
+    /// takes them as negative ones alone; for C xenstored both are the same.
+    var requestForm: String {
+        number >= 1 << 62 ? "\(access.letter)\(number + Int64.min)" : description
+    }
+
+    private static func number(_ bytes: some Collection<UInt8>) -> Int64? {
+        let isNegative = bytes.first == UInt8(ascii: "-")
+        let digits = isNegative ? bytes.dropFirst() : bytes.dropFirst(0)
+        guard !digits.isEmpty else { return nil }
+        var number: Int64 = 0
+        var isTooFar = false
+        for byte in digits {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+            let digit = Int64(byte - UInt8(ascii: "0"))
+            let (product, overflowed) = number.multipliedReportingOverflow(by: 10)
+            let (sum, carried) = product.addingReportingOverflow(isNegative ? -digit : digit)
+            isTooFar = isTooFar || overflowed || carried
+            number = sum
+        }
+        return isTooFar ? (isNegative ? .min : .max) : number
+    }
 }
 
 /// The permissions of a key: its owner, what all unlisted domains may do, and the listed domains.
 public struct Permissions: Hashable, Sendable, CustomStringConvertible {
-    /// The domain that may do everything with the key, and that sets these permissions.
-    public var owner: DomainID
+    /// The domain that may do everything with the key, and that sets these permissions;
+    /// ``DomainID/nobody`` where the number is no domain's.
+    public var owner: DomainID {
+        didSet {
+            guard isOwnerListed, owner != oldValue else { return }
+            listed.removeFirst()
+            isOwnerListed = false
+        }
+    }
 
     /// What a domain may do that has no entry of its own.
     public var everyone: Access
 
+    /// Whether the first of ``listed`` is the owner's: where its number is no domain's. There are
+    /// hardly any, and many permissions.
+    private var isOwnerListed = false
+    private var listed: [PermissionEntry]
+
     /// The domains with an entry of their own, in the store's order. The first entry for a domain
     /// counts.
-    public var entries: [PermissionEntry]
+    public var entries: [PermissionEntry] {
+        get { isOwnerListed ? Array(listed.dropFirst()) : listed }
+        set { listed = listed.prefix(isOwnerListed ? 1 : 0) + newValue }
+    }
+
+    /// Those of ``entries`` that may give a domain anything.
+    public var entriesOfDomains: [PermissionEntry] { entries.filter { $0.domain != .nobody } }
 
     public init(owner: DomainID, everyone: Access = [], entries: [PermissionEntry] = []) {
         self.owner = owner
         self.everyone = everyone
-        self.entries = entries
+        listed = entries
+    }
+
+    /// The permissions of these entries, the owner's first.
+    public init(_ first: PermissionEntry, _ rest: [PermissionEntry]) {
+        self.init(owner: first.domain, everyone: first.access, entries: rest)
+        if first.domain == .nobody {
+            listed.insert(first, at: 0)
+            isOwnerListed = true
+        }
     }
 
     /// What `domain` may do with the key, were it not privileged.
@@ -112,12 +176,21 @@ public struct Permissions: Hashable, Sendable, CustomStringConvertible {
             start = end + 1
         }
         guard let first else { return nil }
-        self.init(owner: first.domain, everyone: first.access, entries: rest)
+        self.init(first, rest)
     }
 
     /// All entries, the owner's first, as the protocol orders them.
     public var allEntries: [PermissionEntry] {
-        [PermissionEntry(owner, everyone)] + entries
+        guard isOwnerListed else { return [PermissionEntry(owner, everyone)] + listed }
+        return [PermissionEntry(number: listed[0].number, everyone)] + listed.dropFirst()
+    }
+
+    /// Appends each entry as SET_PERMS takes it, and a NUL.
+    func encodeRequest(into bytes: inout [UInt8]) {
+        for entry in allEntries {
+            bytes.append(contentsOf: entry.requestForm.utf8)
+            bytes.append(0)
+        }
     }
 
     /// Appends each entry and a NUL.

@@ -65,7 +65,7 @@ extension Request {
             bytes.append(contentsOf: value)
         case .setPermissions(let path, let permissions):
             bytes.append(argument: path.text.utf8)
-            permissions.encode(into: &bytes)
+            permissions.encodeRequest(into: &bytes)
         case .setTarget(let domain, let target):
             bytes.append(argument: domain.description.utf8)
             bytes.append(argument: target.description.utf8)

@@ -23,8 +23,12 @@ final class Session {
     private let domain: DomainID
     /// Where in `output` the replies end that an unprivileged domain has not taken yet.
     private var untaken: [Int] = []
-    private let limits: SessionLimits
+    let limits: SessionLimits
     private let loop: EventLoop
+    private let shares: FairShare
+    private let share: FairShare.Share
+    /// Whether it has requests left, and goes on when its turn comes.
+    private var isWaiting = false
     private var id: ConnectionID?
     private var source: SourceID?
     private var decoder: MessageDecoder
@@ -33,16 +37,20 @@ final class Session {
     private var output: [UInt8] = []
     private var written = 0
     /// The events in `output`, as long as nothing of it was written: an equal one says no more.
-    private var unsentEvents: Set<[UInt8]> = []
+    private var unsentEvents: Set<UnsentEvent> = []
     /// oxenstored tells an event as often as it happens.
     private let mergesEvents: Bool
     private var isFlushScheduled = false
+    private var isEnding = false
+    /// The bytes that wait for a guest, as its quota of memory counts them.
+    private var countedBytes = 0
     private var interest: Readiness = .readable
 
     init(
         _ descriptor: FileDescriptor,
         host: StoreHost,
         as domain: DomainID,
+        sharing: (FairShare, FairShare.Share),
         limits: SessionLimits,
         scratch: InputScratch,
         on loop: EventLoop
@@ -50,6 +58,7 @@ final class Session {
         self.descriptor = descriptor
         self.host = host
         self.domain = domain
+        (shares, share) = sharing
         self.limits = limits
         self.loop = loop
         self.scratch = scratch
@@ -80,12 +89,16 @@ final class Session {
         if let id { host.detach(id) }
         id = nil
         forgetTaken(upTo: .max)
+        countWaiting(0)
+        shares.leave(share, as: domain)
         descriptor.closeIgnoringErrors()
         onClose()
     }
 
     /// Ends it when the store is done with what it is doing.
     private func closeLater() {
+        guard !isEnding else { return }
+        isEnding = true
         loop.later { [weak self] in self?.close() }
     }
 
@@ -95,23 +108,33 @@ final class Session {
         if readiness.contains(.writable) { flush() }
         guard source != nil, !readiness.isDisjoint(with: [.readable, .failed]) else { return }
         var isAtEnd = false
+        // What has come is to be done first. A peer that is gone is found out then.
+        guard !isWaiting else { return }
+        let buffer =
+            domain == .privileged
+            ? scratch.bytes
+            : UnsafeMutableRawBufferPointer(rebasing: scratch.bytes[..<limits.guestInputPerTurn])
         do throws(Errno) {
-            let count = try descriptor.readAvailable(into: scratch.bytes)
+            let count = try descriptor.readAvailable(into: buffer)
             isAtEnd = count == 0
-            decoder.append(UnsafeRawBufferPointer(rebasing: scratch.bytes[..<(count ?? 0)]))
+            decoder.append(UnsafeRawBufferPointer(rebasing: buffer[..<(count ?? 0)]))
         } catch {
             return close()
         }
         isAtEnd ? close() : handleRequests()
     }
 
+    /// Goes on with the requests that were left when its share of a turn was over.
+    func goOn() {
+        isWaiting = false
+        guard source != nil else { return }
+        handleRequests()
+    }
+
     private func handleRequests() {
+        guard !isWaiting else { return }
         do throws(ProtocolViolation) {
-            while let id, output.count - written < limits.outputBeforePause, !isAtOutstanding,
-                let message = try decoder.next()
-            {
-                host.receive(message, from: id)
-            }
+            try handleShare()
         } catch {
             // Where a length is wrong nothing that follows can be read.
             return close()
@@ -120,18 +143,44 @@ final class Session {
         updateInterest()
     }
 
+    /// Handles requests until none is left, or the share of this turn is spent.
+    private func handleShare() throws(ProtocolViolation) {
+        var start: ContinuousClock.Instant?
+        while let id, isListening {
+            guard !shares.isSpent(share, limits) else {
+                if decoder.pendingCount >= ProtocolLimits.headerSize {
+                    isWaiting = true
+                    shares.wait(self, share)
+                }
+                return
+            }
+            guard let message = try decoder.next() else { return }
+            let begin = start ?? .now
+            host.receive(message, from: id)
+            let end = ContinuousClock.now
+            shares.spend(end - begin, of: share)
+            start = end
+        }
+    }
+
+    /// Whether so little waits for the client that its requests are heard.
+    private var isListening: Bool {
+        output.count - written < limits.outputBeforePause && !isAtOutstanding
+    }
+
     // MARK: Output
 
     private func send(_ message: Message) {
         guard source != nil else { return }
         // Special events are told each time: two domains may have come.
         if mergesEvents, message.type == .watchEvent, message.payload.first != UInt8(ascii: "@") {
-            guard unsentEvents.insert(message.payload).inserted else { return }
+            guard unsentEvents.insert(UnsentEvent(message.payload)).inserted else { return }
         }
         guard output.count - written + message.payload.count <= limits.output else {
             return closeLater()
         }
         message.encode(into: &output)
+        countWaiting(output.count - written)
         if domain != .privileged, message.type != .watchEvent {
             untaken.append(output.count)
             host.countOutstanding(1, of: domain)
@@ -167,6 +216,7 @@ final class Session {
             }
         }
         forgetTaken(upTo: written)
+        countWaiting(output.count - written)
         if written == output.count {
             output.removeAll(keepingCapacity: output.capacity <= limits.keptOutput)
             written = 0
@@ -182,8 +232,16 @@ final class Session {
 
     /// Whether so many answers wait that no more requests are heard.
     private var isAtOutstanding: Bool {
-        guard !untaken.isEmpty, let limit = host.outstandingLimit(of: domain) else { return false }
-        return untaken.count >= limit
+        guard !untaken.isEmpty else { return false }
+        if let limit = host.outstandingLimit(of: domain), untaken.count >= limit { return true }
+        return host.isMemoryTaken(by: domain)
+    }
+
+    /// Counts what waits for a guest towards its quota of memory.
+    private func countWaiting(_ bytes: Int) {
+        guard domain != .privileged, bytes != countedBytes else { return }
+        host.countWaiting(bytes - countedBytes, of: domain)
+        countedBytes = bytes
     }
 
     private func forgetTaken(upTo end: Int) {
@@ -195,12 +253,27 @@ final class Session {
 
     private func updateInterest() {
         guard let source else { return }
-        let waiting = output.count - written
         var wanted: Readiness = []
-        if waiting < limits.outputBeforePause, !isAtOutstanding { wanted.insert(.readable) }
-        if waiting > 0, !isFlushScheduled { wanted.insert(.writable) }
+        if isListening, !isWaiting { wanted.insert(.readable) }
+        if written < output.count, !isFlushScheduled { wanted.insert(.writable) }
         guard wanted != interest else { return }
         interest = wanted
         loop.update(source, interest: wanted)
     }
+}
+
+/// An event that waits. Its bytes are hashed once, and at one go: a set does so again whenever it
+/// grows, and an array byte by byte.
+private struct UnsentEvent: Hashable {
+    private let payload: [UInt8]
+    private let digest: Int
+
+    init(_ payload: [UInt8]) {
+        self.payload = payload
+        var hasher = Hasher()
+        payload.withUnsafeBytes { hasher.combine(bytes: $0) }
+        digest = hasher.finalize()
+    }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 }

@@ -11,6 +11,18 @@ public struct SessionLimits: Hashable, Sendable {
     /// Bytes that are read at once before others get their turn.
     public var inputPerTurn: Int
 
+    /// How long one client's requests are worked on before others get their turn.
+    public var timePerTurn: Duration
+
+    /// Connections that a guest may have at a time.
+    public var connectionsOfGuest: Int { 128 }
+
+    /// Connections that are taken before others get their turn.
+    public var acceptedPerTurn: Int { 32 }
+
+    /// Bytes that are read of a guest at once.
+    public var guestInputPerTurn: Int { min(inputPerTurn, 16384) }
+
     /// Bytes of payload that a request may have where more than the protocol allows is an error and
     /// not the end: as oxenstored has it. Beyond this it is the end.
     public var oversizedRequest: Int { 65536 }
@@ -27,10 +39,12 @@ public struct SessionLimits: Hashable, Sendable {
     public init(
         outputBeforePause: Int = 65536,
         output: Int = 4_194_304,
-        inputPerTurn: Int = 65536
+        inputPerTurn: Int = 65536,
+        timePerTurn: Duration = .milliseconds(1)
     ) {
         self.outputBeforePause = outputBeforePause
         self.output = output
         self.inputPerTurn = inputPerTurn
+        self.timePerTurn = timePerTurn
     }
 }

@@ -15,16 +15,20 @@ public final class XenstoreServer {
     private let domain: DomainID
     private let limits: SessionLimits
     private let loop: EventLoop
+    private let shares: FairShare
     private let path: String
     private let listener: FileDescriptor
     private var source: SourceID?
+    private var isPauseReported = false
     private let scratch: InputScratch
     private var sessions: [ObjectIdentifier: Session] = [:]
 
     /// Listens at `path`, for the process's user alone. A dead socket there is replaced; a live
     /// one is not.
     ///
-    /// - Parameter domain: the domain whose rights the clients have.
+    /// - Parameters:
+    ///   - domain: the domain whose rights the clients have.
+    ///   - shares: what all servers of a store have in common. A server alone has its own.
     /// - Throws: `EADDRINUSE` for a live socket or another file; the error of socket(2), bind(2)
     ///   or listen(2).
     public init(
@@ -32,12 +36,14 @@ public final class XenstoreServer {
         at path: String,
         as domain: DomainID = .privileged,
         limits: SessionLimits = SessionLimits(),
+        sharing shares: FairShare? = nil,
         on loop: EventLoop
     ) throws(Errno) {
         self.host = host
         self.domain = domain
         self.limits = limits
         self.loop = loop
+        self.shares = shares ?? FairShare(on: loop)
         self.path = path
         scratch = InputScratch(size: limits.inputPerTurn)
         listener = try UnixSocket.listen(at: path)
@@ -69,11 +75,18 @@ public final class XenstoreServer {
 
     private func accept() {
         do throws(Errno) {
-            while let descriptor = try UnixSocket.accept(on: listener) {
+            for _ in 0..<limits.acceptedPerTurn {
+                guard let descriptor = try UnixSocket.accept(on: listener) else { return }
+                guard let share = shares.join(as: domain, limits, host.store) else {
+                    // A client that is let in and not heard would wait for ever.
+                    descriptor.closeIgnoringErrors()
+                    continue
+                }
                 let session = Session(
                     descriptor,
                     host: host,
                     as: domain,
+                    sharing: (shares, share),
                     limits: limits,
                     scratch: scratch,
                     on: loop
@@ -90,6 +103,10 @@ public final class XenstoreServer {
 
     private func pauseAccepting() {
         guard let source else { return }
+        if !isPauseReported {
+            isPauseReported = true
+            host.store.report?("out of descriptors: clients of \(path) wait for others to end")
+        }
         loop.update(source, interest: [])
         _ = loop.schedule(after: Self.acceptPause) { [weak self] in
             guard let self, let source = self.source else { return }

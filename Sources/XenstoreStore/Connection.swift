@@ -6,6 +6,8 @@ final class Connection {
     /// Whose rights it has. RESTRICT changes it.
     var domain: DomainID
     var transactions: [TransactionID: Transaction] = [:]
+    /// The request whose events had no room any more; see ``Store/event(_:_:)``.
+    var fullSince: UInt64 = 0
     private var lastTransaction: UInt32 = 0
 
     init(id: ConnectionID, domain: DomainID) {

@@ -14,11 +14,19 @@ struct DomainTable {
         var transactions = 0
         /// Answers that it has not taken yet.
         var outstanding = 0
+        /// Bytes of answers and events that wait for it.
+        var waitingBytes = 0
         var isAboveSoftQuota = false
+        /// Whether it was reported that events of it are dropped.
+        var isReportedFull = false
+
+        /// Bytes that the quota `memory` counts besides those of its nodes.
+        var besideNodes: Int { watchBytes + waitingBytes }
 
         fileprivate var isDefault: Bool {
             !isIntroduced && target == nil && features == nil && quotas.isEmpty && watches == 0
-                && watchBytes == 0 && transactions == 0 && outstanding == 0 && !isAboveSoftQuota
+                && watchBytes == 0 && transactions == 0 && outstanding == 0 && waitingBytes == 0
+                && !isAboveSoftQuota && !isReportedFull
         }
     }
 

@@ -20,7 +20,7 @@ extension Store {
         let usage = tree.usage[domain]
         let record = domains[domain]
         highest.note(.nodes, usage.nodes, of: domain)
-        highest.note(.memory, usage.bytes + record.watchBytes, of: domain)
+        highest.note(.memory, usage.bytes + record.besideNodes, of: domain)
         highest.note(.watches, record.watches, of: domain)
         highest.note(.transactions, record.transactions, of: domain)
         highest.note(.outstanding, record.outstanding, of: domain)

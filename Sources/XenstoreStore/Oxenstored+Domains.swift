@@ -60,8 +60,8 @@ extension Store {
     }
 
     private var watchListing: String {
-        watches.all.sorted { $0.order < $1.order }.compactMap { watch -> String? in
-            guard let connection = connections[watch.connection] else { return nil }
+        watches.all.sorted { $0.order < $1.order }.map { watch -> String in
+            let connection = watch.connection
             let name =
                 connection.isPrivileged
                 ? "A\(connection.id.rawValue)" : "D\(connection.domain)"

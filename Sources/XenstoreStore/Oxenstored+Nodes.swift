@@ -11,8 +11,11 @@ extension Store {
         _ path: XenstorePath,
         _ caller: Caller
     ) throws(StoreErrorCode) -> [UInt8] {
+        let node = try readable(path, caller)
+        // Before it is sorted: a guest is refused what does not fit.
+        guard node.children.nameBytes <= payloadLimit(of: caller.connection) else { throw .tooBig }
         var names: [String] = []
-        try readable(path, caller).children.forEach { names.append($0.name) }
+        node.children.forEach { names.append($0.name) }
         return names.sorted().flatMap { Self.text($0) }
     }
 
@@ -42,7 +45,10 @@ extension Store {
         if node == nil { try checkEntries(of: nearest.permissions.owner, caller) }
         try check(.write, nearest, caller)
         if node == nil {
-            apply(.create(path, value: value, permissions: nearest.permissions), caller)
+            apply(
+                .create(path, levels: 1, value: value, permissions: nearest.permissions),
+                caller
+            )
         } else if nearest.value != value {
             apply(.setValue(path, value), caller)
         } else if !path.isRoot {
@@ -89,6 +95,7 @@ extension Store {
         of path: XenstorePath,
         _ caller: Caller
     ) throws(StoreErrorCode) {
+        guard let permissions = permissions.asKeptByOxenstored else { throw .invalid }
         let path = try nodePath(path, caller)
         let before = tree(of: caller)
         guard let node = before.node(at: path) else { throw .noEntry }
@@ -143,31 +150,49 @@ extension Store {
     /// Makes the nodes above one that are missing. They stay even where the rest is refused, and
     /// no event tells of them.
     private func makeParents(of path: StorePath, _ caller: Caller) throws(StoreErrorCode) {
-        var missing: [StorePath] = []
-        var above = path.parent
-        while tree(of: caller).node(at: above) == nil {
-            missing.append(above)
-            above = above.parent
-        }
-        for path in missing.reversed() { try make(path, caller) }
+        guard !path.isRoot else { return }
+        let (_, level) = tree(of: caller).deepest(to: path.parent)
+        try make(path.parent, levels: path.parent.depth - level, caller)
     }
 
-    /// Makes a node below one that exists.
-    private func make(_ path: StorePath, _ caller: Caller) throws(StoreErrorCode) {
-        guard let parent = tree(of: caller).node(at: path.parent) else {
+    /// Makes a node and those above it that are missing, `levels` in all: as many as may be.
+    private func make(
+        _ path: StorePath,
+        levels: Int = 1,
+        _ caller: Caller
+    ) throws(StoreErrorCode) {
+        guard levels > 0 else { return }
+        var names = Array(path.names)
+        let parent = StorePath(names: names.dropLast(levels))
+        guard let above = tree(of: caller).node(at: parent)?.permissions else {
             preconditionFailure("makes a node below none")
         }
-        try checkEntries(of: parent.permissions.owner, caller)
-        try check(.write, parent, caller)
-        apply(.create(path, value: [], permissions: parent.permissions), caller)
-        caller.transaction?.log?.noteWrite(path.parent)
+        let allowed = entriesLeft(of: above.owner, caller)
+        guard allowed > 0 else { throw .quota }
+        guard oxenstoredAccess(of: caller.connection, above).contains(.write) else {
+            throw .accessDenied
+        }
+        // All have the same permissions, so what may make the first may make the rest.
+        let count = min(levels, allowed)
+        names.removeLast(levels - count)
+        apply(
+            .create(StorePath(names: names[...]), levels: count, value: [], permissions: above),
+            caller
+        )
+        caller.transaction?.log?.noteWrite(parent)
+        if count < levels { throw .quota }
     }
 
     /// Bounds the nodes of a domain, whoever makes them.
     private func checkEntries(of owner: DomainID, _ caller: Caller) throws(StoreErrorCode) {
+        guard entriesLeft(of: owner, caller) > 0 else { throw .quota }
+    }
+
+    /// The nodes that may still be made for a domain.
+    private func entriesLeft(of owner: DomainID, _ caller: Caller) -> Int {
         guard !holdsAllRights(caller.connection), let limit = domains.limit(.nodes, of: owner)
-        else { return }
-        guard usage(of: owner, caller).nodes < limit else { throw .quota }
+        else { return .max }
+        return limit - usage(of: owner, caller).nodes
     }
 
     private func touch(_ path: StorePath, _ caller: Caller) {

@@ -3,6 +3,9 @@ import XenstoreProtocol
 /// Transactions as oxenstored has them. One that met changes is merged where nobody has touched
 /// what it read and wrote, and else carried out again: it conflicts if any reply is another then.
 extension Store {
+    /// Nodes that a transaction may make where it is carried out again.
+    private static let replayedCreations = 16384
+
     func startReplayable(_ caller: Caller) throws(StoreErrorCode) -> [UInt8] {
         guard caller.transaction == nil else { throw .busy }
         // It allows one more than the quota says.
@@ -51,21 +54,13 @@ extension Store {
         _ caller: Caller
     ) throws(StoreErrorCode) {
         if tree.changeCount == transaction.start {
-            adopt(transaction)
+            takeOver(transaction, isUnchanged: true)
         } else if let written = log.lowestWrite, canMerge(log, written) {
-            for change in transaction.changes {
-                tree.apply(change, clock: &clock)
-                note(.node(change))
-            }
+            takeOver(transaction, isUnchanged: false)
             tree.touch(written)
         } else {
-            adopt(try replay(log, caller))
+            takeOver(try replay(log, caller), isUnchanged: true)
         }
-    }
-
-    private func adopt(_ transaction: Transaction) {
-        tree.adopt(transaction.tree)
-        for change in transaction.changes { note(.node(change)) }
     }
 
     /// Whether nobody has touched what a transaction read and wrote. A reading that was refused is
@@ -83,12 +78,16 @@ extension Store {
     }
 
     private func hasOldPermissions(_ origin: Tree, downTo path: StorePath) -> Bool {
-        var path = path
-        while tree.node(at: path)?.permissions == origin.node(at: path)?.permissions {
-            if path.isRoot { return true }
-            path = path.parent
+        var nodes: (Node?, Node?) = (tree.root, origin.root)
+        func areAlike() -> Bool { nodes.0?.permissions == nodes.1?.permissions }
+        guard areAlike() else { return false }
+        for name in path.names {
+            nodes = withBytes(of: name) { name in
+                (nodes.0?.child(named: name), nodes.1?.child(named: name))
+            }
+            guard areAlike() else { return false }
         }
-        return false
+        return true
     }
 
     private func replay(_ log: ReplayLog, _ caller: Caller) throws(StoreErrorCode) -> Transaction {
@@ -97,6 +96,8 @@ extension Store {
         let again = replayable()
         let caller = Caller(connection: caller.connection, transaction: again)
         for (request, reply) in log.operations {
+            // Like any conflict: one request is not to keep all others waiting.
+            guard again.footprint.creations < Self.replayedCreations else { throw .again }
             guard request.type?.canBeReplayed == true, result(of: request, caller) == reply else {
                 throw .again
             }

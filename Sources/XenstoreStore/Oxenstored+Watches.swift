@@ -19,7 +19,7 @@ extension Store {
         guard !watches.contains(id, resolved, token) else { throw .exists }
         let isRelative = !path.isAbsolute && !path.isSpecial
         let watch = Watch(
-            connection: id,
+            connection: caller.connection,
             path: resolved,
             token: token,
             depth: nil,
@@ -70,34 +70,42 @@ extension Store {
             case .removed: [before]
             }
         let path = change.path
-        var heard = watches.watches(fromRootTo: path).map { ($0, path) }
-        if change.kind == .removed {
-            heard += watches.watches(below: path).map { ($0, $0.path) }
+        let hearing = watches.watches(fromRootTo: path)
+        // What decides who may hear of it is looked up once for all of them.
+        let readable = hearing.isEmpty ? [] : readable(path, in: trees)
+        var effects = hearing.compactMap { watch in
+            mayHear(watch, readable) ? event(watch, path) : nil
         }
-        return heard.compactMap { watch, path in
-            mayHear(watch, of: path, in: trees) ? event(watch, path) : nil
+        guard change.kind == .removed else { return effects }
+        for watch in watches.watches(below: path) {
+            guard mayHear(watch, self.readable(watch.path, in: trees)),
+                let event = event(watch, watch.path)
+            else { continue }
+            effects.append(event)
         }
+        return effects
     }
 
     /// Tells of a domain that came or went.
     func tellSpecial(_ path: StorePath) {
-        let node = StorePath.root.appending(path.text)
-        for watch in watches.latestFirst(at: path) where mayHear(watch, of: node, in: [tree]) {
+        let readable = readable(StorePath.root.appending(path.text), in: [tree])
+        for watch in watches.latestFirst(at: path) where mayHear(watch, readable) {
             if let event = event(watch, path) { effects.append(event) }
         }
     }
 
-    /// Whether the owner of a watch may read a node, or the one above it, in any of the trees.
-    /// Nobody hears of the root.
-    private func mayHear(_ watch: Watch, of path: StorePath, in trees: [Tree]) -> Bool {
-        guard !path.isRoot, let connection = connections[watch.connection] else { return false }
+    /// By which permissions one may hear of a node: its own, or those of the one above it, in any
+    /// of the trees. Nobody hears of the root.
+    private func readable(_ path: StorePath, in trees: [Tree]) -> [Permissions] {
+        guard !path.isRoot else { return [] }
         let node = path.isSpecial ? StorePath.root.appending(path.text) : path
-        return trees.contains { tree in
-            guard let parent = tree.node(at: node.parent) else { return false }
-            return [parent, tree.node(at: node)].contains { node in
-                guard let permissions = node?.permissions else { return false }
-                return oxenstoredAccess(of: connection, permissions).contains(.read)
-            }
+        return trees.flatMap { tree -> [Permissions] in
+            guard let parent = tree.node(at: node.parent) else { return [] }
+            return [parent.permissions] + (tree.node(at: node).map { [$0.permissions] } ?? [])
         }
+    }
+
+    private func mayHear(_ watch: Watch, _ readable: [Permissions]) -> Bool {
+        readable.contains { oxenstoredAccess(of: watch.connection, $0).contains(.read) }
     }
 }

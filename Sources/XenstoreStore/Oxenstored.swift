@@ -37,13 +37,17 @@ extension Store {
         stands(connection, for: .privileged)
     }
 
-    /// Bounds the requests of one transaction.
+    /// Places that a transaction may touch, for each request that it may have.
+    private static let placesPerRequest = 16
+
+    /// Bounds the requests of one transaction, and what is kept of them.
     private func checkRequests(_ caller: Caller) throws(StoreErrorCode) {
         guard let transaction = caller.transaction, let log = transaction.log,
             !holdsAllRights(caller.connection),
             let limit = domains.limit(.transactionNodes, of: caller.domain)
         else { return }
-        if log.isOverQuota || log.operations.count >= limit {
+        let hasManyPlaces = transaction.footprint.places.count >= Self.placesPerRequest * limit
+        if log.isOverQuota || log.operations.count >= limit || hasManyPlaces {
             transaction.log?.isOverQuota = true
             throw .quota
         }

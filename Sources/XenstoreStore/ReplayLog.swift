@@ -43,12 +43,14 @@ struct ReplayLog {
 extension StorePath {
     /// The longest path that both begin with.
     func commonAncestor(with other: StorePath) -> StorePath {
-        var common = StorePath.root
-        var names = names
-        var otherNames = other.names
-        while let name = names.next(), name == otherNames.next() {
-            common = common.appending(name)
-        }
-        return common
+        let slash = UInt8(ascii: "/")
+        let (bytes, otherBytes) = (Array(text.utf8), Array(other.text.utf8))
+        let count = min(bytes.count, otherBytes.count)
+        var end = 0
+        while end < count, bytes[end] == otherBytes[end] { end += 1 }
+        let isWhole = end == bytes.count && (end == otherBytes.count || otherBytes[end] == slash)
+        let isOther = end == otherBytes.count && end < bytes.count && bytes[end] == slash
+        if !isWhole, !isOther { end = bytes[..<end].lastIndex(of: slash) ?? 0 }
+        return end == 0 ? .root : StorePath(text: String(decoding: bytes[..<end], as: UTF8.self))
     }
 }

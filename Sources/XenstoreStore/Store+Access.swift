@@ -36,16 +36,52 @@ extension Store {
     func look(at path: StorePath, _ caller: Caller) throws(StoreErrorCode) -> Node? {
         guard let transaction = caller.transaction else { return tree.node(at: path) }
         let node = transaction.tree.node(at: path)
-        guard !transaction.hasAccessed(path) else { return node }
+        if let known = transaction.footprint.place(of: path),
+            transaction.footprint.isAccessed(known)
+        {
+            return node
+        }
+        try checkAccess(transaction, caller)
+        let trail = transaction.footprint.trail(to: path)
+        noteAccess(trail[trail.count - 1], node, transaction, caller)
+        return node
+    }
+
+    /// Notes an access to a node of a transaction's tree.
+    ///
+    /// - Throws: what ``look(at:_:)`` throws.
+    func access(
+        _ place: Int,
+        _ node: Node?,
+        _ transaction: Transaction,
+        _ caller: Caller
+    ) throws(StoreErrorCode) {
+        guard !transaction.footprint.isAccessed(place) else { return }
+        try checkAccess(transaction, caller)
+        noteAccess(place, node, transaction, caller)
+    }
+
+    private func checkAccess(
+        _ transaction: Transaction,
+        _ caller: Caller
+    ) throws(StoreErrorCode) {
         if let limit = domains.limit(.transactionNodes, of: caller.domain),
-            transaction.accessed.count >= limit
+            transaction.footprint.accessed.count >= limit
         {
             transaction.isUnverifiable = true
             throw .noSpace
         }
-        transaction.note(path, node)
-        highest.note(.transactionNodes, transaction.accessed.count, of: caller.domain)
-        return node
+    }
+
+    private func noteAccess(
+        _ place: Int,
+        _ node: Node?,
+        _ transaction: Transaction,
+        _ caller: Caller
+    ) {
+        transaction.footprint.noteAccess(place, node)
+        let count = transaction.footprint.accessed.count
+        highest.note(.transactionNodes, count, of: caller.domain)
     }
 
     /// The node at a path, if the caller may do with it what it asks; nil where none is and the
@@ -111,11 +147,15 @@ extension Store {
         of path: StorePath,
         _ caller: Caller
     ) throws(StoreErrorCode) -> Permissions {
-        var above = path
-        while !above.isRoot {
-            above = above.parent
-            if let node = try look(at: above, caller) { return node.permissions }
+        guard !path.isRoot else { return tree(of: caller).root.permissions }
+        guard let transaction = caller.transaction else {
+            return tree.deepest(to: path.parent).node.permissions
         }
-        return tree(of: caller).root.permissions
+        let (node, level) = transaction.tree.deepest(to: path.parent)
+        let trail = transaction.footprint.trail(to: path.parent)
+        for above in (level..<trail.count).reversed() {
+            try access(trail[above], above == level ? node : nil, transaction, caller)
+        }
+        return node.permissions
     }
 }

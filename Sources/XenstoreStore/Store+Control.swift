@@ -118,7 +118,7 @@ extension Store {
             Self.line("watches", 16, record.watches),
             Self.line("transactions", 16, record.transactions),
             Self.line("outstanding", 16, record.outstanding),
-            Self.line("memory", 16, usage.bytes + record.watchBytes),
+            Self.line("memory", 16, usage.bytes + record.besideNodes),
         ]
         return Self.text("Domain \(domain):\n" + lines.map { $0 + "\n" }.joined())
     }
@@ -165,7 +165,7 @@ extension Store {
     func checkSoftQuota(of domain: DomainID) {
         guard let report, domain != .privileged else { return }
         let limit = domains.limit(.softMemory, of: domain) ?? .max
-        let isAbove = tree.usage[domain].bytes + domains[domain].watchBytes >= limit
+        let isAbove = tree.usage[domain].bytes + domains[domain].besideNodes >= limit
         guard isAbove != domains[domain].isAboveSoftQuota else { return }
         domains[domain].isAboveSoftQuota = isAbove
         report(

@@ -11,18 +11,13 @@ extension Store {
         var filled = Tree(clock: &clock)
         for entry in listing.entries {
             let path = StorePath(entry.path, from: .privileged)
-            var missing: [StorePath] = []
-            var above = path
-            while filled.node(at: above) == nil {
-                missing.append(above)
-                above = above.parent
-            }
-            for path in missing.reversed() {
-                let inherited = filled.node(at: path.parent)?.permissions
+            let (above, level) = filled.deepest(to: path)
+            if level < path.depth {
                 filled.create(
                     path,
+                    levels: path.depth - level,
                     value: [],
-                    permissions: inherited ?? Permissions(owner: .privileged),
+                    permissions: above.permissions,
                     clock: &clock
                 )
             }

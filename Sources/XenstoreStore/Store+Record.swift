@@ -3,9 +3,6 @@ import XenstoreProtocol
 /// Keeping what a store holds beyond its process: nodes, permissions, domains and quotas. Watches
 /// and transactions end with their connections.
 extension Store {
-    /// Bytes from which on a snapshot begins another record.
-    private static let snapshotRecordSize = 1 << 20
-
     /// Whether anything has changed since ``takeRecord()``.
     public var hasUnrecordedChanges: Bool { !record.bytes.isEmpty }
 
@@ -23,19 +20,8 @@ extension Store {
     public func replay(_ record: ArraySlice<UInt8>) throws(RecordError) {
         var decoder = RecordDecoder(record)
         while let change = try decoder.next() {
-            switch change {
-            case .node(let change):
-                guard isPossible(change) else { throw RecordError() }
-                tree.apply(change, clock: &clock)
-            case .domain(let domain, let state): domains[domain] = state
-            case .forgotten(let domain):
-                domains.forget(domain)
-                tree.removeEntries(of: domain)
-            case .quota(let quota, let value): domains.quotas[quota] = value
-            case .cleared:
-                tree = Tree(clock: &clock)
-                domains = DomainTable(StoreConfiguration())
-            }
+            if case .node(let change) = change, !isPossible(change) { throw RecordError() }
+            replay(change)
         }
     }
 
@@ -46,10 +32,8 @@ extension Store {
         domains = other.domains
     }
 
-    /// Gives all that the store holds as records, which make it again in any other store.
-    public func forEachSnapshotRecord<Failure: Error>(
-        _ body: ([UInt8]) throws(Failure) -> Void
-    ) throws(Failure) {
+    /// All that the store holds now, as records which make it again in any other store.
+    public func snapshot() -> StoreSnapshot {
         var encoder = RecordEncoder()
         encoder.append(.cleared)
         for (quota, value) in domains.quotas { encoder.append(.quota(quota, value)) }
@@ -58,28 +42,61 @@ extension Store {
             guard let node = tree.node(at: path) else { continue }
             encoder.append(.node(.setPermissions(path, node.permissions)))
         }
-        var outcome: Result<Void, Failure> = .success(())
-        Tree.forEachPath(in: tree.root, at: .root) { path, node in
-            guard case .success = outcome else { return false }
-            if path.isRoot {
-                encoder.append(.node(.setValue(path, node.value)))
-                encoder.append(.node(.setPermissions(path, node.permissions)))
-            } else {
-                encoder.append(
-                    .node(.create(path, value: node.value, permissions: node.permissions))
-                )
+        return StoreSnapshot(encoder, of: tree.root)
+    }
+
+    /// Makes the changes of a record again as far as they can be made, where one before it is
+    /// missing: nodes above others that are not there are made for the privileged domain alone.
+    ///
+    /// - Returns: how many changes could not be made.
+    public func salvage(_ record: ArraySlice<UInt8>) -> Int {
+        var decoder = RecordDecoder(record)
+        var lost = 0
+        while true {
+            do throws(RecordError) {
+                guard let change = try decoder.next() else { return lost }
+                let made = possible(change)
+                for change in made { replay(change) }
+                if made.isEmpty { lost += 1 }
+            } catch {
+                return lost + 1
             }
-            if encoder.bytes.count >= Self.snapshotRecordSize {
-                do throws(Failure) {
-                    try body(encoder.takeAll())
-                } catch {
-                    outcome = .failure(error)
-                }
-            }
-            return true
         }
-        try outcome.get()
-        if !encoder.bytes.isEmpty { try body(encoder.takeAll()) }
+    }
+
+    /// What can be done of a change.
+    private func possible(_ change: RecordedChange) -> [RecordedChange] {
+        guard case .node(let change) = change else { return [change] }
+        switch change {
+        case _ where isPossible(change): return [.node(change)]
+        case .create(let path, _, let value, let permissions) where tree.node(at: path) != nil:
+            return path.isSpecial
+                ? [] : [.node(.setValue(path, value)), .node(.setPermissions(path, permissions))]
+        case .create(let path, _, let value, let permissions) where !path.isSpecial:
+            return creation(of: path, value) + [.node(.setPermissions(path, permissions))]
+        case .setValue(let path, let value) where !path.isSpecial: return creation(of: path, value)
+        default: return []
+        }
+    }
+
+    private func creation(of path: StorePath, _ value: [UInt8]) -> [RecordedChange] {
+        let levels = path.depth - tree.deepest(to: path).level
+        let permissions = Permissions(owner: .privileged)
+        return [.node(.create(path, levels: levels, value: value, permissions: permissions))]
+    }
+
+    private func replay(_ change: RecordedChange) {
+        switch change {
+        case .node(let change): tree.apply(change, clock: &clock)
+        case .domain(let domain, let state): domains[domain] = state
+        case .forgotten(let domain):
+            domains.forget(domain)
+            tree.removeEntries(of: domain)
+        case .quota(let quota, let value): domains.quotas[quota] = value
+        case .cleared:
+            tree = Tree(clock: &clock)
+            domains = DomainTable(StoreConfiguration())
+        }
     }
 
     /// Notes a change of the store.
@@ -93,9 +110,8 @@ extension Store {
     /// What a tree takes for granted.
     private func isPossible(_ change: Transaction.Change) -> Bool {
         switch change {
-        case .create(let path, _, _):
-            !path.isSpecial && !path.isRoot && tree.node(at: path) == nil
-                && tree.node(at: path.parent) != nil
+        case .create(let path, let levels, _, _):
+            !path.isSpecial && tree.deepest(to: path).level == path.depth - levels
         case .setValue(let path, _): !path.isSpecial && tree.node(at: path) != nil
         case .setPermissions(let path, _): tree.node(at: path) != nil
         case .remove(let path):

@@ -37,9 +37,10 @@ extension Store {
     ) throws(StoreErrorCode) {
         // The C daemon's answer where it lost track of what the transaction looked at.
         guard !transaction.isUnverifiable else { throw .noMemory }
+        let footprint = transaction.footprint
         let isUnchanged = tree.changeCount == transaction.start
-        guard isUnchanged || transaction.isValid(in: tree) else { throw .again }
-        guard !transaction.changes.isEmpty else { return }
+        guard isUnchanged || footprint.isValid(in: tree) else { throw .again }
+        guard footprint.hasChanges else { return }
         if let limit = domains.limit(.nodes, of: caller.domain) {
             // Others may have given nodes to the domain meanwhile.
             let growth = transaction.tree.usage[caller.domain].nodes
@@ -47,24 +48,74 @@ extension Store {
                 throw .noSpace
             }
         }
+        takeOver(transaction, isUnchanged: isUnchanged)
+        notifyCommit(of: footprint)
+    }
+
+    /// Makes the changes of a transaction those of the store.
+    func takeOver(_ transaction: Transaction, isUnchanged: Bool) {
+        let footprint = transaction.footprint
+        guard isRecording || !isUnchanged else { return tree.adopt(transaction.tree) }
+        let new = footprint.nodes(in: transaction.tree)
+        let outcome = noteOutcome(of: footprint, from: footprint.nodes(in: tree), to: new)
         if isUnchanged {
             tree.adopt(transaction.tree)
         } else {
-            for change in transaction.changes { tree.apply(change, clock: &clock) }
+            tree.merge(outcome, of: footprint, new, clock: &clock)
         }
-        for change in transaction.changes { note(.node(change)) }
-        for (index, accessed) in transaction.accessed.enumerated() {
-            guard let scope = accessed.event else { continue }
-            // The C daemon writes and tells node by node, so a parent that comes later still has
-            // its permissions of before.
-            let parent = transaction.accessed(accessed.path.parent, after: index)
-            notify(
-                accessed.path,
-                scope,
-                oldPermissions: accessed.permissions,
-                parentPermissions: parent.map(\.permissions)
-                    ?? tree.node(at: accessed.path.parent)?.permissions
+    }
+
+    /// Finds out what leads from one tree to another, and notes it.
+    private func noteOutcome(
+        of footprint: Footprint,
+        from old: [Node?],
+        to new: [Node?]
+    ) -> Footprint.Outcome {
+        let outcome = footprint.outcome(from: old, to: new)
+        guard isRecording else { return outcome }
+        for place in outcome.removed { note(.node(.remove(footprint.path(of: place)))) }
+        for place in outcome.created {
+            guard let node = new[place] else { continue }
+            let path = footprint.path(of: place)
+            note(
+                .node(
+                    .create(path, levels: 1, value: node.value, permissions: node.permissions)
+                )
             )
+        }
+        for place in outcome.kept {
+            guard let was = old[place], let node = new[place] else { continue }
+            let path = footprint.path(of: place)
+            if was.value != node.value { note(.node(.setValue(path, node.value))) }
+            if was.permissions != node.permissions {
+                note(.node(.setPermissions(path, node.permissions)))
+            }
+        }
+        return outcome
+    }
+
+    /// Tells the watches of what a transaction has changed, in the order in which it first looked
+    /// at each node.
+    private func notifyCommit(of footprint: Footprint) {
+        guard !watches.isEmpty else { return }
+        let nodes = footprint.nodes(in: tree)
+        let trail = watches.trail(along: footprint)
+        for (order, place) in footprint.accessed.enumerated() {
+            guard let scope = footprint.places[place].event else { continue }
+            let hearing = trail.watches(hearingOf: place, scope)
+            guard !hearing.watches.isEmpty else { continue }
+            var readable = footprint.places[place].permissions.map { [$0] } ?? []
+            if let node = nodes[place] {
+                readable.append(node.permissions)
+                let above = max(footprint.places[place].parent, Footprint.root)
+                // The C daemon writes and tells node by node, so a parent that comes later still
+                // has its permissions of before.
+                let parent =
+                    footprint.places[above].order > order
+                    ? footprint.places[above].permissions : nodes[above]?.permissions
+                if let parent { readable.append(parent) }
+            }
+            send(hearing, footprint.path(of: place), readable)
         }
     }
 }

@@ -18,7 +18,7 @@ extension Store {
         guard !watches.contains(id, resolved, token) else { throw .exists }
         let isRelative = !path.isAbsolute && !path.isSpecial
         let watch = Watch(
-            connection: id,
+            connection: caller.connection,
             path: resolved,
             token: token,
             depth: depth,
@@ -59,7 +59,10 @@ extension Store {
         oldPermissions: Permissions? = nil
     ) {
         if let transaction = caller.transaction {
-            transaction.noteEvent(path, scope)
+            guard let place = transaction.footprint.place(of: path) else {
+                preconditionFailure("a change in a transaction without an access")
+            }
+            transaction.footprint.noteEvent(place, scope)
         } else {
             notify(path, scope, oldPermissions: oldPermissions)
         }
@@ -67,44 +70,41 @@ extension Store {
 
     /// Tells the watches of a change of the store's tree. A domain hears of it if it may read the
     /// node, could read it before, or may read the node's parent.
-    func notify(_ path: StorePath, _ scope: EventScope, oldPermissions: Permissions?) {
-        notify(
-            path,
-            scope,
-            oldPermissions: oldPermissions,
-            parentPermissions: tree.node(at: path.parent)?.permissions
-        )
-    }
-
-    /// The same where the parent is not, or not yet, what the tree holds.
-    func notify(
-        _ path: StorePath,
-        _ scope: EventScope,
-        oldPermissions: Permissions?,
-        parentPermissions: @autoclosure () -> Permissions?
-    ) {
+    private func notify(_ path: StorePath, _ scope: EventScope, oldPermissions: Permissions?) {
         guard !watches.isEmpty else { return }
         let hearing = watches.watches(hearingOf: path, scope)
-        guard !hearing.isEmpty else { return }
+        guard !hearing.watches.isEmpty else { return }
         var readable: [Permissions] = oldPermissions.map { [$0] } ?? []
         if let node = tree.node(at: path) {
             readable.append(node.permissions)
-            if let parent = parentPermissions() { readable.append(parent) }
+            if let parent = tree.node(at: path.parent) { readable.append(parent.permissions) }
         }
         send(hearing, path, readable)
     }
 
-    /// Tells the watches that a node goes with all below it, while it is still there.
-    func notifyRemoval(
-        of node: Node,
-        at path: StorePath,
-        below: some BidirectionalCollection<(StorePath, Node)>
-    ) {
+    /// Tells the watches that a node goes with all below it, while it is still there: those of the
+    /// nodes below first, children before their parents and siblings in order.
+    func notifyRemoval(of node: Node, at path: StorePath) {
         guard !watches.isEmpty else { return }
-        for (path, _) in Self.childrenFirst(below) {
-            notify(path, .exact, oldPermissions: nil)
+        let parent = tree.node(at: path.parent)
+        // Of the nodes only those are visited that have watches at them or below.
+        let place = watches.place(of: path)
+        var waiting = [RemovedNode(node: node, parent: parent ?? node, path: path, place: place)]
+        while let next = waiting.popLast() {
+            if let place = next.place {
+                let children = next.children(below: place)
+                var seen = next
+                seen.place = nil
+                seen.heard = place.watches
+                waiting.append(seen)
+                waiting.append(contentsOf: children.reversed())
+            } else if waiting.isEmpty {
+                notify(path, .subtree, oldPermissions: nil)
+            } else if !next.heard.isEmpty {
+                let readable = [next.node.permissions, next.parent.permissions]
+                send(HeardBy(watches: next.heard, isMixed: false), next.path, readable)
+            }
         }
-        notify(path, .subtree, oldPermissions: nil)
     }
 
     /// Tells the watches of a special path of a domain that came or went.
@@ -127,57 +127,126 @@ extension Store {
             throw .tooBig
         }
         if let limit = domains.limit(.memory, of: caller.domain),
-            tree.usage[caller.domain].bytes + domain.watchBytes + watch.size > limit
+            tree.usage[caller.domain].bytes + domain.besideNodes + watch.size > limit
         {
             throw .noMemory
         }
     }
 
-    private func send(_ watches: [Watch], _ path: StorePath, _ readable: [Permissions]) {
-        var heard: Set<ConnectionID> = []
-        for (index, watch) in watches.enumerated() {
+    /// Tells watches of a change, each connection by the order of its watches.
+    func send(_ hearing: HeardBy, _ path: StorePath, _ readable: [Permissions]) {
+        var told: Set<Telling> = []
+        var last: (connection: Connection, mayHear: Bool)?
+        for watch in hearing.watches {
             // Two watches of one token tell a connection nothing different, and the C daemon sends
             // no event that is waiting already.
-            let isFirst = watches.count == 1 || heard.insert(watch.connection).inserted
-            guard isFirst || !watches[..<index].contains(where: { $0.tellsTheSame(as: watch) })
-            else { continue }
-            guard let connection = connections[watch.connection],
-                connection.isPrivileged
+            if hearing.isMixed, !told.insert(Telling(watch)).inserted { continue }
+            let connection = watch.connection
+            if connection !== last?.connection {
+                let mayHear =
+                    connection.isPrivileged
                     ? !readable.isEmpty
-                    : readable.contains(where: { access(of: connection, $0).contains(.read) }),
-                let event = event(watch, path)
-            else { continue }
+                    : readable.contains { access(of: connection, $0).contains(.read) }
+                last = (connection, mayHear)
+            }
+            guard last?.mayHear == true, let event = event(watch, path) else { continue }
             effects.append(event)
         }
     }
 
-    /// The event of a watch; nil if it does not fit a message, as the C daemon drops it then.
+    /// The event of a watch; nil if it does not fit a message, or what its domain may take, as the
+    /// C daemon drops it then.
     func event(_ watch: Watch, _ path: StorePath) -> StoreEffect? {
+        let pathBytes = path.text.utf8.count - watch.prefixLength
+        let size = pathBytes + watch.token.count + 2
+        guard size <= ProtocolLimits.payloadSize, takeRoom(for: size, watch.connection) else {
+            return nil
+        }
         var payload: [UInt8] = []
-        payload.reserveCapacity(path.text.utf8.count + watch.token.count + 2)
-        payload.append(contentsOf: path.text.utf8.dropFirst(watch.prefixLength))
+        payload.reserveCapacity(size)
+        withBytes(of: path.text) { bytes in
+            payload.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[watch.prefixLength...]))
+        }
         payload.append(0)
         payload.append(contentsOf: watch.token)
         payload.append(0)
-        guard payload.count <= ProtocolLimits.payloadSize else { return nil }
-        return .send(Message(.watchEvent, payload: payload), to: watch.connection)
+        return .send(Message(.watchEvent, payload: payload), to: watch.connection.id)
     }
 
-    /// Turns a walk that comes to parents before their children, siblings in order, into one that
-    /// comes to parents after them, siblings still in order.
-    private static func childrenFirst(
-        _ walk: some BidirectionalCollection<(StorePath, Node)>
-    ) -> [(StorePath, Node)] {
-        var result: [(StorePath, Node)] = []
-        var open: [(StorePath, Node, remaining: Int)] = []
-        for (path, node) in walk {
-            open.append((path, node, node.children.count))
-            while let last = open.last, last.remaining == 0 {
-                open.removeLast()
-                result.append((last.0, last.1))
-                if let parent = open.indices.last { open[parent].remaining -= 1 }
+    /// Bytes that an event takes beside its payload. It also bounds the events of one request, and
+    /// so the time that all others wait for it.
+    private static let eventOverhead = 256
+
+    /// Whether an event may be made for a connection: what waits for a guest is part of the memory
+    /// that its quota allows. Once there is no room, nothing more of the same request is told it.
+    private func takeRoom(for payload: Int, _ connection: Connection) -> Bool {
+        guard !connection.isPrivileged else { return true }
+        guard connection.fullSince != requestCount else { return false }
+        let domain = connection.domain
+        let limit = domains.limit(.memory, of: domain) ?? eventMemory(of: domain)
+        let made = effectBytes[domain, default: 0] + payload + Self.eventOverhead
+        guard tree.usage[domain].bytes + domains[domain].besideNodes + made <= limit else {
+            connection.fullSince = requestCount
+            reportFull(domain)
+            return false
+        }
+        effectBytes[domain] = made
+        return true
+    }
+
+    /// The bytes that may wait for a guest where the quota `memory` is not there: oxenstored has
+    /// none.
+    private func eventMemory(of domain: DomainID) -> Int {
+        compatibility == .oxenstored ? Int(Quota.memory.defaultValue) : .max
+    }
+
+    private func reportFull(_ domain: DomainID) {
+        guard let report, !domains[domain].isReportedFull else { return }
+        domains[domain].isReportedFull = true
+        report("domain \(domain) does not take its events: its quota of memory is used up")
+    }
+}
+
+/// What makes the events of one change the same bytes to the same connection.
+private struct Telling: Hashable {
+    let connection: ConnectionID
+    let prefixLength: Int
+    let token: [UInt8]
+
+    init(_ watch: Watch) {
+        connection = watch.connection.id
+        prefixLength = watch.prefixLength
+        token = watch.token
+    }
+}
+
+/// A node that goes, and the watches at it and below.
+private struct RemovedNode {
+    let node: Node
+    let parent: Node
+    let path: StorePath
+    /// Nil once what is below was visited.
+    var place: WatchTable.Place?
+    var heard: [Watch] = []
+
+    /// The children that have watches at them or below, in their order.
+    func children(below place: WatchTable.Place) -> [RemovedNode] {
+        guard !place.below.isEmpty else { return [] }
+        var found: [(Node, WatchTable.Place)] = []
+        if place.below.count < node.children.count {
+            for (name, below) in place.below {
+                guard let child = withBytes(of: name, { node.child(named: $0) }) else { continue }
+                found.append((child, below))
+            }
+            found.sort { $0.0.creation < $1.0.creation }
+        } else {
+            node.children.forEach { child in
+                if let below = place.below[child.name] { found.append((child, below)) }
             }
         }
-        return result
+        return found.map { child, below in
+            let path = path.appending(child.name)
+            return RemovedNode(node: child, parent: node, path: path, place: below)
+        }
     }
 }

@@ -50,6 +50,9 @@ extension Store {
             throw .noSpace
         }
         highest.note(.nodePermissions, permissions.entries.count + 1, of: caller.domain)
+        let permissions = permissions.asKeptByXenstored
+        // It has no hypervisor to ask, but these numbers are no domain's anywhere.
+        guard permissions.owner < .firstReserved else { throw .noEntry }
         let path = try resolve(path, caller, allowsSpecial: true)
         var measure = try existing(path, .write, caller).measure
         let old = measure.permissions
@@ -83,23 +86,38 @@ extension Store {
         _ path: StorePath,
         _ caller: Caller
     ) throws(StoreErrorCode) {
-        var below: [(StorePath, Node)] = []
-        if caller.transaction != nil || watches.hasAny(below: path) {
-            Tree.forEachPath(in: node, at: path) { path, node in
-                below.append((path, node))
-                return true
-            }
+        if let transaction = caller.transaction {
+            try noteRemoval(of: node, path, transaction, caller)
+        } else {
+            // Rights to hear of it are judged while the nodes are there. The C daemon tells of
+            // children before their parents.
+            notifyRemoval(of: node, at: path)
         }
-        if caller.transaction != nil {
-            for (path, _) in below { _ = try look(at: path, caller) }
-            apply(.remove(path), caller)
-            for (inner, _) in below { notify(inner, inner == path ? .subtree : .exact, caller) }
-            return
-        }
-        // Rights to hear of it are judged while the nodes are there. The C daemon tells of
-        // children before their parents.
-        notifyRemoval(of: node, at: path, below: below.dropFirst())
         apply(.remove(path), caller)
+    }
+
+    /// Notes that a node goes with all below it in a transaction, which looks at each of them.
+    private func noteRemoval(
+        of node: Node,
+        _ path: StorePath,
+        _ transaction: Transaction,
+        _ caller: Caller
+    ) throws(StoreErrorCode) {
+        let trail = transaction.footprint.trail(to: path)
+        let top = trail[trail.count - 1]
+        var waiting = [(node: node, parent: trail[trail.count - 2])]
+        var removed: [Int] = []
+        while let next = waiting.popLast() {
+            let place = transaction.footprint.place(named: next.node.name, below: next.parent)
+            try access(place, next.node, transaction, caller)
+            removed.append(place)
+            let first = waiting.count
+            next.node.children.forEach { waiting.append(($0, place)) }
+            waiting[first...].reverse()
+        }
+        for place in removed {
+            transaction.footprint.noteEvent(place, place == top ? .subtree : .exact)
+        }
     }
 
     /// Makes a node and those above it that are missing. They have their parent's permissions, but
@@ -109,28 +127,24 @@ extension Store {
         value: [UInt8],
         _ caller: Caller
     ) throws(StoreErrorCode) {
-        var missing = [path]
-        var above = path.parent
-        var parent = try look(at: above, caller)?.measure
-        while parent == nil {
-            missing.append(above)
-            above = above.parent
-            parent = try look(at: above, caller)?.measure
-        }
-        guard let parent else { preconditionFailure("the root is missing") }
+        // Whoever found that it is missing has noted all that is.
+        let (node, level) = tree(of: caller).deepest(to: path.parent)
+        let parent = node.measure
+        let missing = Array(path.names.dropFirst(level))
         var permissions = parent.permissions
         if !caller.isPrivileged { permissions.owner = caller.domain }
         try checkCreation(missing, value: value, permissions: permissions, below: parent, caller)
-        for path in missing.reversed() {
-            let isLast = path == missing[0]
-            apply(.create(path, value: isLast ? value : [], permissions: permissions), caller)
-        }
+        apply(
+            .create(path, levels: missing.count, value: value, permissions: permissions),
+            caller
+        )
         notify(path, .subtree, caller)
     }
 
-    /// Checks the quotas of nodes that are to be made, lowest first, below one that exists.
+    /// Checks the quotas of nodes that are to be made, each below the one before, the first below
+    /// one that exists.
     private func checkCreation(
-        _ missing: [StorePath],
+        _ missing: [String],
         value: [UInt8],
         permissions: Permissions,
         below parent: NodeMeasure,
@@ -144,14 +158,14 @@ extension Store {
         }
         var growth = 0
         var childNameBytes = 0
-        for (index, path) in missing.enumerated() {
+        for (index, name) in missing.enumerated().reversed() {
             let node = NodeMeasure(
                 permissions: permissions,
-                valueBytes: index == 0 ? value.count : 0,
+                valueBytes: index == missing.count - 1 ? value.count : 0,
                 childNameBytes: childNameBytes
             )
             try checkSize(node, caller)
-            let nameBytes = path.lastName.utf8.count
+            let nameBytes = name.utf8.count
             growth += node.size + nameBytes
             childNameBytes = nameBytes + 1
         }
@@ -176,7 +190,7 @@ extension Store {
     ) throws(StoreErrorCode) {
         guard growth > 0, !caller.isPrivileged, let limit = domains.limit(.memory, of: owner)
         else { return }
-        let used = usage(of: owner, caller).bytes + domains[owner].watchBytes
+        let used = usage(of: owner, caller).bytes + domains[owner].besideNodes
         guard used + growth <= limit else { throw .noMemory }
     }
 

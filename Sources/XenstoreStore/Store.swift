@@ -26,6 +26,10 @@ public final class Store {
     /// Where the log goes instead, once `logfile` has named a file.
     var logFile: ((String) -> Void)?
     var isLogging = false
+    /// Requests that were handled, this one included.
+    var requestCount: UInt64 = 0
+    /// Bytes of the events for guests that the message that is being handled has caused.
+    var effectBytes: [DomainID: Int] = [:]
     var highest = HighestUsage()
     /// Whether changes are kept for ``takeRecord()``. Off at first.
     public var isRecording = false
@@ -106,6 +110,7 @@ public final class Store {
     ) {
         guard let connection = connections[id] else { return }
         log("in", message, id)
+        requestCount += 1
         var reply = message
         do throws(StoreErrorCode) {
             switch compatibility {
@@ -128,6 +133,7 @@ public final class Store {
         result.append(contentsOf: effectsAfterReply)
         effects.removeAll(keepingCapacity: true)
         effectsAfterReply.removeAll(keepingCapacity: true)
+        if !effectBytes.isEmpty { effectBytes.removeAll(keepingCapacity: true) }
     }
 
     /// The payload of the reply. The order of the checks is the C daemon's: what is asked, whether
@@ -177,7 +183,7 @@ public final class Store {
     }
 
     /// Bytes that a reply may have.
-    private func payloadLimit(of connection: Connection) -> Int {
+    func payloadLimit(of connection: Connection) -> Int {
         // oxenstored sends the privileged domain's sockets whole lists, however long.
         compatibility == .oxenstored && connection.domain == .privileged
             ? ProtocolLimits.oversizedListing : ProtocolLimits.payloadSize

@@ -70,6 +70,19 @@ public final class StoreHost {
         store.highest.note(.outstanding, store.domains[domain].outstanding, of: domain)
     }
 
+    /// Counts bytes that wait for a domain towards its quota `memory`, or no longer do where
+    /// negative.
+    public func countWaiting(_ difference: Int, of domain: DomainID) {
+        store.domains[domain].waitingBytes += difference
+    }
+
+    /// Whether an unprivileged domain takes all that its quota `memory` allows, with what waits for
+    /// it.
+    public func isMemoryTaken(by domain: DomainID) -> Bool {
+        guard let limit = store.domains.limit(.memory, of: domain) else { return false }
+        return store.tree.usage[domain].bytes + store.domains[domain].besideNodes >= limit
+    }
+
     /// Handles a message of a connection; the reply and the events go to the sinks.
     public func receive(_ message: Message, from id: ConnectionID) {
         store.handle(message, from: id, into: &undelivered)

@@ -21,6 +21,11 @@ struct StorePath: Hashable {
         }
     }
 
+    /// The path that consists of these names.
+    init(names: ArraySlice<String>) {
+        text = "/" + names.joined(separator: "/")
+    }
+
     /// Where relative paths of a domain begin.
     static func home(of domain: DomainID) -> StorePath {
         StorePath(text: "/local/domain/\(domain)")
@@ -66,6 +71,11 @@ struct StorePath: Hashable {
     }
 
     private static let homes = Array("/local/domain/".utf8)
+
+    /// How many names it has.
+    var depth: Int {
+        isRoot || isSpecial ? 0 : text.utf8.reduce(0) { $0 + ($1 == UInt8(ascii: "/") ? 1 : 0) }
+    }
 
     /// The bytes that the quota `path-max` counts: those below the home of a domain, whose prefix
     /// `/local/domain/<number>/` is free.

@@ -26,16 +26,25 @@ private enum Mark: UInt8 {
     case forgotten
     case quota
     case cleared
+    /// Nodes that come at once, each below the one before.
+    case createChain
+    /// A node whose path begins like that of the creation before.
+    case createNext
 }
 
 /// Writes changes into a record. Numbers are little endian, texts have their length before them.
 struct RecordEncoder {
+    /// In the byte of what an entry allows: four more bytes of the number follow.
+    static let longNumber: UInt8 = 0x80
+
     private(set) var bytes: [UInt8] = []
+    /// The path of the last creation in it: those of a deep tree are long, and much alike.
+    private var lastPath: [UInt8] = []
 
     mutating func append(_ change: RecordedChange) {
         switch change {
-        case .node(.create(let path, let value, let permissions)):
-            append(.create, path)
+        case .node(.create(let path, let levels, let value, let permissions)):
+            appendCreation(path, levels)
             append(value)
             append(permissions)
         case .node(.setValue(let path, let value)):
@@ -61,8 +70,29 @@ struct RecordEncoder {
     }
 
     mutating func takeAll() -> [UInt8] {
-        defer { bytes = [] }
+        defer {
+            bytes = []
+            lastPath = []
+        }
         return bytes
+    }
+
+    private mutating func appendCreation(_ path: StorePath, _ levels: Int) {
+        let path = Array(path.text.utf8)
+        let common = zip(path, lastPath).prefix { $0 == $1 }.count
+        if levels > 1 {
+            append(mark: .createChain)
+            append(UInt32(levels))
+            append(path)
+        } else if common > 4 {
+            append(mark: .createNext)
+            append(UInt32(common))
+            append(Array(path[common...]))
+        } else {
+            append(mark: .create)
+            append(path)
+        }
+        lastPath = path
     }
 
     private mutating func append(mark: Mark) { bytes.append(mark.rawValue) }
@@ -84,8 +114,14 @@ struct RecordEncoder {
     private mutating func append(_ permissions: Permissions) {
         append(UInt32(permissions.entries.count))
         for entry in permissions.allEntries {
-            append(entry.domain.rawValue)
-            bytes.append(entry.access.rawValue)
+            let number = UInt64(bitPattern: entry.number)
+            append(UInt32(truncatingIfNeeded: number))
+            if let high = UInt32(exactly: number >> 32), high != 0 {
+                bytes.append(entry.access.rawValue | Self.longNumber)
+                append(high)
+            } else {
+                bytes.append(entry.access.rawValue)
+            }
         }
     }
 
@@ -109,6 +145,8 @@ struct RecordEncoder {
 /// Reads changes out of a record.
 struct RecordDecoder {
     private var remaining: ArraySlice<UInt8>
+    /// The path of the last creation in it.
+    private var lastPath: [UInt8] = []
 
     init(_ record: ArraySlice<UInt8>) {
         remaining = record
@@ -119,8 +157,7 @@ struct RecordDecoder {
         guard !remaining.isEmpty else { return nil }
         guard let mark = Mark(rawValue: try byte()) else { throw RecordError() }
         switch mark {
-        case .create:
-            return .node(.create(try path(), value: try bytes(), permissions: try permissions()))
+        case .create, .createChain, .createNext: return .node(try creation(mark))
         case .value: return .node(.setValue(try path(), try bytes()))
         case .permissions: return .node(.setPermissions(try path(), try permissions()))
         case .remove: return .node(.remove(try path()))
@@ -150,8 +187,23 @@ struct RecordDecoder {
         Array(try take(Int(try number())))
     }
 
-    private mutating func path() throws(RecordError) -> StorePath {
-        guard let path = try? XenstorePath(bytes: try bytes()), path.isAbsolute || path.isSpecial
+    private mutating func creation(_ mark: Mark) throws(RecordError) -> Transaction.Change {
+        let levels = mark == .createChain ? Int(try number()) : 1
+        let common = mark == .createNext ? Int(try number()) : 0
+        guard levels > 0, common <= lastPath.count else { throw RecordError() }
+        lastPath = lastPath[..<common] + (try bytes())
+        return .create(
+            try Self.path(lastPath),
+            levels: levels,
+            value: try bytes(),
+            permissions: try permissions()
+        )
+    }
+
+    private mutating func path() throws(RecordError) -> StorePath { try Self.path(bytes()) }
+
+    private static func path(_ bytes: [UInt8]) throws(RecordError) -> StorePath {
+        guard let path = try? XenstorePath(bytes: bytes), path.isAbsolute || path.isSpecial
         else { throw RecordError() }
         return StorePath(text: path.text)
     }
@@ -167,14 +219,14 @@ struct RecordDecoder {
         let count = try number()
         var all: [PermissionEntry] = []
         for _ in 0...count {
-            let domain = DomainID(try number())
-            all.append(PermissionEntry(domain, Access(rawValue: try byte())))
+            let low = UInt64(try number())
+            let byte = try byte()
+            let isLong = byte & RecordEncoder.longNumber != 0
+            let high = isLong ? UInt64(try number()) << 32 : 0
+            let access = Access(rawValue: byte & ~RecordEncoder.longNumber)
+            all.append(PermissionEntry(number: Int64(bitPattern: high | low), access))
         }
-        return Permissions(
-            owner: all[0].domain,
-            everyone: all[0].access,
-            entries: Array(all.dropFirst())
-        )
+        return Permissions(all[0], Array(all.dropFirst()))
     }
 
     private mutating func domain() throws(RecordError) -> DomainTable.Domain {

@@ -68,6 +68,21 @@ struct Tree {
         return found
     }
 
+    /// The node of a special path.
+    func special(_ name: String) -> Node? { specials[name] }
+
+    /// The deepest node that exists on the way to a path, and how many names lead to it.
+    func deepest(to path: StorePath) -> (node: Node, level: Int) {
+        guard !path.isSpecial else { return (root, 0) }
+        var deepest = (node: root, level: 0)
+        path.forEachName { name in
+            guard let next = deepest.node.child(named: name) else { return false }
+            deepest = (next, deepest.level + 1)
+            return true
+        }
+        return deepest
+    }
+
     /// The node at a path, for changing it: no other tree holds it. Whoever looked it up before
     /// must have let go of it, or it is copied for nothing, with the table of its children.
     private mutating func uniqueNode(at path: StorePath) -> Node {
@@ -112,16 +127,80 @@ struct Tree {
         usage.add(node)
     }
 
-    /// Adds a node, the youngest child of one that exists.
+    /// Adds a node below one that exists, and with it those between: `levels` nodes, of which the
+    /// last has the value.
     mutating func create(
         _ path: StorePath,
+        levels: Int = 1,
         value: [UInt8],
         permissions: Permissions,
         clock: inout GenerationClock
     ) {
-        let parent = uniqueNode(at: path.parent)
+        changeCount += 1
+        if !isKnownUniquelyReferenced(&root) { root = root.copy() }
+        var node = root
+        var remaining = path.depth
+        for name in path.names {
+            if remaining > levels {
+                guard let next = withBytes(of: name, { node.uniqueChild(named: $0) }) else {
+                    preconditionFailure("adds a node to one that does not exist")
+                }
+                node = next
+            } else {
+                node = addChild(
+                    name,
+                    to: node,
+                    value: remaining == 1 ? value : [],
+                    permissions: permissions,
+                    clock: &clock
+                )
+            }
+            remaining -= 1
+        }
+    }
+
+    /// Takes a node and all below it away.
+    mutating func remove(_ path: StorePath, clock: inout GenerationClock) {
+        removeChild(path.lastName, of: uniqueNode(at: path.parent), clock: &clock)
+    }
+
+    // MARK: Nodes that no other tree holds
+
+    /// The nodes at the places that a transaction has changed, and above them.
+    mutating func uniqueNodes(at footprint: Footprint) -> [Node?] {
+        changeCount += 1
+        var isNeeded = footprint.places.map(\.isChanged)
+        for index in footprint.places.indices.reversed() where isNeeded[index] {
+            let parent = footprint.places[index].parent
+            if parent != Footprint.nothing { isNeeded[parent] = true }
+        }
+        var nodes = [Node?](repeating: nil, count: isNeeded.count)
+        for index in isNeeded.indices where isNeeded[index] {
+            let place = footprint.places[index]
+            if place.parent != Footprint.nothing {
+                let above = nodes[place.parent]
+                nodes[index] = withBytes(of: place.name) { above?.uniqueChild(named: $0) }
+            } else if index == Footprint.root {
+                if !isKnownUniquelyReferenced(&root) { root = root.copy() }
+                nodes[index] = root
+            } else {
+                specials[place.name] = specials[place.name]?.copy()
+                nodes[index] = specials[place.name]
+            }
+        }
+        return nodes
+    }
+
+    /// Adds the youngest child.
+    mutating func addChild(
+        _ name: String,
+        to parent: Node,
+        value: [UInt8],
+        permissions: Permissions,
+        clock: inout GenerationClock
+    ) -> Node {
         let node = Node.make(
-            name: path.lastName,
+            name: name,
             creation: clock.tick(),
             value: value,
             permissions: parent.permissions == permissions
@@ -131,12 +210,12 @@ struct Tree {
         parent.generation = clock.tick()
         usage.addBytes(node.nameLength + 1, of: parent.permissions.owner)
         usage.add(node)
+        return node
     }
 
-    /// Takes a node and all below it away.
-    mutating func remove(_ path: StorePath, clock: inout GenerationClock) {
-        let parent = uniqueNode(at: path.parent)
-        let removed = withBytes(of: path.lastName) { name in
+    /// Takes a child with all below it away.
+    mutating func removeChild(_ name: String, of parent: Node, clock: inout GenerationClock) {
+        let removed = withBytes(of: name) { name in
             parent.changeChildren { $0.remove(named: name) }
         }
         parent.generation = clock.tick()
@@ -145,24 +224,89 @@ struct Tree {
         Self.forEachNode(in: removed) { usage.subtract($0) }
     }
 
+    /// Replaces what a node holds.
+    mutating func replace(
+        _ node: Node,
+        value: [UInt8],
+        permissions: Permissions,
+        clock: inout GenerationClock
+    ) {
+        usage.subtract(node)
+        node.value = value
+        if node.permissions != permissions {
+            node.sharedPermissions = SharedPermissions(permissions)
+        }
+        node.generation = clock.tick()
+        usage.add(node)
+    }
+
+    /// The marked nodes, which have all nodes above them marked, too: those that no other tree
+    /// holds, parents first.
+    private mutating func forEachUniqueNode(
+        in marked: Set<ObjectIdentifier>,
+        _ body: (inout UsageTable, Node) -> Void
+    ) {
+        guard marked.contains(ObjectIdentifier(root)) else { return }
+        changeCount += 1
+        if !isKnownUniquelyReferenced(&root) { root = root.copy() }
+        var waiting = [root]
+        while let node = waiting.popLast() {
+            var names: [String] = []
+            // Before any of them is copied: a copy is another object.
+            node.children.forEach { child in
+                if marked.contains(ObjectIdentifier(child)) { names.append(child.name) }
+            }
+            body(&usage, node)
+            for name in names {
+                guard let child = withBytes(of: name, { node.uniqueChild(named: $0) }) else {
+                    continue
+                }
+                waiting.append(child)
+            }
+        }
+    }
+
     /// Takes the entries of a domain out of the permissions of all nodes. Nobody is told, and
     /// generations stay: to the domains that remain nothing changes.
     mutating func removeEntries(of domain: DomainID) {
-        var paths = specials.keys.map { StorePath(text: $0) }
-        Self.forEachPath(in: root, at: .root) { path, node in
-            if node.permissions.entries.contains(where: { $0.domain == domain }) {
-                paths.append(path)
-            }
-            return true
+        func names(_ node: Node) -> Bool {
+            node.permissions.entries.contains { $0.domain == domain }
         }
-        for path in paths {
-            let node = uniqueNode(at: path)
+        func strip(_ usage: inout UsageTable, _ node: Node) {
+            guard names(node) else { return }
             usage.subtract(node)
             var permissions = node.permissions
             permissions.entries.removeAll { $0.domain == domain }
             node.sharedPermissions = SharedPermissions(permissions)
             usage.add(node)
         }
+        for (name, node) in specials where names(node) {
+            let copy = node.copy()
+            strip(&usage, copy)
+            specials[name] = copy
+            changeCount += 1
+        }
+        forEachUniqueNode(in: Self.nodesAndAbove(in: root, where: names), strip)
+    }
+
+    /// The nodes for which something is true, and all above them.
+    private static func nodesAndAbove(
+        in root: Node,
+        where isWanted: (Node) -> Bool
+    ) -> Set<ObjectIdentifier> {
+        var walk: [(node: Node, parent: Int)] = [(root, Footprint.nothing)]
+        var next = 0
+        while next < walk.count {
+            walk[next].node.children.forEach { walk.append(($0, next)) }
+            next += 1
+        }
+        var found: Set<ObjectIdentifier> = []
+        var isNeeded = walk.map { isWanted($0.node) }
+        for index in walk.indices.reversed() where isNeeded[index] {
+            found.insert(ObjectIdentifier(walk[index].node))
+            if walk[index].parent != Footprint.nothing { isNeeded[walk[index].parent] = true }
+        }
+        return found
     }
 
     /// Makes a node and those above it others than they were, without changing what they hold.

@@ -9,8 +9,8 @@ enum EventScope {
 }
 
 /// One watch of one connection.
-struct Watch {
-    let connection: ConnectionID
+final class Watch {
+    let connection: Connection
     let path: StorePath
     let token: [UInt8]
     /// How many levels below its path it looks; nil for all.
@@ -21,10 +21,20 @@ struct Watch {
     /// Grows from each watch to the next; a connection gets the events of one change by it.
     let order: UInt64
 
-    /// Whether the events of one change are the same bytes to the same connection.
-    func tellsTheSame(as other: Watch) -> Bool {
-        connection == other.connection && prefixLength == other.prefixLength
-            && token == other.token
+    init(
+        connection: Connection,
+        path: StorePath,
+        token: [UInt8],
+        depth: UInt32?,
+        prefixLength: Int,
+        order: UInt64
+    ) {
+        self.connection = connection
+        self.path = path
+        self.token = token
+        self.depth = depth
+        self.prefixLength = prefixLength
+        self.order = order
     }
 
     /// The bytes that the quota `memory` counts.
@@ -35,9 +45,9 @@ struct Watch {
 /// above it, and a removal knows whether any stand below.
 struct WatchTable {
     /// The watches of one path, and the way to those below.
-    private final class Place {
-        var watches: [Watch] = []
-        var below: [String: Place] = [:]
+    final class Place {
+        fileprivate(set) var watches: [Watch] = []
+        fileprivate(set) var below: [String: Place] = [:]
 
         var isEmpty: Bool { watches.isEmpty && below.isEmpty }
     }
@@ -57,7 +67,7 @@ struct WatchTable {
     }
 
     func contains(_ connection: ConnectionID, _ path: StorePath, _ token: [UInt8]) -> Bool {
-        watches(at: path).contains { $0.connection == connection && $0.token == token }
+        watches(at: path).contains { $0.connection.id == connection && $0.token == token }
     }
 
     mutating func add(_ watch: Watch) {
@@ -68,7 +78,7 @@ struct WatchTable {
             place = next
         }
         place.watches.append(watch)
-        byConnection[watch.connection, default: []].insert(watch.path)
+        byConnection[watch.connection.id, default: []].insert(watch.path)
         count += 1
     }
 
@@ -78,8 +88,8 @@ struct WatchTable {
         _ path: StorePath,
         _ token: [UInt8]
     ) -> Watch? {
-        let ended = remove(at: path) { $0.connection == connection && $0.token == token }
-        if !watches(at: path).contains(where: { $0.connection == connection }) {
+        let ended = remove(at: path) { $0.connection.id == connection && $0.token == token }
+        if !watches(at: path).contains(where: { $0.connection.id == connection }) {
             byConnection[connection]?.remove(path)
             if byConnection[connection]?.isEmpty == true { byConnection[connection] = nil }
         }
@@ -89,7 +99,7 @@ struct WatchTable {
     /// Ends all watches of a connection.
     mutating func removeAll(of connection: ConnectionID) -> [Watch] {
         let paths = byConnection.removeValue(forKey: connection) ?? []
-        return paths.flatMap { remove(at: $0) { $0.connection == connection } }
+        return paths.flatMap { remove(at: $0) { $0.connection.id == connection } }
     }
 
     /// Whether a connection has any watch.
@@ -98,21 +108,19 @@ struct WatchTable {
     /// All watches, in no order.
     var all: [Watch] {
         byConnection.flatMap { connection, paths in
-            paths.flatMap { path in watches(at: path).filter { $0.connection == connection } }
+            paths.flatMap { path in watches(at: path).filter { $0.connection.id == connection } }
         }
     }
 
-    /// Whether any watch stands below a path, itself not counted.
-    func hasAny(below path: StorePath) -> Bool { place(of: path)?.below.isEmpty == false }
-
-    /// The watches that hear of a change, oldest first.
-    func watches(hearingOf path: StorePath, _ scope: EventScope) -> [Watch] {
-        guard scope == .subtree, !path.isSpecial else { return watches(at: path) }
+    /// The watches that hear of a change.
+    func watches(hearingOf path: StorePath, _ scope: EventScope) -> HeardBy {
+        guard scope == .subtree, !path.isSpecial else {
+            return HeardBy(watches: watches(at: path), isMixed: false)
+        }
         var names = path.names
+        var hearing = Hearing(root.watches, level: 0)
         var place = root
         var level: UInt32 = 0
-        /// All watches on the way, and the levels at which they stand.
-        var passed = place.watches.map { ($0, level) }
         while let name = names.next() {
             level += 1
             guard let next = place.below[name] else {
@@ -121,11 +129,23 @@ struct WatchTable {
                 break
             }
             place = next
-            for watch in place.watches { passed.append((watch, level)) }
+            hearing.add(place.watches, level: level)
         }
-        passed.removeAll { level - $1 > $0.depth ?? .max }
-        if passed.count > 1 { passed.sort { $0.0.order < $1.0.order } }
-        return passed.map(\.0)
+        return hearing.watches(upTo: level)
+    }
+
+    /// The watches at the places of a transaction and above them.
+    func trail(along footprint: Footprint) -> WatchTrail {
+        var places: [Place?] = []
+        places.reserveCapacity(footprint.places.count)
+        for (index, place) in footprint.places.enumerated() {
+            if place.parent != Footprint.nothing {
+                places.append(places[place.parent]?.below[place.name])
+            } else {
+                places.append(index == Footprint.root ? root : specials.below[place.name])
+            }
+        }
+        return WatchTrail(footprint, places)
     }
 
     /// The watches of a path and of those above it, from the root down, and at each the latest
@@ -160,20 +180,22 @@ struct WatchTable {
     }
 
     /// The watches that hear of a special path as a whole: those that set no depth.
-    func watchesWithoutDepth(of path: StorePath) -> [Watch] {
-        watches(at: path).filter { $0.depth == nil }
+    func watchesWithoutDepth(of path: StorePath) -> HeardBy {
+        HeardBy(watches: watches(at: path).filter { $0.depth == nil }, isMixed: false)
     }
 
     /// The watches that hear of one domain at a special path: of the domain's own path, or of the
     /// special path with a depth.
-    func watchesWithDepth(of path: StorePath, domain: StorePath) -> [Watch] {
+    func watchesWithDepth(of path: StorePath, domain: StorePath) -> HeardBy {
         let deep = watches(at: path).filter { ($0.depth ?? 0) > 0 }
-        return (deep + watches(at: domain)).sorted { $0.order < $1.order }
+        let all = deep + watches(at: domain)
+        return HeardBy(watches: all.sorted { $0.order < $1.order }, isMixed: true)
     }
 
     private func watches(at path: StorePath) -> [Watch] { place(of: path)?.watches ?? [] }
 
-    private func place(of path: StorePath) -> Place? {
+    /// The place of a path, if there are watches at it or below.
+    func place(of path: StorePath) -> Place? {
         var place = path.isSpecial ? specials : root
         for name in Self.steps(path) {
             guard let next = place.below[name] else { return nil }

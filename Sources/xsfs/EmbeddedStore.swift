@@ -10,11 +10,13 @@ struct EmbeddedStore {
     /// - Parameters:
     ///   - file: a listing to begin with instead of the sample.
     ///   - state: a file that keeps the store; where it holds one, that counts, and not `file`.
+    ///   - repairing: whether to go on with what is whole in a state file that is damaged.
     ///   - compatibility: the daemon that it behaves like.
     /// - Throws: ``CommandError`` that names the file, and the line that is wrong.
     init(
         loading file: String?,
         keptIn state: String? = nil,
+        repairing: Bool = false,
         as compatibility: Compatibility = .xenstored
     ) throws {
         guard let state else {
@@ -23,9 +25,14 @@ struct EmbeddedStore {
             return
         }
         let kept = Store(configuration: StoreConfiguration(compatibility: compatibility))
-        let stateFile = try StateFile(state, for: kept)
-        if stateFile.isNew { kept.become(try Self.filled(from: file, compatibility)) }
-        try stateFile.start()
+        let stateFile = try StateFile(state, for: kept, repairing: repairing)
+        do {
+            if stateFile.isNew { kept.become(try Self.filled(from: file, compatibility)) }
+            try stateFile.start()
+        } catch {
+            stateFile.abandon()
+            throw error
+        }
         host = StoreHost(store: kept)
         host.save = stateFile.save
         self.state = stateFile

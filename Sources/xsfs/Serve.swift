@@ -37,6 +37,14 @@ struct Serve: ParsableCommand {
     )
     var state: String?
 
+    @Flag(
+        name: .customLong("state-repair"),
+        help: ArgumentHelp(
+            "Where the file of --state is damaged, keep it as FILE.damaged, and go on with what is whole in it."
+        )
+    )
+    var repairsState = false
+
     @Option(
         help: ArgumentHelp(
             "Whose behaviour to have where Xen's daemons differ: c is C xenstored.",
@@ -46,8 +54,17 @@ struct Serve: ParsableCommand {
     )
     var compatibility = Compatibility.xenstored
 
+    func validate() throws {
+        if repairsState, state == nil { throw ValidationError("--state-repair needs --state") }
+    }
+
     func run() throws {
-        let store = try EmbeddedStore(loading: load, keptIn: state, as: compatibility)
+        let store = try EmbeddedStore(
+            loading: load,
+            keptIn: state,
+            repairing: repairsState,
+            as: compatibility
+        )
         let daemon = ServeDaemon(store, at: listen, domains: domains)
         try daemon.run()
     }

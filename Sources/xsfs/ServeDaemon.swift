@@ -37,9 +37,12 @@ struct ServeDaemon {
         for socket in domains {
             store.host.store.introduce(socket.domain)
         }
-        var servers = [try listen(store, at: path, on: loop)]
+        let shares = FairShare(on: loop, guestConnections: DescriptorLimit.raise())
+        var servers = [try listen(store, at: path, sharing: shares, on: loop)]
         for socket in domains {
-            servers.append(try listen(store, at: socket.path, as: socket.domain, on: loop))
+            servers.append(
+                try listen(store, at: socket.path, as: socket.domain, sharing: shares, on: loop)
+            )
         }
         try SignalSource.add([SIGTERM, SIGINT], to: loop) { _ in loop.stop() }
         loop.run()
@@ -59,10 +62,11 @@ func listen(
     _ store: EmbeddedStore,
     at path: String,
     as domain: DomainID = .privileged,
+    sharing shares: FairShare? = nil,
     on loop: EventLoop
 ) throws -> XenstoreServer {
     do throws(Errno) {
-        return try XenstoreServer(store.host, at: path, as: domain, on: loop)
+        return try XenstoreServer(store.host, at: path, as: domain, sharing: shares, on: loop)
     } catch {
         throw CommandError("cannot listen at \(path): \(error)")
     }

@@ -128,5 +128,6 @@ struct Scenario: CustomTestStringConvertible, Sendable {
 enum RowsBuilder {
     static func buildExpression(_ row: Row) -> [Row] { [row] }
     static func buildExpression(_ rows: [Row]) -> [Row] { rows }
+    static func buildArray(_ rows: [[Row]]) -> [Row] { rows.flatMap(\.self) }
     static func buildBlock(_ rows: [Row]...) -> [Row] { rows.flatMap(\.self) }
 }

@@ -32,6 +32,53 @@ let permissionScenarios: [Scenario] = [
         Row("A", "SET_PERMS $|n0", "EINVAL")
         Row("A", "GET_PERMS $|", "n0|")
     },
+    // C keeps 32 bits and shows them as signed, in ten characters; oxenstored keeps 63 bits.
+    Scenario("numbers that are no domain's") {
+        let kept: [(String, c: String, o: String)] = [
+            ("-1", "-1", "9223372036854775807"), ("-2", "-2", "9223372036854775806"),
+            ("99999999999", "1215752191", "99999999999"),
+            ("-99999999999", "-121575219", "9223371936854775809"),
+            ("2147483647", "2147483647", "2147483647"),
+            ("2147483648", "-214748364", "2147483648"),
+            ("4294967295", "-1", "4294967295"), ("4294967296", "0", "4294967296"),
+            ("4611686018427387903", "-1", "4611686018427387903"),
+            ("-4611686018427387904", "0", "4611686018427387904"),
+            ("70000", "70000", "70000"), ("32752", "32752", "32752"),
+        ]
+        for (number, c, o) in kept {
+            for caller in ["A", "G"] {
+                [
+                    Row("A", "SET_PERMS $|n5|", "OK|"),
+                    Row(caller, "SET_PERMS $|n5|r\(number)|", "OK|"),
+                    Row("A", "GET_PERMS $|", .differs("n5|r\(c)|", oxenstored: "n5|r\(o)|")),
+                ]
+            }
+        }
+        for (number, c) in [
+            ("9223372036854775807", "-1"), ("9223372036854775808", "-1"),
+            ("4611686018427387904", "0"), ("-9223372036854775809", "0"),
+            ("99999999999999999999999", "-1"),
+        ] {
+            [
+                Row("A", "SET_PERMS $|n5|", "OK|"),
+                Row("G", "SET_PERMS $|n5|r\(number)|", .differs("OK|", oxenstored: "EINVAL")),
+                Row("A", "GET_PERMS $|", .differs("n5|r\(c)|", oxenstored: "n5|")),
+            ]
+        }
+        Row("A", "SET_PERMS $|n5|", "OK|")
+        Row("A", "SET_PERMS $|n5|r--1|", "EINVAL")
+        Row("A", "SET_PERMS $|n5|r-|", "EINVAL")
+        Row("G", "SET_PERMS $|n-1|", .differs("ENOENT", oxenstored: "EACCES"))
+        Row("G", "SET_PERMS $|n99999999999|", .differs("ENOENT", oxenstored: "EACCES"))
+        Row("A", "GET_PERMS $|", "n5|")
+        Row("A", "SET_PERMS $|n-1|r5|", .differs("ENOENT", oxenstored: "OK|"))
+        Row("A", "GET_PERMS $|", .differs("n5|", oxenstored: "n9223372036854775807|r5|"))
+        Row("A", "SET_PERMS $|n99999999999|r5|", .differs("ENOENT", oxenstored: "OK|"))
+        Row("A", "GET_PERMS $|", .differs("n5|", oxenstored: "n99999999999|r5|"))
+        Row("G", "READ $|", "")
+        Row("A", "SET_PERMS $|n0|r-1|", "OK|")
+        Row("G", "READ $|", "EACCES")
+    },
     Scenario("permissions of special paths") {
         // C 4.17 sets them, but refuses to tell.
         Row("A", "SET_PERMS @releaseDomain|n0|r5|", "OK|")

@@ -67,6 +67,29 @@ extension Scenario {
                 }
             }
         },
+        Scenario("An entry that names no domain hides nothing and stays") { fs in
+            for text in ["n1,r-1", "n1,r99999999999,r2", "n1,w2,b-1"] {
+                try await fs.put("1", at: "/t/d/k")
+                for path in ["/t/d", "/t/d/k"] { try await fs.setPermissions(text, of: path) }
+                let kept = try await fs.permissions("/t/d/k")
+                let mode: UInt32 = text.contains("r2") ? 0o640 : text.contains("w2") ? 0o620 : 0o600
+                try await eventually { try await fs.status("/t/d/k").mode == mode }
+                try expect(try await fs.status("/t/d").userID, 1)
+                try expect(try await fs.names("/t/d"), ["k"])
+                try expect(try await fs.text("/t/d/k"), "1\n")
+                let shown = try await fs.attribute("user.xenstore.perms", of: "/t/d/k")
+                try expect(String(decoding: shown, as: UTF8.self), kept)
+                try await fs.setPermissions("n1", of: "/t/d/k")
+                try await fs.setAttribute("user.xenstore.perms", to: shown, of: "/t/d/k")
+                try expect(try await fs.permissions("/t/d/k"), kept)
+                try await fs.setMode(mode | 0o044, of: "/t/d/k")
+                try expect(try await fs.permissions("/t/d/k"), "r" + kept.dropFirst())
+                try await fs.rename("/t/d", to: "/t/e", .replace)
+                try expect(try await fs.permissions("/t/e"), kept)
+                try await fs.unlink("/t/e/k")
+                try await fs.removeDirectory("/t/e")
+            }
+        },
         Scenario("chown changes the owner domain") { fs in
             try await fs.put("1", at: "/t/k")
             try await fs.setOwner(2, of: "/t/k")

@@ -78,7 +78,8 @@ struct StateTests {
         }
     }
 
-    @Test func aFlippedBitIsNoticed() async throws {
+    /// In the last record it may be a write that a dying machine has not finished.
+    @Test func aFlippedBitAtTheEndIsLeftOut() async throws {
         try await withState { state in
             try await state.serve { server in
                 try await server.expect("xenstore-write /kept 1", prints: "")
@@ -189,16 +190,17 @@ struct StateTests {
 }
 
 /// A state file, and servers one after the other that keep their store in it.
-private struct State {
+struct State {
     let shell: Shell
 
     @discardableResult
     func serve<Result>(
+        _ arguments: [String] = [],
         endsWith signal: Int32 = SIGTERM,
         _ body: (Served) async throws -> Result
     ) async throws -> Result {
         try await withServing(
-            ["--state", shell.directory + "/state"],
+            ["--state", shell.directory + "/state"] + arguments,
             endsWith: signal,
             shell,
             body
@@ -215,6 +217,6 @@ private struct State {
     }
 }
 
-private func withState(_ body: (State) async throws -> Void) async throws {
+func withState(_ body: (State) async throws -> Void) async throws {
     try await Shell.use { shell in try await body(State(shell: shell)) }
 }
