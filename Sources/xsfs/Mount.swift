@@ -42,6 +42,7 @@ struct Mount: ParsableCommand {
         let options = try MountOptions(parsing: o)
         let source = try store.source(options)
         let mountpoint = try Mountpoint(mountpoint)
+        try mountpoint.check(source)
         let background = foreground ? nil : try Background.enter()
         let daemon = try MountDaemon(source, at: mountpoint, options)
         try runDaemon(daemon) { background?.ready() }
