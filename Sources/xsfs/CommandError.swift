@@ -1,4 +1,5 @@
 import SystemPackage
+import XenstoreClient
 
 /// Why the command fails, as one line for the user, and the status that it ends with.
 struct CommandError: Error, CustomStringConvertible {
@@ -8,6 +9,17 @@ struct CommandError: Error, CustomStringConvertible {
     init(_ description: String, status: Int32 = 1) {
         self.description = description
         self.status = status
+    }
+
+    /// There is no way to a store.
+    init(connectingTo address: StoreAddress, _ error: Errno) {
+        let reason =
+            switch (address, address.obstacle) {
+            case (_, nil): "\(error)"
+            case (.socket, let kind?): "it is \(kind)"
+            case (.device, let kind?): "it is \(kind), and not the kernel's xenbus"
+            }
+        self.init("cannot connect to the \(address): \(reason)")
     }
 
     /// Says so on standard error, as every program of the system says who speaks.

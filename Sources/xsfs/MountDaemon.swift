@@ -67,7 +67,7 @@ final class MountDaemon {
         do throws(Errno) {
             connection = try StoreConnection(to: address, on: loop)
         } catch {
-            throw CommandError("cannot connect to the \(address): \(error)")
+            throw CommandError(connectingTo: address, error)
         }
         let filesystem = makeFilesystem(
             connection,
