@@ -20,13 +20,16 @@ struct Xsfs: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Store",
-                subcommands: [Mount.self, Serve.self, TransactionCommand.self]
+                subcommands: mountCommands
             ),
             CommandGroup(name: "Key", subcommands: storeCommands),
         ],
         defaultSubcommand: Mount.self
     )
 
+    private static let mountCommands: [any ParsableCommand.Type] = [
+        Mount.self, Serve.self, TransactionCommand.self,
+    ]
     private static let storeCommands: [any ParsableCommand.Type] = [
         ReadCommand.self, WriteCommand.self, ListCommand.self, TreeCommand.self, MakeCommand.self,
         RemoveCommand.self, ExistsCommand.self, PermissionsCommand.self,
@@ -41,6 +44,8 @@ struct Xsfs: ParsableCommand {
             if let command = PlainArguments.command(of: arguments) {
                 try command.run()
             } else {
+                let commands = (mountCommands + storeCommands).map { $0._commandName }
+                arguments = try CommandWord.arrange(arguments, commands: commands)
                 var command = try parseAsRoot(arguments)
                 try command.run()
             }

@@ -4,10 +4,10 @@ import Testing
 /// Where it mounts, whatever the mountpoint is called.
 @Suite(.timeLimit(.minutes(5)))
 struct MountpointTests {
-    /// What the process that serves a mount walks itself after the mount it would wait for for ever.
+    /// The process that serves a mount would wait for ever for a path through it.
     @Test(arguments: [
-        (".", "."), ("./", "."), ("..", "sub"), ("sub/../.", "."), ("../m", "."), ("$T/m//.", "."),
-        ("$T/link", "/"), ("../link/.", "."), ("../../link/sub/..", "sub"),
+        (".", "."), ("./", "."), ("..", "sub"), ("sub/../.", "."), ("../m", "."),
+        ("$T/m//.", "."), ("$T/link", "/"), ("../link/.", "."), ("../../link/sub/..", "sub"),
     ])
     func aDirectoryHasManyNames(name: String, workingDirectory: String) async throws {
         try await Shell.use { shell in
