@@ -114,6 +114,25 @@ struct CommandTests {
         }
     }
 
+    /// However short the time is: the store is asked.
+    @Test(arguments: ["0", "0.000001"])
+    func aWaitLooksOnce(seconds: String) async throws {
+        for kind in StoreKind.remote {
+            try await withStore(kind) { shell in
+                try await shell.expect(
+                    """
+                    "$XSFS" write /t/k v
+                    for condition in /t/k /t/k=v '!/t/none' /t/none /t/k=w '!/t/k'; do
+                        "$XSFS" wait --timeout \(seconds) "$condition"; echo $?
+                    done
+                    "$XSFS" wait --any -t \(seconds) /t/none /t/k; echo $?
+                    """,
+                    prints: "0\n0\n0\n124\n124\n124\n0\n"
+                )
+            }
+        }
+    }
+
     @Test func aWatchOutlivesItsStore() async throws {
         try await Shell.use { shell in
             let first = try await TestStore.start(.served, in: shell)
