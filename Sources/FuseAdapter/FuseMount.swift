@@ -75,6 +75,7 @@ public final class FuseMount {
         notifier = KernelNotifier(session)
         self.poker = poker.map { Poker($0, mountpoint: mountpoint, on: loop) }
         isMounted = true
+        xsfs_guard_mount(xsfs_mount_device(mountpoint))
         context.pointee = UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
         let descriptor = FileDescriptor(rawValue: xsfs_session_descriptor(session))
         source = loop.add(descriptor, for: .readable) { [unowned self] _ in serve() }
@@ -94,6 +95,7 @@ public final class FuseMount {
         isMounted = false
         polls.removeAll()
         if let source { loop.remove(source) }
+        xsfs_guard_mount(0)
         xsfs_session_unmount(session, mountpoint)
         poker?.close()
         notifier.close()
@@ -200,6 +202,8 @@ public final class FuseMount {
 
     private func end() {
         hasEnded = true
+        // The place may be another mount's by now.
+        xsfs_guard_mount(0)
         if let source { loop.remove(source) }
         onEnd()
     }

@@ -42,15 +42,16 @@ struct CommandWord {
     }
 
     private func arranged() throws -> [String] {
-        guard let index = operandIndex() else { return arguments }
+        guard let index = operandIndex() else { return withOptionsApart(arguments) }
         let word = arguments[index]
         guard commands.contains(word) else {
             try checkMountpoint(word)
-            return arguments
+            return withOptionsApart(arguments)
         }
         let options = Array(arguments[..<index])
         let rest = [word] + options + arguments[(index + 1)...]
-        if word == "mount" || options.contains(where: { ["-h", "--help"].contains($0) }) {
+        if word == "mount" { return withOptionsApart(rest) }
+        if options.contains(where: { ["-h", "--help"].contains($0) }) {
             return rest
         }
         if let option = options.first(where: { !isOfPlace($0, in: options) }) {
@@ -80,6 +81,25 @@ struct CommandWord {
         if option.hasPrefix("--") { return Self.optionsWithValues.contains(option[...]) }
         // Options of a letter may stand together; what follows an `o` is its value.
         return option.firstIndex(of: "o").map { option.index(after: $0) } == option.endIndex
+    }
+
+    /// The arguments of a mount with a blank after `-o`: `-oro,subtree=/a` is one for getopt(3), and
+    /// the argument parser would end its name at the equals sign.
+    private func withOptionsApart(_ arguments: [String]) -> [String] {
+        var apart: [String] = []
+        var index = 0
+        while index < arguments.count, arguments[index] != "--" {
+            let argument = arguments[index]
+            let length = argument.hasPrefix("-") && takesNext(argument) ? 2 : 1
+            let isShort = argument.hasPrefix("-") && !argument.hasPrefix("--")
+            if isShort, length == 1, let letter = argument.firstIndex(of: "o") {
+                apart += [String(argument[...letter]), String(argument[letter...].dropFirst())]
+            } else {
+                apart += arguments[index..<min(index + length, arguments.count)]
+            }
+            index += length
+        }
+        return apart + arguments.dropFirst(index)
     }
 
     private func isOfPlace(_ argument: String, in options: [String]) -> Bool {

@@ -176,11 +176,8 @@ final class MountDaemon {
     // MARK: The mount
 
     private func mount(_ filesystem: any FilesystemOperations) throws {
-        // libfuse splits at commas, unless a backslash stands before.
-        let source = (options.sourceName ?? self.source.name).flatMap { character in
-            character == "," || character == "\\" ? ["\\", character] : [character]
-        }
-        let names = ["fsname=" + String(source), "subtype=xsfs"]
+        let source = SystemOptions.escaped(options.sourceName ?? self.source.name)
+        let names = ["fsname=" + source, "subtype=xsfs"]
         let mount = try FuseMount(
             filesystem,
             at: mountpoint.path,

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FuseAdapter
 
 /// The program: mounts, unless another command is named.
 @main
@@ -52,6 +53,9 @@ struct Xsfs: ParsableCommand {
         } catch let error as CommandError {
             error.tell()
             exit(withError: ExitCode(error.status))
+        } catch let error as MountError {
+            CommandError("\(error)").tell()
+            exit(withError: ExitCode.failure)
         } catch {
             if let status = usageStatus(arguments), exitCode(for: error) == .validationFailure {
                 CommandError(fullMessage(for: error), status: status).tell()
