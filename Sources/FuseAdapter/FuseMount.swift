@@ -27,6 +27,7 @@ public final class FuseMount {
     /// for these.
     private var contentNotifier: KernelNotifier?
     private let poker: Poker?
+    private let innerMounts: InnerMounts?
     var polls = PollTable()
     private var source: SourceID?
     private var isMounted = false
@@ -73,9 +74,11 @@ public final class FuseMount {
         self.mountpoint = mountpoint
         self.context = context
         notifier = KernelNotifier(session)
-        self.poker = poker.map { Poker($0, mountpoint: mountpoint, on: loop) }
+        let device = xsfs_mount_device(mountpoint)
+        xsfs_guard_mount(device)
+        self.poker = poker.map { Poker($0, device: device, on: loop) }
+        innerMounts = poker == nil ? nil : InnerMounts(of: device)
         isMounted = true
-        xsfs_guard_mount(xsfs_mount_device(mountpoint))
         context.pointee = UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
         let descriptor = FileDescriptor(rawValue: xsfs_session_descriptor(session))
         source = loop.add(descriptor, for: .readable) { [unowned self] _ in serve() }
@@ -98,6 +101,7 @@ public final class FuseMount {
         xsfs_guard_mount(0)
         xsfs_session_unmount(session, mountpoint)
         poker?.close()
+        innerMounts?.close()
         notifier.close()
         contentNotifier?.close()
         xsfs_session_free(session)
@@ -167,6 +171,11 @@ public final class FuseMount {
     /// Has system calls made by which inotify tells of changes by others. On the loop.
     public func poke(_ pokes: [Poke]) {
         poker?.send(pokes)
+    }
+
+    /// Whether something is mounted at a path of the mount, or below it. On the loop.
+    public func holdsMount(_ path: String) -> Bool {
+        innerMounts?.contains(path) ?? false
     }
 
     /// The mount that a pointer of libfuse's stands for.

@@ -164,6 +164,7 @@ final class MountDaemon {
             mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) }
         )
         environment.store = source.storeDescription
+        environment.holdsMount = { [unowned self] path in mount?.holdsMount(path) ?? false }
         return Spaces(access, options: options, environment: environment)
     }
 
