@@ -100,6 +100,8 @@ void xsfs_on_setxattr(xsfs_request *request, uint64_t inode, const char *name,
                       const uint8_t *bytes, size_t size, int32_t flags);
 void xsfs_on_listxattr(xsfs_request *request, uint64_t inode, size_t size);
 void xsfs_on_removexattr(xsfs_request *request, uint64_t inode, const char *name);
+/* libfuse says something; a line break may stand at its end. Any thread. */
+void xsfs_on_log(const char *text);
 /* The program that waits for a request got a signal. */
 void xsfs_on_interrupt(void *context, uint64_t id);
 

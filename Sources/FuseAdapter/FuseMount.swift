@@ -48,7 +48,7 @@ public final class FuseMount {
     ///   - options: options of libfuse and the kernel, as mount(8) writes them.
     ///   - poker: the way to the process that lets inotify tell of changes by others, as
     ///     ``DaemonProcess/startGuard(of:pokes:)`` has given it.
-    /// - Throws: ``MountError``; libfuse has told the reason on standard error.
+    /// - Throws: ``MountError``; ``FuseMessages`` has the reason.
     public init(
         _ filesystem: any FilesystemOperations,
         at mountpoint: String,

@@ -83,7 +83,7 @@ struct CommandWord {
         return option.firstIndex(of: "o").map { option.index(after: $0) } == option.endIndex
     }
 
-    /// The arguments of a mount with a blank after `-o`: `-oro,subtree=/a` is one for getopt(3), and
+    /// A mount's arguments with a blank after `-o`: `-oro,subtree=/a` is one for getopt(3), and
     /// the argument parser would end its name at the equals sign.
     private func withOptionsApart(_ arguments: [String]) -> [String] {
         var apart: [String] = []

@@ -42,6 +42,7 @@ final class MountDaemon {
         )
         SignalSource.ignoreBrokenPipes()
         log = Log.start()
+        FuseMessages.send { [log] text in log.error("\(text)") }
         loop = try EventLoop()
         try SignalSource.add([SIGTERM, SIGINT, SIGHUP], to: loop) { [unowned self] _ in end() }
     }

@@ -1,5 +1,6 @@
 import Glibc
 import SystemPackage
+import XenstoreProtocol
 import XenstoreStore
 
 /// A file that a store's reports are appended to, one line each, for its owner alone.
@@ -52,7 +53,7 @@ final class ReportFile {
 
     func append(_ line: String) {
         // A full disk must not end the store; whoever reads the log misses a line.
-        _ = try? descriptor.writeAll("\(line)\n".utf8)
+        _ = try? descriptor.writeAll("\(line.printable)\n".utf8)
     }
 }
 

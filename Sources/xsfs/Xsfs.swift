@@ -1,5 +1,4 @@
 import ArgumentParser
-import FuseAdapter
 
 /// The program: mounts, unless another command is named.
 @main
@@ -50,19 +49,27 @@ struct Xsfs: ParsableCommand {
                 var command = try parseAsRoot(arguments)
                 try command.run()
             }
-        } catch let error as CommandError {
-            error.tell()
-            exit(withError: ExitCode(error.status))
-        } catch let error as MountError {
-            CommandError("\(error)").tell()
-            exit(withError: ExitCode.failure)
         } catch {
-            if let status = usageStatus(arguments), exitCode(for: error) == .validationFailure {
-                CommandError(fullMessage(for: error), status: status).tell()
-                exit(withError: ExitCode(status))
-            }
-            exit(withError: error)
+            // Help and the version go to standard output.
+            if error is ExitCode || exitCode(for: error) == .success { exit(withError: error) }
+            let failure = failure(error, of: arguments)
+            failure.tell()
+            exit(withError: ExitCode(failure.status))
         }
+    }
+
+    private static func failure(_ error: any Error, of arguments: [String]) -> CommandError {
+        if let error = error as? CommandError { return error }
+        let status = exitCode(for: error)
+        guard status == .validationFailure else { return CommandError("\(error)") }
+        // The parser's message has words of the arguments in it; what follows is ours.
+        let text = message(for: error)
+        let whole = fullMessage(for: error)
+        return CommandError(
+            text,
+            details: String(whole.trimmingPrefix("Error: " + text)),
+            status: usageStatus(arguments) ?? status.rawValue
+        )
     }
 
     /// The status of a wrong use of a command that a tool of Xen has, too: the tool's.

@@ -105,7 +105,7 @@ extension Spaces {
         _ reason: String,
         _ error: FilesystemError
     ) -> FilesystemError {
-        lastConflict = "\(transaction.name): \(reason)\n"
+        lastConflict = "\(transaction.name): \(reason)".printable + "\n"
         failed = (transaction.id, environment.elapsed())
         return error
     }
