@@ -15,7 +15,8 @@ public enum DaemonProcess {
     }
 
     /// Starts the process that takes the mount away, should this one be killed, and frees those who
-    /// use it where threads of this one are stuck in the kernel. To be called before any task or thread exists.
+    /// use it where threads of this one are stuck in the kernel. To be called before any task or
+    /// thread exists.
     ///
     /// - Parameter pokes: whether it is also to keep a process at work that makes the system calls
     ///   by which inotify tells of changes.
