@@ -2,21 +2,93 @@
 #include "internal.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 int32_t xsfs_fork(void) { return fork(); }
 
-int xsfs_detach_mount(const char *mountpoint) { return umount2(mountpoint, MNT_DETACH); }
+/* The device of the mount that the guard takes away; 0 while there is none. Both see it. */
+static volatile uint64_t *guarded;
+
+/* Without asking anything of the daemon that serves it. */
+static uint64_t device_of(int directory, const char *path)
+{
+    struct statx status;
+    if (statx(directory, path, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) != 0)
+        return 0;
+    return makedev(status.stx_dev_major, status.stx_dev_minor);
+}
+
+uint64_t xsfs_mount_device(const char *mountpoint) { return device_of(AT_FDCWD, mountpoint); }
+
+/* Who may not unmount has a program that may. */
+static int run_fusermount(const char *mountpoint)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", mountpoint, (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        return -1;
+    errno = EPERM;
+    return status == 0 ? 0 : -1;
+}
+
+/* Takes away the mount that a descriptor of its root leads to, and no other that lies on top of it
+ * by now, or below. Those who use it keep it. */
+static int detach(int root, const char *mountpoint)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", root);
+    int result = umount2(path, MNT_DETACH);
+    if (result != 0 && errno == ENOENT)
+        result = umount2(mountpoint, MNT_DETACH);
+    return result != 0 && errno == EPERM ? run_fusermount(mountpoint) : result;
+}
+
+int xsfs_detach_dead_mount(const char *mountpoint)
+{
+    int root = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return -1;
+    /* The kernel answers stat(2) by itself, but this never. */
+    struct statfs status;
+    int result = fstatfs(root, &status) == 0 ? 0 : -1;
+    if (result != 0 && (errno == ENOTCONN || errno == ECONNABORTED))
+        result = detach(root, mountpoint) == 0 ? 1 : -1;
+    int error = errno;
+    close(root);
+    errno = error;
+    return result;
+}
+
+void xsfs_guard_mount(uint64_t device)
+{
+    if (guarded)
+        *guarded = device;
+}
+
+/* The daemon has died: what it has mounted goes, so that nobody finds it dead. */
+static void detach_guarded(const char *mountpoint)
+{
+    int root = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root >= 0 && *guarded != 0 && device_of(root, "") == *guarded)
+        detach(root, mountpoint);
+}
 
 /* Whether a dead process still has a thread besides its first: one that is stuck in the kernel
  * keeps /dev/fuse open, and with it everybody who waits for the mount. */
@@ -69,6 +141,11 @@ static void keep_poking(const sigset_t *signals, int socket, const char *mountpo
 int32_t xsfs_guard_start(const char *mountpoint, int32_t *poker_socket)
 {
     int ends[2] = {-1, -1};
+    void *page = mmap(NULL, sizeof *guarded, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                      -1, 0);
+    if (page == MAP_FAILED)
+        return -1;
+    guarded = page;
     if (poker_socket && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return -1;
     const pid_t parent = getpid();
@@ -106,13 +183,6 @@ int32_t xsfs_guard_start(const char *mountpoint, int32_t *poker_socket)
     /* Aborts the connection even where the mount is in use and stays. */
     if (has_stuck_threads(parent))
         umount2(mountpoint, MNT_FORCE);
+    detach_guarded(mountpoint);
     _exit(0);
-}
-
-uint64_t xsfs_mount_device(const char *mountpoint)
-{
-    struct statx status;
-    if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC, 0, &status) != 0)
-        return 0;
-    return makedev(status.stx_dev_major, status.stx_dev_minor);
 }

@@ -1,6 +1,8 @@
 /* The life of a mount. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -12,11 +14,22 @@ struct xsfs_session {
     struct fuse_buf buffer; /* libfuse allocates it at the first request, and reuses it */
 };
 
+/* What libfuse says has paths and options in it. */
+__attribute__((format(printf, 2, 0)))
+static void on_log(enum fuse_log_level level, const char *format, va_list arguments)
+{
+    (void)level;
+    char text[4096];
+    vsnprintf(text, sizeof text, format, arguments);
+    xsfs_on_log(text);
+}
+
 xsfs_session *xsfs_session_new(const char *options, void *context)
 {
     char *arguments[] = {"xsfs", "-o", strdup(options), NULL};
     struct fuse_args args = FUSE_ARGS_INIT(3, arguments);
     xsfs_session *session = calloc(1, sizeof *session);
+    fuse_set_log_func(on_log);
     if (session && arguments[2])
         session->fuse = fuse_session_new(&args, &xsfs_operations, sizeof xsfs_operations, context);
     fuse_opt_free_args(&args);

@@ -105,6 +105,8 @@ void xsfs_on_setxattr(xsfs_request *request, uint64_t inode, const char *name,
                       const uint8_t *bytes, size_t size, int32_t flags);
 void xsfs_on_listxattr(xsfs_request *request, uint64_t inode, size_t size);
 void xsfs_on_removexattr(xsfs_request *request, uint64_t inode, const char *name);
+/* libfuse says something; a line break may stand at its end. Any thread. */
+void xsfs_on_log(const char *text);
 /* The program that waits for a request got a signal. */
 void xsfs_on_interrupt(void *context, uint64_t id);
 
@@ -151,11 +153,13 @@ size_t xsfs_listing_add_name(xsfs_request *request, uint8_t *buffer, size_t room
 /* fork(2), which Swift does not offer. To be called before any task or thread exists. */
 int32_t xsfs_fork(void);
 /* Forks a process that outlives this one's death just as long as it takes to free the mount from
- * threads of this one that are stuck in the kernel. Returns its pid, or -1.
+ * threads of this one that are stuck in the kernel, and to take it away. Returns its pid, or -1.
  *
  * With a place for a socket it also keeps a process at work that makes system calls on the mount
  * (see poker.c), and the socket leads there. */
 int32_t xsfs_guard_start(const char *mountpoint, int32_t *_Nullable poker_socket);
+/* Names the device of the mount that the guard is to take away; 0 for none any more. */
+void xsfs_guard_mount(uint64_t device);
 /* The number of the mounted filesystem's device; 0 if it cannot be told. Asks nothing of the
  * daemon that serves it. */
 uint64_t xsfs_mount_device(const char *mountpoint);
@@ -167,8 +171,8 @@ uint64_t xsfs_mount_device(const char *mountpoint);
 #define XSFS_POKE_ATTRIBUTES 4
 #define XSFS_POKE_REMOVE 5
 #define XSFS_POKE_REMOVE_DIRECTORY 6
-/* umount2(2) with MNT_DETACH: takes the mount of a dead daemon away. 0 or -1 with errno. */
-int xsfs_detach_mount(const char *mountpoint);
+/* Takes away the mount of a dead daemon. 1 if there was one, 0 if none, -1 with errno. */
+int xsfs_detach_dead_mount(const char *mountpoint);
 
 #pragma clang assume_nonnull end
 

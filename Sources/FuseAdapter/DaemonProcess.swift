@@ -14,8 +14,9 @@ public enum DaemonProcess {
         return process
     }
 
-    /// Starts the process that frees the mount's users, should this one be killed while its
-    /// threads are stuck in the kernel. To be called before any task or thread exists.
+    /// Starts the process that takes the mount away, should this one be killed, and frees those who
+    /// use it where threads of this one are stuck in the kernel. To be called before any task or
+    /// thread exists.
     ///
     /// - Parameter pokes: whether it is also to keep a process at work that makes the system calls
     ///   by which inotify tells of changes.
@@ -33,10 +34,14 @@ public enum DaemonProcess {
         return (process, pokes ? FileDescriptor(rawValue: socket) : nil)
     }
 
-    /// Takes away the mount that a dead daemon has left.
+    /// Takes away the mount that a dead daemon has left. To be called before any task or thread
+    /// exists.
     ///
-    /// - Throws: the error of umount2(2).
-    public static func detachMount(at mountpoint: String) throws(Errno) {
-        guard xsfs_detach_mount(mountpoint) == 0 else { throw Errno.current }
+    /// - Returns: whether there was one. There may be another below it.
+    /// - Throws: why the mountpoint cannot be had, or the error of umount2(2).
+    public static func detachDeadMount(at mountpoint: String) throws(Errno) -> Bool {
+        let result = xsfs_detach_dead_mount(mountpoint)
+        guard result >= 0 else { throw Errno.current }
+        return result > 0
     }
 }

@@ -27,6 +27,7 @@ public final class FuseMount {
     /// for these.
     private var contentNotifier: KernelNotifier?
     private let poker: Poker?
+    private let innerMounts: InnerMounts?
     var polls = PollTable()
     private var source: SourceID?
     private var isMounted = false
@@ -47,7 +48,7 @@ public final class FuseMount {
     ///   - options: options of libfuse and the kernel, as mount(8) writes them.
     ///   - poker: the way to the process that lets inotify tell of changes by others, as
     ///     ``DaemonProcess/startGuard(of:pokes:)`` has given it.
-    /// - Throws: ``MountError``; libfuse has told the reason on standard error.
+    /// - Throws: ``MountError``; ``FuseMessages`` has the reason.
     public init(
         _ filesystem: any FilesystemOperations,
         at mountpoint: String,
@@ -73,7 +74,10 @@ public final class FuseMount {
         self.mountpoint = mountpoint
         self.context = context
         notifier = KernelNotifier(session)
-        self.poker = poker.map { Poker($0, mountpoint: mountpoint, on: loop) }
+        let device = xsfs_mount_device(mountpoint)
+        xsfs_guard_mount(device)
+        self.poker = poker.map { Poker($0, device: device, on: loop) }
+        innerMounts = poker == nil ? nil : InnerMounts(of: device)
         isMounted = true
         context.pointee = UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
         let descriptor = FileDescriptor(rawValue: xsfs_session_descriptor(session))
@@ -94,8 +98,10 @@ public final class FuseMount {
         isMounted = false
         polls.removeAll()
         if let source { loop.remove(source) }
+        xsfs_guard_mount(0)
         xsfs_session_unmount(session, mountpoint)
         poker?.close()
+        innerMounts?.close()
         notifier.close()
         contentNotifier?.close()
         xsfs_session_free(session)
@@ -167,6 +173,11 @@ public final class FuseMount {
         poker?.send(pokes)
     }
 
+    /// Whether something is mounted at a path of the mount, or below it. On the loop.
+    public func holdsMount(_ path: String) -> Bool {
+        innerMounts?.contains(path) ?? false
+    }
+
     /// The mount that a pointer of libfuse's stands for.
     static func of(context: UnsafeMutableRawPointer) -> FuseMount {
         let content = context.assumingMemoryBound(to: UnsafeRawPointer?.self).pointee
@@ -200,6 +211,8 @@ public final class FuseMount {
 
     private func end() {
         hasEnded = true
+        // The place may be another mount's by now.
+        xsfs_guard_mount(0)
         if let source { loop.remove(source) }
         onEnd()
     }

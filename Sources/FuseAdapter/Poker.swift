@@ -25,10 +25,10 @@ final class Poker {
     private var process: Int32?
     private var lastMessage: Int64 = 0
 
-    init(_ socket: FileDescriptor, mountpoint: String, on loop: EventLoop) {
+    init(_ socket: FileDescriptor, device: UInt64, on loop: EventLoop) {
         self.socket = socket
         self.loop = loop
-        device = xsfs_mount_device(mountpoint)
+        self.device = device
         source = loop.add(socket, for: .readable) { [unowned self] _ in receive() }
     }
 

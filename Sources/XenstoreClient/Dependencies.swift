@@ -35,8 +35,11 @@ final class Dependencies: Sendable {
 
     /// Notes that the condition is about to read paths. What it reads then is as new as the watch,
     /// or an event follows.
-    func note(_ paths: [XenstorePath]) async throws(XenstoreError) {
-        let (content, deadline) = (content, deadline)
+    func note(
+        _ paths: [XenstorePath],
+        until deadline: ContinuousClock.Instant?
+    ) async throws(XenstoreError) {
+        let content = content
         try await client.onLoop { (core) async throws(XenstoreError) in
             let content = content.value
             content.used.formUnion(paths)

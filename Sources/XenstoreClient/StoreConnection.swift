@@ -33,7 +33,8 @@ public final class StoreConnection: XenstoreAccess {
     /// Connects. Where too many clients wait to be accepted already it blocks, for as long as the
     /// configuration's ``ConnectionConfiguration/stallTimeout`` says; later connections never do.
     ///
-    /// - Throws: the error of open(2), socket(2) or connect(2).
+    /// - Throws: the error of open(2), socket(2) or connect(2); `ENODEV` where the address names a
+    ///   device, and another kind of file is there.
     public convenience init(
         to address: StoreAddress,
         on loop: EventLoop,

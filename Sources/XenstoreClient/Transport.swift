@@ -26,7 +26,7 @@ package struct Transport {
     /// Opens the channel.
     ///
     /// - Parameter patience: how long it may block where too many clients wait to be accepted.
-    /// - Throws: the error of open(2), socket(2) or connect(2).
+    /// - Throws: the error of open(2), socket(2) or connect(2); `ENODEV` where there is no device.
     package init(opening address: StoreAddress, patience: Duration = .zero) throws(Errno) {
         refuses = nil
         switch address {
@@ -34,9 +34,7 @@ package struct Transport {
             descriptor = try UnixSocket.connect(to: path, patience: patience)
             writesSingleMessages = false
         case .device(let path):
-            let number = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)
-            guard number >= 0 else { throw Errno.current }
-            descriptor = FileDescriptor(rawValue: number)
+            descriptor = try XenbusDevice.open(path)
             writesSingleMessages = true
         }
     }

@@ -51,7 +51,8 @@ extension XenstoreClient {
     /// must depend on nothing else.
     ///
     /// - Parameters:
-    ///   - timeout: how long; nil for as long as it takes.
+    ///   - timeout: how long; nil for as long as it takes. However short it is, `body` runs once,
+    ///     and a store that answers within ``ConnectionConfiguration/stallTimeout`` is heard.
     ///   - body: reads what it depends on, and gives what was waited for.
     /// - Throws: ``ClientError/Reason/timedOut``; or else what `body` throws.
     public func wait<Value>(
@@ -60,8 +61,11 @@ extension XenstoreClient {
     ) async throws -> Value {
         let deadline = timeout.map { ContinuousClock.now + $0 }
         let dependencies = await Dependencies(self, until: deadline)
-        let handle = XenstoreHandle(client: self, dependencies: dependencies, deadline: deadline)
+        let patience = await onLoop { core in core.configuration.stallTimeout }
+        var limit = deadline.map { max($0, .now + patience) }
         while true {
+            let handle = XenstoreHandle(client: self, dependencies: dependencies, deadline: limit)
+            limit = deadline
             await dependencies.begin()
             do {
                 return try await body(handle)

@@ -60,7 +60,7 @@ public struct XenstoreHandle: XenstoreOperations {
     func send(_ request: Request) async throws(XenstoreError) -> [UInt8] {
         let (transaction, limit) = (openTransaction(for: request), limit)
         if let dependencies, let path = request.path, request.isReadOnly {
-            try await dependencies.note([path])
+            try await dependencies.note([path], until: limit)
         }
         return try await client.onLoop { (core) async throws(XenstoreError) in
             try await core.perform(request, in: transaction, until: limit)
@@ -71,7 +71,8 @@ public struct XenstoreHandle: XenstoreOperations {
         let (transaction, limit) = (transaction?.open, limit)
         if let dependencies {
             do throws(XenstoreError) {
-                try await dependencies.note(requests.filter(\.isReadOnly).compactMap(\.path))
+                let paths = requests.filter(\.isReadOnly).compactMap(\.path)
+                try await dependencies.note(paths, until: limit)
             } catch {
                 return requests.map { _ in .failure(error) }
             }

@@ -6,6 +6,8 @@ extension Filesystem {
         in directory: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
+        lookups.begun += 1
+        defer { lookups.ended += 1 }
         hasTaken(caller)
         if !staleOpens.isEmpty { staleOpens[caller] = nil }
         let parent = try findDirectory(directory)

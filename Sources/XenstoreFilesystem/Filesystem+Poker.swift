@@ -9,7 +9,7 @@ extension Filesystem {
         let parent = try findDirectory(directory)
         if let poke = announcer.pokes.find(name, in: parent) {
             // For any other error the kernel would drop the name.
-            guard await poke.hasHappened() else { throw .interrupted }
+            guard await poke.hasHappened(), await !wouldDetach(poke) else { throw .interrupted }
             switch poke.kind {
             case .create, .makeDirectory:
                 guard let entry = try entryOfOther(poke) else { throw .noEntry }
@@ -97,6 +97,44 @@ extension Filesystem {
             attributes: attributes(of: node, view, poke.permissions, size: 0),
             nameLifetime: 0
         )
+    }
+
+    /// Whether somebody has mounted something on what a poke makes, or in it. That another name
+    /// comes for a moment, or none, would detach it: it is not told.
+    private func wouldDetach(_ poke: PendingPoke) async -> Bool {
+        guard let node = knownOtherwise(poke), let path = pathOnMount(of: poke) else {
+            return false
+        }
+        if node.directoryLookups > 0, !node.isOfPokerAlone { await waitForQuiet() }
+        guard environment.holdsMount(path) else { return false }
+        poke.isDone = true
+        return true
+    }
+
+    /// Waits until no program is on its way along a path, or was a moment ago.
+    private func waitForQuiet() async {
+        for _ in 0..<FilesystemLimits.quietTimes {
+            let before = lookups
+            await withCheckedContinuation { continuation in
+                environment.after(FilesystemLimits.quietTime) { continuation.resume() }
+            }
+            if before == lookups, lookups.begun == lookups.ended { return }
+        }
+    }
+
+    /// The key of a poke, where the kernel knows it as something else than what the poker is told.
+    private func knownOtherwise(_ poke: PendingPoke) -> KeyNode? {
+        guard !poke.isOwnValue, let node = keys.child(poke.name, of: poke.directory),
+            node.lookups(.file) > 0 || node.lookups(.directory) > 0
+        else { return nil }
+        let isOther =
+            switch poke.kind {
+            case .create, .makeDirectory: true
+            case .remove: node.shownView == .directory
+            case .removeDirectory: node.shownView == .file
+            case .modify, .changeAttributes: false
+            }
+        return isOther ? node : nil
     }
 
     /// A key that was made again since its removal was found may be in use: a program's working

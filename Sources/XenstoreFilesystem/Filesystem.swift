@@ -28,6 +28,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var directories = HandleTable<OpenDirectory>()
     var changes = ChangeLog()
     var announcer = Announcer()
+    /// Names that programs have looked up or look up now: the poker keeps out of their way.
+    var lookups = (begun: 0, ended: 0)
     var load = EventLoad()
     var foreseen = ForeseenEvents()
     /// Changes that this mount has begun or made.

@@ -20,6 +20,9 @@ public struct FilesystemEnvironment {
     public var report: (String) -> Void
     /// Which store it is, for who asks.
     public var store = StoreDescription(address: "", transport: "")
+    /// Whether something is mounted at a path of the mount, or below it. The path begins without a
+    /// slash.
+    public var holdsMount: (String) -> Bool = { _ in false }
     /// Hands over the events that the store has sent by now, without waiting; false where that
     /// cannot be done at this moment.
     public var takeEvents: () -> Bool

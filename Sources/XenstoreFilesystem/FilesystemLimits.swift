@@ -118,6 +118,12 @@ public enum FilesystemLimits {
     /// What is below one that is told later than the one above is not told at all.
     public static let removalQuestion = Duration.milliseconds(500)
 
+    /// How long no program must have looked a name up before the poker makes a directory that the
+    /// kernel knows: who mounts something in it does so a moment after.
+    static let quietTime = Duration.milliseconds(1)
+    /// How often that is waited for. The kernel has the directory above locked meanwhile.
+    static let quietTimes = 5
+
     /// Event streams that are open at a time; then opening another fails with ENOSPC.
     public static let streams = 1024
 

@@ -13,3 +13,21 @@ func absolutePath(_ given: String) throws -> String {
     defer { free(directory) }
     return String(cString: directory) + "/" + given
 }
+
+/// Where a path leads: absolute, without symbolic links, `.` and `..`.
+///
+/// - Throws: the error of realpath(3).
+func realPath(_ path: String) throws(Errno) -> String {
+    guard let resolved = realpath(path, nil) else { throw Errno(rawValue: errno) }
+    defer { free(resolved) }
+    return String(cString: resolved)
+}
+
+/// A path without `.`, `..` and doubled slashes, by its words alone.
+func plainPath(_ absolute: String) -> String {
+    var names: [Substring] = []
+    for name in absolute.split(separator: "/") where name != "." {
+        if name == ".." { _ = names.popLast() } else { names.append(name) }
+    }
+    return "/" + names.joined(separator: "/")
+}

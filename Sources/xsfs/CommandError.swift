@@ -1,18 +1,33 @@
 import SystemPackage
+import XenstoreClient
 
 /// Why the command fails, as one line for the user, and the status that it ends with.
+///
+/// The text is as it is; what is not printable in it is made so where it is said.
 struct CommandError: Error, CustomStringConvertible {
     let description: String
+    /// Nothing, or a line break and more lines.
+    let details: String
     let status: Int32
 
-    init(_ description: String, status: Int32 = 1) {
+    init(_ description: String, details: String = "", status: Int32 = 1) {
         self.description = description
+        self.details = details
         self.status = status
     }
 
-    /// Says so on standard error, as every program of the system says who speaks.
+    /// There is no way to a store.
+    init(connectingTo address: StoreAddress, _ error: Errno) {
+        let reason =
+            switch (address, address.obstacle) {
+            case (_, nil): "\(error)"
+            case (.socket, let kind?): "it is \(kind)"
+            case (.device, let kind?): "it is \(kind), and not the kernel's xenbus"
+            }
+        self.init("cannot connect to the \(address): \(reason)")
+    }
+
     func tell() {
-        // Where standard error is closed there is nowhere left to say it.
-        _ = try? FileDescriptor.standardError.writeAll("xsfs: \(self)\n".utf8)
+        Message.tell(description, details: details)
     }
 }

@@ -1,7 +1,7 @@
 import Glibc
 import Logging
 import Synchronization
-import SystemPackage
+import XenstoreProtocol
 
 /// Where the program's log goes: standard error in the foreground, the system's log behind it.
 enum Log {
@@ -28,15 +28,13 @@ enum Log {
         }
 
         func log(event: LogEvent) {
-            let text = "\(event.message)"
             if Log.usesSystemLog.load(ordering: .relaxed) {
                 // The text is an argument, never the format.
-                text.withCString { text in
+                "\(event.message)".printable.withCString { text in
                     withVaList([text]) { vsyslog(Self.priority(event.level), "%s", $0) }
                 }
             } else {
-                // Where standard error is closed there is nowhere left to say so.
-                _ = try? FileDescriptor.standardError.writeAll("xsfs: \(text)\n".utf8)
+                Message.tell("\(event.message)")
             }
         }
 

@@ -41,7 +41,8 @@ struct Mount: ParsableCommand {
     func run() throws {
         let options = try MountOptions(parsing: o)
         let source = try store.source(options)
-        let mountpoint = try Mountpoint(mountpoint)
+        let mountpoint = try Mountpoint(mountpoint, stacks: options.stacks)
+        try mountpoint.check(source)
         let background = foreground ? nil : try Background.enter()
         let daemon = try MountDaemon(source, at: mountpoint, options)
         try runDaemon(daemon) { background?.ready() }

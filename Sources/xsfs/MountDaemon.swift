@@ -42,6 +42,7 @@ final class MountDaemon {
         )
         SignalSource.ignoreBrokenPipes()
         log = Log.start()
+        FuseMessages.send { [log] text in log.error("\(text)") }
         loop = try EventLoop()
         try SignalSource.add([SIGTERM, SIGINT, SIGHUP], to: loop) { [unowned self] _ in end() }
     }
@@ -67,7 +68,7 @@ final class MountDaemon {
         do throws(Errno) {
             connection = try StoreConnection(to: address, on: loop)
         } catch {
-            throw CommandError("cannot connect to the \(address): \(error)")
+            throw CommandError(connectingTo: address, error)
         }
         let filesystem = makeFilesystem(
             connection,
@@ -179,6 +180,7 @@ final class MountDaemon {
             sharesFiles: { caller, opener in ProcessFamily.contains(caller, openerOf: opener) }
         )
         environment.store = source.storeDescription
+        environment.holdsMount = { [unowned self] path in mount?.holdsMount(path) ?? false }
         return Spaces(access, options: options, environment: environment)
     }
 
@@ -191,11 +193,8 @@ final class MountDaemon {
     // MARK: The mount
 
     private func mount(_ filesystem: any FilesystemOperations) throws {
-        // libfuse splits at commas, unless a backslash stands before.
-        let source = (options.sourceName ?? self.source.name).flatMap { character in
-            character == "," || character == "\\" ? ["\\", character] : [character]
-        }
-        let names = ["fsname=" + String(source), "subtype=xsfs"]
+        let source = SystemOptions.escaped(options.sourceName ?? self.source.name)
+        let names = ["fsname=" + source, "subtype=xsfs"]
         let mount = try FuseMount(
             filesystem,
             at: mountpoint.path,

@@ -17,6 +17,8 @@ struct MountOptions {
     var listen: String?
     /// What /proc/mounts shows as the source, instead of the store's own name.
     var sourceName: String?
+    /// Whether it mounts on top of an xsfs, too.
+    var stacks = false
     private var allowsOthers = false
     private var userID: UInt32?
     private var umask: UInt32?
@@ -33,22 +35,18 @@ struct MountOptions {
         subtree=PATH: mount this key as the root; relative to the own domain, '.' itself
         socket=PATH, device=PATH, embedded, load=FILE, listen=PATH: as above
         fsname=NAME: what /proc/mounts shows as the source
+        nonempty: mount also where an xsfs is mounted already
         nosuid, nodev, noexec, noatime and their opposites: for the kernel
+        all others of mount(8) and fstab(5): taken, and left to these
         """
-
-    /// Options that the kernel takes as they are.
-    private static let passed: Set<String> = [
-        "rw", "dev", "nodev", "suid", "nosuid", "exec", "noexec", "atime", "noatime", "diratime",
-        "nodiratime", "sync", "async", "dirsync",
-    ]
 
     /// Takes the arguments of each `-o`.
     ///
     /// - Throws: ``CommandError`` that names an option which is unknown or malformed.
     init(parsing arguments: [String]) throws {
-        for option in arguments.flatMap({ $0.split(separator: ",") }) {
-            let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
-            try take(parts[0], parts.count > 1 ? parts[1] : nil)
+        for option in arguments.flatMap(SystemOptions.split) {
+            let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            try take(String(parts[0]), parts.count > 1 ? String(parts[1]) : nil)
         }
         protectFromOthers()
     }
@@ -80,11 +78,14 @@ struct MountOptions {
         case ("load", let value?): load = value
         case ("listen", let value?): listen = value
         case ("fsname", let value?): sourceName = value
-        case (_, nil) where Self.passed.contains(name): kernel.append(name)
-        case ("empty", _), ("cache", _), ("owner", _):
+        case ("nonempty", nil): stacks = true
+        case ("empty", _), ("cache", _), ("owner", _?):
             throw CommandError("mount option '\(name)' has no value '\(value ?? "")'")
         default:
-            throw CommandError("unknown mount option '\(name)'")
+            guard let flags = try SystemOptions.kernelFlags(of: name, value) else {
+                throw CommandError("unknown mount option '\(name)'")
+            }
+            kernel += flags
         }
     }
 

@@ -30,10 +30,7 @@ struct ServeDaemon {
                 return isSaved
             }
         }
-        store.report { line in
-            // Where standard error is closed there is nobody to tell.
-            _ = try? FileDescriptor.standardError.writeAll("xsfs: \(line)\n".utf8)
-        }
+        store.report { line in Message.tell(line) }
         for socket in domains {
             store.host.store.introduce(socket.domain)
         }

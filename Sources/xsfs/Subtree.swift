@@ -14,7 +14,7 @@ enum Subtree {
         in access: some XenstoreAccess
     ) async throws -> XenstorePath {
         guard let text, text != "/" else { return .root }
-        let path = try await resolve(text, in: access)
+        let path = try await resolve(keyNamed(text), in: access)
         do throws(XenstoreError) {
             _ = try await access.send(.getPermissions(path), in: .none)
         } catch .refused(.accessDenied) {

@@ -20,13 +20,16 @@ struct Xsfs: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Store",
-                subcommands: [Mount.self, Serve.self, TransactionCommand.self]
+                subcommands: mountCommands
             ),
             CommandGroup(name: "Key", subcommands: storeCommands),
         ],
         defaultSubcommand: Mount.self
     )
 
+    private static let mountCommands: [any ParsableCommand.Type] = [
+        Mount.self, Serve.self, TransactionCommand.self,
+    ]
     private static let storeCommands: [any ParsableCommand.Type] = [
         ReadCommand.self, WriteCommand.self, ListCommand.self, TreeCommand.self, MakeCommand.self,
         RemoveCommand.self, ExistsCommand.self, PermissionsCommand.self,
@@ -41,19 +44,32 @@ struct Xsfs: ParsableCommand {
             if let command = PlainArguments.command(of: arguments) {
                 try command.run()
             } else {
+                let commands = (mountCommands + storeCommands).map { $0._commandName }
+                arguments = try CommandWord.arrange(arguments, commands: commands)
                 var command = try parseAsRoot(arguments)
                 try command.run()
             }
-        } catch let error as CommandError {
-            error.tell()
-            exit(withError: ExitCode(error.status))
         } catch {
-            if let status = usageStatus(arguments), exitCode(for: error) == .validationFailure {
-                CommandError(fullMessage(for: error), status: status).tell()
-                exit(withError: ExitCode(status))
-            }
-            exit(withError: error)
+            // Help and the version go to standard output.
+            if error is ExitCode || exitCode(for: error) == .success { exit(withError: error) }
+            let failure = failure(error, of: arguments)
+            failure.tell()
+            exit(withError: ExitCode(failure.status))
         }
+    }
+
+    private static func failure(_ error: any Error, of arguments: [String]) -> CommandError {
+        if let error = error as? CommandError { return error }
+        let status = exitCode(for: error)
+        guard status == .validationFailure else { return CommandError("\(error)") }
+        // The parser's message has words of the arguments in it; what follows is ours.
+        let text = message(for: error)
+        let whole = fullMessage(for: error)
+        return CommandError(
+            text,
+            details: String(whole.trimmingPrefix("Error: " + text)),
+            status: usageStatus(arguments) ?? status.rawValue
+        )
     }
 
     /// The status of a wrong use of a command that a tool of Xen has, too: the tool's.

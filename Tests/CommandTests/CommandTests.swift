@@ -114,6 +114,59 @@ struct CommandTests {
         }
     }
 
+    /// However short the time is: the store is asked.
+    @Test(arguments: ["0", "0.000001"])
+    func aWaitLooksOnce(seconds: String) async throws {
+        for kind in StoreKind.remote {
+            try await withStore(kind) { shell in
+                try await shell.expect(
+                    """
+                    "$XSFS" write /t/k v
+                    for condition in /t/k /t/k=v '!/t/none' /t/none /t/k=w '!/t/k'; do
+                        "$XSFS" wait --timeout \(seconds) "$condition"; echo $?
+                    done
+                    "$XSFS" wait --any -t \(seconds) /t/none /t/k; echo $?
+                    """,
+                    prints: "0\n0\n0\n124\n124\n124\n0\n"
+                )
+            }
+        }
+    }
+
+    @Test func aSlashAtTheEndOfAKeyMeansNothing() async throws {
+        try await withStore(.xenstored) { shell in
+            try await shell.expect(
+                """
+                all() {
+                    "$XSFS" write /t/a$1 1/ /t/b$1 2 && "$XSFS" read -p /t/a$1 /t/b$1
+                    "$XSFS" list -p /t$1; "$XSFS" ls -f /t$1; "$XSFS" mkdir /t/d$1
+                    "$XSFS" chmod /t/d$1 n0 r1; "$XSFS" perms /t/d$1; "$XSFS" exists /t/d$1
+                    "$XSFS" watch -n 1 /t/d$1; "$XSFS" rm -t /t$1; "$XSFS" exists --json /t$1
+                }
+                all ''; all /; "$XSFS" ls / | wc -l
+                "$XSFS" ls // 2>/dev/null || echo refused
+                """,
+                prints: String(
+                    repeating: """
+                        /t/a: 1/
+                        /t/b: 2
+                        /t/a
+                        /t/b
+                        /t/a = "1/"
+                        /t/b = "2"
+                        n0,r1
+                        /t/d
+                        {
+                          "/t": false
+                        }
+
+                        """,
+                    count: 2
+                ) + "2\nrefused\n"
+            )
+        }
+    }
+
     @Test func aWatchOutlivesItsStore() async throws {
         try await Shell.use { shell in
             let first = try await TestStore.start(.served, in: shell)

@@ -152,6 +152,19 @@ struct CommitTests {
         }
     }
 
+    /// A transaction may have any name, and the file has a line for it.
+    @Test func theReasonIsOneLine() async throws {
+        try await withMount(.served) { mount in
+            try await mount.expect(
+                """
+                name=$'t\\n\\e[1m'; mkdir ".txn/$name"; echo 1 >".txn/$name/k"; xenstore-write /k 2
+                mv -T ".txn/$name" .txn/commit 2>/dev/null; cat .txn/.conflict
+                """,
+                prints: #"t\n\x1b[1m: /k was changed meanwhile"# + "\n"
+            )
+        }
+    }
+
     /// The store ends before it has done what it was asked.
     @Test(arguments: StoreKind.remote)
     func aStoreThatEndsMeanwhileIsEIO(kind: StoreKind) async throws {

@@ -43,6 +43,35 @@ struct SharingTests {
         }
     }
 
+    /// flock(2) and fcntl(2): the store knows nothing of them.
+    @Test(arguments: StoreKind.allCases)
+    func theKernelsLocksHoldOnOneMount(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir $T/second && "$XSFS" --socket "$S" $T/second && echo v >key || exit
+                python3 - <<'END'
+                import fcntl, os
+                for lock in fcntl.flock, fcntl.lockf:
+                    file = open("key", "r+")
+                    lock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    child = os.fork()
+                    if not child:
+                        for place in "key", os.environ["T"] + "/second/key":
+                            try: lock(open(place, "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                            except OSError as error: print(error.strerror, flush=True)
+                            else: print("locked", flush=True)
+                        os._exit(0)
+                    os.waitpid(child, 0)
+                    file.close()
+                END
+                fusermount3 -u $T/second
+                """,
+                prints: String(repeating: "Resource temporarily unavailable\nlocked\n", count: 2)
+            )
+        }
+    }
+
     /// What another client makes at the moment of a removal is there afterwards, or was there
     /// before and kept the directory.
     @Test(arguments: StoreKind.allCases, ["rmdir", "rename"])

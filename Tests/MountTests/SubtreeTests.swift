@@ -46,15 +46,15 @@ struct SubtreeTests {
             try await mount.expect(
                 """
                 mkdir $T/part
-                for path in . device; do
+                for path in . device ./ /local/domain/0/device/; do
                     xenstore-write /local/domain/0/domid 0 /local/domain/0/device/vbd/1 a
                     $XSFS --socket $XENSTORED_PATH -o subtree=$path $T/part && ls $T/part
                     fusermount3 -u $T/part
                 done
                 """,
-                prints: "device\ndomid\nvbd\n"
+                prints: "device\ndomid\nvbd\ndevice\ndomid\nvbd\n"
             )
-            for path in ["/none", "a.b", "/a//b", "none"] {
+            for path in ["/none", "a.b", "/a//b", "none", "//", ""] {
                 try await mount.expect(
                     "$XSFS --socket $XENSTORED_PATH -o subtree=\(path) $T/part",
                     fails: "xsfs: "

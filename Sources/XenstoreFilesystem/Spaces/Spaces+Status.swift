@@ -97,7 +97,7 @@ private struct StatusText {
     }
 
     private func escaped(_ value: String) -> String {
-        value.flatMap { character -> [Character] in
+        value.printable.flatMap { character -> [Character] in
             character == "\"" || character == "\\" ? ["\\", character] : [character]
         }.reduce(into: "") { $0.append($1) }
     }

@@ -129,7 +129,7 @@ extension Spaces {
         _ reason: String,
         _ error: FilesystemError
     ) -> FilesystemError {
-        lastConflict = "\(transaction.name): \(reason)\n"
+        lastConflict = "\(transaction.name): \(reason)".printable + "\n"
         return error
     }
 

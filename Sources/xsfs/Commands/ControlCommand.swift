@@ -39,11 +39,14 @@ struct ControlCommand: StoreCommand {
             answer = try await client.control([command] + arguments)
         } catch {
             guard error.code != nil else { throw error }
-            var text = error.explanation
-            if error.code == .invalid, let known = try? await client.control(["help"]) {
-                text += "; it knows:\n\(known)"
+            guard error.code == .invalid, let known = try? await client.control(["help"]) else {
+                throw CommandError(error.explanation, status: Self.refused)
             }
-            throw CommandError(text, status: Self.refused)
+            throw CommandError(
+                error.explanation + "; it knows:",
+                details: "\n" + known,
+                status: Self.refused
+            )
         }
         if !answer.isEmpty { try output.write(answer + "\n") }
     }

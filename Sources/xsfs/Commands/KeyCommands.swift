@@ -17,7 +17,7 @@ struct MakeCommand: StoreCommand {
     @OptionGroup(title: "Which store")
     var place: StorePlace
 
-    @Argument(help: "Keys, absolute or below the own domain's home.")
+    @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
     func perform(_ client: XenstoreClient, _ output: Output) async throws {
@@ -49,7 +49,7 @@ struct RemoveCommand: StoreCommand {
     @OptionGroup(title: "Which store")
     var place: StorePlace
 
-    @Argument(help: "Keys, absolute or below the own domain's home.")
+    @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
     func perform(_ client: XenstoreClient, _ output: Output) async throws {
@@ -95,7 +95,7 @@ struct ExistsCommand: StoreCommand {
     @OptionGroup(title: "Which store")
     var place: StorePlace
 
-    @Argument(help: "Keys, absolute or below the own domain's home.")
+    @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
     func perform(_ client: XenstoreClient, _ output: Output) async throws {

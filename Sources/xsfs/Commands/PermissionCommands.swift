@@ -25,7 +25,7 @@ struct PermissionsCommand: StoreCommand {
     @OptionGroup(title: "Which store")
     var place: StorePlace
 
-    @Argument(help: "Keys, absolute or below the own domain's home.")
+    @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
     func perform(_ client: XenstoreClient, _ output: Output) async throws {
@@ -72,7 +72,7 @@ struct ChangePermissionsCommand: StoreCommand {
     @OptionGroup(title: "Which store")
     var place: StorePlace
 
-    @Argument(help: "A key, absolute or below the own domain's home.")
+    @Argument(help: "A key, absolute or below the own domain's home.", transform: keyNamed)
     var key: String
 
     @Argument(help: "A letter and a domain each, such as r5.")

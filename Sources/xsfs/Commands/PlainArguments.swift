@@ -43,7 +43,7 @@ extension StorePlace {
 extension ReadCommand: PlainCommand {
     init(operands: [String]) {
         self.init()
-        (prefix, raw, json, place, keys) = (false, false, false, .found, operands)
+        (prefix, raw, json, place, keys) = (false, false, false, .found, operands.map(keyNamed))
     }
 }
 
@@ -57,34 +57,34 @@ extension WriteCommand: PlainCommand {
 extension ListCommand: PlainCommand {
     init(operands: [String]) {
         self.init()
-        (prefix, json, place, keys) = (false, false, .found, operands)
+        (prefix, json, place, keys) = (false, false, .found, operands.map(keyNamed))
     }
 }
 
 extension MakeCommand: PlainCommand {
     init(operands: [String]) {
         self.init()
-        (place, keys) = (.found, operands)
+        (place, keys) = (.found, operands.map(keyNamed))
     }
 }
 
 extension RemoveCommand: PlainCommand {
     init(operands: [String]) {
         self.init()
-        (tidy, place, keys) = (false, .found, operands)
+        (tidy, place, keys) = (false, .found, operands.map(keyNamed))
     }
 }
 
 extension ExistsCommand: PlainCommand {
     init(operands: [String]) {
         self.init()
-        (json, place, keys) = (false, .found, operands)
+        (json, place, keys) = (false, .found, operands.map(keyNamed))
     }
 }
 
 extension PermissionsCommand: PlainCommand {
     init(operands: [String]) {
         self.init()
-        (prefix, json, place, keys) = (false, false, .found, operands)
+        (prefix, json, place, keys) = (false, false, .found, operands.map(keyNamed))
     }
 }

@@ -30,7 +30,7 @@ struct ReadCommand: StoreCommand {
     @OptionGroup(title: "Which store")
     var place: StorePlace
 
-    @Argument(help: "Keys, absolute or below the own domain's home.")
+    @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
     func perform(_ client: XenstoreClient, _ output: Output) async throws {

@@ -34,7 +34,7 @@ extension StoreCommand {
                 configuration: Self.connectionConfiguration
             )
         } catch {
-            throw CommandError("cannot connect to the \(address): \(error)")
+            throw CommandError(connectingTo: address, error)
         }
         let work = LoopBound(Work(command: self, output: Output()), to: loop)
         Task.immediate(executorPreference: loop) {

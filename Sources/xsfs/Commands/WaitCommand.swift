@@ -67,7 +67,7 @@ struct WaitCommand: StoreCommand {
     private static func parse(_ text: String) throws -> Condition {
         func path(_ part: Substring) throws -> XenstorePath {
             do throws(PathError) {
-                return try XenstorePath(String(part))
+                return try XenstorePath(keyNamed(String(part)))
             } catch {
                 throw CommandError("'\(text)' is no condition: '\(part)' is no key: \(error)")
             }

@@ -38,7 +38,10 @@ struct WatchCommand: StoreCommand {
     @OptionGroup(title: "Which store")
     var place: StorePlace
 
-    @Argument(help: "Keys, absolute or below the own domain's home; they need not exist.")
+    @Argument(
+        help: "Keys, absolute or below the own domain's home; they need not exist.",
+        transform: keyNamed
+    )
     var keys: [String]
 
     func validate() throws {

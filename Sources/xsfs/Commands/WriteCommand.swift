@@ -46,13 +46,12 @@ struct WriteCommand: StoreCommand {
         var values: [(path: String, value: [UInt8])] = []
         if stdin {
             let value = try readAll(FileDescriptor.standardInput, named: "standard input")
-            values = [(arguments[0], value)]
+            values = [(keyNamed(arguments[0]), value)]
         } else {
             for index in stride(from: 0, to: arguments.count, by: 2) {
                 let text = arguments[index + 1]
-                values.append(
-                    (arguments[index], raw ? Array(text.utf8) : EscapedText.unescape(text))
-                )
+                let value = raw ? Array(text.utf8) : EscapedText.unescape(text)
+                values.append((keyNamed(arguments[index]), value))
             }
         }
         try await client.together(if: values.count > 1) { handle in
