@@ -59,10 +59,10 @@ extension Filesystem {
         )
         let permissions: Permissions
         do throws(XenstoreError) {
-            guard let told = Permissions(payload: try answers[0].get()) else {
+            guard let found = Permissions(payload: try answers[0].get()) else {
                 throw .malformedReply
             }
-            permissions = told
+            permissions = found
         } catch .refused(.noEntry) where node.creatorCount > 0 {
             // Opening it has asked.
             return

@@ -81,7 +81,7 @@ extension Filesystem {
 
     /// Asks whether a key can have the owner, as it is too late at the renaming: C xenstored takes
     /// no domain that does not exist. Where nothing can be asked without being done, and in a
-    /// guest, which may give nothing away, the renaming tells.
+    /// guest, which may give nothing away, the renaming fails.
     func setOwner(_ owner: DomainID, of file: ScratchFile) async throws(FilesystemError) {
         if owner != file.permissions.owner, options.isPrivileged, rollsBack {
             try await transaction(at: .root) { id async throws(XenstoreError) -> Outcome<Void> in

@@ -200,7 +200,7 @@ struct ShapeTests {
         }
     }
 
-    /// Where a key stands is told by its path in the store, whatever the mount shows.
+    /// Where a key stands is known by its path in the store, whatever the mount shows.
     @Test(arguments: StoreKind.remote)
     func thePlaceIsThatInTheStore(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
