@@ -28,13 +28,13 @@ final class KeyNode {
     /// The sum of the children's names, where ``listIsKnown``.
     var listDigest: UInt32 = 0
     private var flags: Flags = []
-
-    /// The permissions that were seen last.
-    private(set) var seenPermissions: Permissions?
     /// Whether the key has children; nil where it is to be asked again.
     var hasChildren: Bool?
     /// What the kernel was told last that the plain name is.
     var shownView: View?
+
+    /// The permissions that were seen last.
+    private(set) var seenPermissions: Permissions?
     /// What the key was made as, or was last: that is what it stays when it is empty. Nil where
     /// this mount has not seen it otherwise.
     var viewWhenEmpty: View?
@@ -48,7 +48,12 @@ final class KeyNode {
     /// Who made it as a directory through this mount, until it has a value. To that program alone
     /// `.value` is not there before it is written: one that copies a tree makes each file of it
     /// anew (O_EXCL).
-    var maker: CallerID?
+    var maker: CallerID? {
+        get { makerNumber == .min ? nil : CallerID(rawValue: makerNumber) }
+        set { makerNumber = newValue?.rawValue ?? .min }
+    }
+    // An optional number would take a byte more, and with it the node 16.
+    private var makerNumber = Int32.min
     /// Whether this mount made it as a directory and was told no permissions of it since: a program
     /// that copies a tree sets the mode first, and only then the entries that make it true.
     var awaitsPermissions: Bool {
