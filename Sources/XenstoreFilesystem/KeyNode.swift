@@ -28,13 +28,16 @@ final class KeyNode {
     /// The sum of the children's names, where ``listIsKnown``.
     var listDigest: UInt32 = 0
     private var flags: Flags = []
-
-    /// The permissions that were seen last.
-    private(set) var seenPermissions: Permissions?
+    /// The size that the kernel takes the file to have at least; the largest number where it was
+    /// given none.
+    private(set) var reportedSize = UInt16.max
     /// Whether the key has children; nil where it is to be asked again.
     var hasChildren: Bool?
     /// What the kernel was told last that the plain name is.
     var shownView: View?
+
+    /// The permissions that were seen last.
+    private(set) var seenPermissions: Permissions?
     /// What the key was made as, or was last: that is what it stays when it is empty. Nil where
     /// this mount has not seen it otherwise.
     var viewWhenEmpty: View?
@@ -48,7 +51,12 @@ final class KeyNode {
     /// Who made it as a directory through this mount, until it has a value. To that program alone
     /// `.value` is not there before it is written: one that copies a tree makes each file of it
     /// anew (O_EXCL).
-    var maker: CallerID?
+    var maker: CallerID? {
+        get { makerNumber == .min ? nil : CallerID(rawValue: makerNumber) }
+        set { makerNumber = newValue?.rawValue ?? .min }
+    }
+    // An optional number would take a byte more, and with it the node 16.
+    private var makerNumber = Int32.min
     /// Whether the kernel knows that what it knows of the key is stale, and has not looked since.
     var wasToldStale: Bool {
         get { flags.contains(.wasToldStale) }
@@ -59,9 +67,6 @@ final class KeyNode {
         get { flags.contains(.hasValue) }
         set { flags.set(.hasValue, newValue) }
     }
-    /// The size that the kernel takes the file to have at least; the largest number where it was
-    /// given none.
-    private(set) var reportedSize = UInt16.max
     var isVerifying: Bool {
         get { flags.contains(.isVerifying) }
         set { flags.set(.isVerifying, newValue) }
