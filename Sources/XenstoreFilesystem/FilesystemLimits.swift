@@ -120,9 +120,9 @@ public enum FilesystemLimits {
 
     /// How long no program must have looked a name up before the poker makes a directory that the
     /// kernel knows: who mounts something in it does so a moment after.
-    static let quietTime = Duration.milliseconds(1)
+    public static let quietTime = Duration.milliseconds(1)
     /// How often that is waited for. The kernel has the directory above locked meanwhile.
-    static let quietTimes = 5
+    public static let quietTimes = 5
 
     /// Event streams that are open at a time; then opening another fails with ENOSPC.
     public static let streams = 1024

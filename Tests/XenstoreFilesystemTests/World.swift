@@ -61,7 +61,11 @@ final class World {
                 elapsed: { .zero },
                 start: { [outside] work in outside.started.append(work) },
                 later: { work in work() },
-                after: { [outside] _, work in outside.timers.append(work) },
+                after: { [outside] delay, work in
+                    // Nobody else is on their way.
+                    guard delay != FilesystemLimits.quietTime else { return work() }
+                    outside.timers.append(work)
+                },
                 notify: { [kernel] notification in kernel.take(notification) },
                 report: { text in Issue.record("\(text)") },
                 takeEvents: { true },
