@@ -80,7 +80,7 @@ public final class FairShare {
     private func report(_ isReported: inout Bool, _ store: Store, _ text: String) {
         guard !isReported else { return }
         isReported = true
-        store.report?(text + ", and gets no more")
+        store.report?(text + "; more are refused")
     }
 
     // MARK: Time

@@ -28,6 +28,7 @@ struct Footprint {
 
     static let nothing = -1
     static let root = 0
+    private static let near = 16
 
     private(set) var places = [Place(parent: Footprint.nothing, name: "")]
     /// The places that were accessed, in the order of the first access, which is also that of the
@@ -79,6 +80,26 @@ struct Footprint {
         if place == Self.nothing { return StorePath(text: names.last ?? "") }
         return names.isEmpty
             ? .root : StorePath(text: "/" + names.reversed().joined(separator: "/"))
+    }
+
+    /// Bytes of the paths of all places, none for the root.
+    var pathLengths: [Int] {
+        var lengths: [Int] = []
+        for place in places {
+            let above = place.parent == Self.nothing ? 0 : lengths[place.parent] + 1
+            lengths.append(above + place.name.utf8.count)
+        }
+        return lengths
+    }
+
+    /// Whether a place is another, or a few steps above it.
+    func isNear(_ place: Int, above other: Int) -> Bool {
+        var next = other
+        for _ in 0..<Self.near where next != Self.nothing {
+            if next == place { return true }
+            next = places[next].parent
+        }
+        return false
     }
 
     /// The nodes of a tree at all places. Nodes that are held are copied when they change, so this

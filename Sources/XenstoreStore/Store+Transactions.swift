@@ -74,15 +74,7 @@ extension Store {
         let outcome = footprint.outcome(from: old, to: new)
         guard isRecording else { return outcome }
         for place in outcome.removed { note(.node(.remove(footprint.path(of: place)))) }
-        for place in outcome.created {
-            guard let node = new[place] else { continue }
-            let path = footprint.path(of: place)
-            note(
-                .node(
-                    .create(path, levels: 1, value: node.value, permissions: node.permissions)
-                )
-            )
-        }
+        noteCreations(outcome.created, of: footprint, new)
         for place in outcome.kept {
             guard let was = old[place], let node = new[place] else { continue }
             let path = footprint.path(of: place)
@@ -92,6 +84,33 @@ extension Store {
             }
         }
         return outcome
+    }
+
+    /// Notes nodes that come, most of them by their names alone.
+    private func noteCreations(_ created: [Int], of footprint: Footprint, _ new: [Node?]) {
+        let lengths = footprint.pathLengths
+        var last: Int?
+        for place in created {
+            guard let node = new[place] else { continue }
+            let parent = footprint.places[place].parent
+            if let last, footprint.isNear(parent, above: last) {
+                record.appendCreation(
+                    of: footprint.places[place].name,
+                    below: lengths[parent],
+                    value: node.value,
+                    permissions: node.permissions
+                )
+            } else {
+                let path = footprint.path(of: place)
+                let permissions = node.permissions
+                note(
+                    .node(
+                        .create(path, levels: 1, value: node.value, permissions: permissions)
+                    )
+                )
+            }
+            last = place
+        }
     }
 
     /// Tells the watches of what a transaction has changed, in the order in which it first looked

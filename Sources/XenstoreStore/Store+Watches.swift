@@ -86,25 +86,24 @@ extension Store {
     /// nodes below first, children before their parents and siblings in order.
     func notifyRemoval(of node: Node, at path: StorePath) {
         guard !watches.isEmpty else { return }
-        let parent = tree.node(at: path.parent)
         // Of the nodes only those are visited that have watches at them or below.
-        let place = watches.place(of: path)
-        var waiting = [RemovedNode(node: node, parent: parent ?? node, path: path, place: place)]
+        let top = RemovedNode(node, below: nil, watches.place(of: path))
+        var waiting = [top]
         while let next = waiting.popLast() {
             if let place = next.place {
-                let children = next.children(below: place)
-                var seen = next
-                seen.place = nil
-                seen.heard = place.watches
-                waiting.append(seen)
-                waiting.append(contentsOf: children.reversed())
-            } else if waiting.isEmpty {
-                notify(path, .subtree, oldPermissions: nil)
-            } else if !next.heard.isEmpty {
-                let readable = [next.node.permissions, next.parent.permissions]
-                send(HeardBy(watches: next.heard, isMixed: false), next.path, readable)
+                next.place = nil
+                next.heard = place.watches
+                waiting.append(next)
+                waiting.append(contentsOf: next.children(below: place).reversed())
+            } else if let above = next.above, !next.heard.isEmpty {
+                send(
+                    HeardBy(watches: next.heard, isMixed: false),
+                    next.path(below: path),
+                    [next.node.permissions, above.node.permissions]
+                )
             }
         }
+        notify(path, .subtree, oldPermissions: nil)
     }
 
     /// Tells the watches of a special path of a domain that came or went.
@@ -221,32 +220,46 @@ private struct Telling: Hashable {
 }
 
 /// A node that goes, and the watches at it and below.
-private struct RemovedNode {
+private final class RemovedNode {
     let node: Node
-    let parent: Node
-    let path: StorePath
+    /// Nil for the one that all others are below.
+    let above: RemovedNode?
     /// Nil once what is below was visited.
     var place: WatchTable.Place?
     var heard: [Watch] = []
 
+    init(_ node: Node, below above: RemovedNode?, _ place: WatchTable.Place?) {
+        self.node = node
+        self.above = above
+        self.place = place
+    }
+
+    func path(below top: StorePath) -> StorePath {
+        var names: [String] = []
+        var place = self
+        while let above = place.above {
+            names.append(place.node.name)
+            place = above
+        }
+        return StorePath(text: top.text + "/" + names.reversed().joined(separator: "/"))
+    }
+
     /// The children that have watches at them or below, in their order.
     func children(below place: WatchTable.Place) -> [RemovedNode] {
         guard !place.below.isEmpty else { return [] }
-        var found: [(Node, WatchTable.Place)] = []
+        var found: [RemovedNode] = []
         if place.below.count < node.children.count {
             for (name, below) in place.below {
                 guard let child = withBytes(of: name, { node.child(named: $0) }) else { continue }
-                found.append((child, below))
+                found.append(RemovedNode(child, below: self, below))
             }
-            found.sort { $0.0.creation < $1.0.creation }
+            found.sort { $0.node.creation < $1.node.creation }
         } else {
             node.children.forEach { child in
-                if let below = place.below[child.name] { found.append((child, below)) }
+                guard let below = place.below[child.name] else { return }
+                found.append(RemovedNode(child, below: self, below))
             }
         }
-        return found.map { child, below in
-            let path = path.appending(child.name)
-            return RemovedNode(node: child, parent: node, path: path, place: below)
-        }
+        return found
     }
 }

@@ -77,6 +77,24 @@ struct RecordEncoder {
         return bytes
     }
 
+    /// Appends the creation of a node below one of those on the path of the creation before, given
+    /// by the bytes of that one's path: in a deep tree paths are long.
+    mutating func appendCreation(
+        of name: String,
+        below length: Int,
+        value: [UInt8],
+        permissions: Permissions
+    ) {
+        let suffix = Array("/".utf8) + Array(name.utf8)
+        append(mark: .createNext)
+        append(UInt32(length))
+        append(suffix)
+        append(value)
+        append(permissions)
+        lastPath.removeSubrange(length...)
+        lastPath.append(contentsOf: suffix)
+    }
+
     private mutating func appendCreation(_ path: StorePath, _ levels: Int) {
         let path = Array(path.text.utf8)
         let common = zip(path, lastPath).prefix { $0 == $1 }.count

@@ -27,8 +27,8 @@ struct StateLoad {
 
     /// Reads all.
     ///
-    /// - Throws: ``Problem`` for what is no whole record, and for a record that does not follow from
-    ///   those before it.
+    /// - Throws: ``Problem`` for what is no whole record, and for a record that does not follow
+    ///   from those before it.
     mutating func readAll() throws(Problem) {
         var start = end
         var record: [UInt8] = []

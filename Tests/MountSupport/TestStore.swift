@@ -75,15 +75,18 @@ public final class TestStore: Sendable {
     }
 
     /// Starts `xsfs serve` with more arguments, and waits until it answers.
+    ///
+    /// - Parameter starter: a program that starts it, with its arguments.
     public static func startServing(
         _ arguments: [String],
+        by starter: [String] = [],
         in shell: Shell
     ) async throws -> TestStore {
         let directory = shell.directory + "/store"
         mkdir(directory, 0o700)
         let socket = directory + "/socket"
         let process = try await shell.startDaemon(
-            [Tool.xsfs, "serve", "--listen", socket] + arguments,
+            starter + [Tool.xsfs, "serve", "--listen", socket] + arguments,
             log: directory + "/log"
         )
         let store = TestStore(kind: .served, socket: socket, process: process)

@@ -119,9 +119,12 @@ struct HostileClientTests {
                     try server.expectAlive(witness)
                 }
                 #expect(isFull)
-                try witness.send(Message(.control, payload: Array("quota\05\0".utf8)))
-                let report = String(decoding: try witness.receive()?.payload ?? [], as: UTF8.self)
-                #expect(report.contains("outstanding     :       20\n"), "\(report)")
+                try await eventually("20 answers wait, and no more") {
+                    try witness.send(Message(.control, payload: Array("quota\05\0".utf8)))
+                    let report = try witness.receive()?.payload ?? []
+                    return String(decoding: report, as: UTF8.self)
+                        .contains("outstanding     :       20\n")
+                }
                 #expect(try guest.receive()?.payload == Array("/local/domain/5\0".utf8))
             }
         }

@@ -65,11 +65,12 @@ func withServer(_ body: (Served) async throws -> Void) async throws {
 /// Starts `xsfs serve` with more arguments in a place that stays, runs the body, and ends it.
 func withServing<Result>(
     _ arguments: [String],
+    by starter: [String] = [],
     endsWith signal: Int32 = SIGTERM,
     _ shell: Shell,
     _ body: (Served) async throws -> Result
 ) async throws -> Result {
-    let store = try await TestStore.startServing(arguments, in: shell)
+    let store = try await TestStore.startServing(arguments, by: starter, in: shell)
     let tools = shell.adding(["S": store.socket, "XENSTORED_PATH": store.socket])
     let result: Swift.Result<Result, any Error>
     do {

@@ -1,7 +1,7 @@
 import Glibc
 
 /// How many descriptors the process may have open.
-public enum DescriptorLimit {
+enum DescriptorLimit {
     /// Descriptors that guests' connections leave to the rest: to the privileged domain's, to the
     /// sockets that are listened at, to files.
     private static let kept = 128
@@ -9,7 +9,7 @@ public enum DescriptorLimit {
     /// Raises the limit as far as the process may.
     ///
     /// - Returns: how many connections of guests leave enough for the rest.
-    public static func raise() -> Int {
+    static func raise() -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
             return .max
