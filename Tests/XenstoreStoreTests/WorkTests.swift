@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 import XenstoreProtocol
@@ -20,15 +21,22 @@ struct WorkTests {
         return (host, clients.client(as: Self.domain))
     }
 
-    /// The least of some times, as the machine is not this test's alone.
+    /// The least processor time of some runs, as the machine is not this test's alone.
     private func time(_ body: () -> Void) -> Duration {
         var least = Duration.seconds(3600)
         for _ in 0..<7 {
-            let start = ContinuousClock.now
+            let start = worked()
             body()
-            least = min(least, .now - start)
+            least = min(least, worked() - start)
         }
         return least
+    }
+
+    /// How long this thread has worked.
+    private func worked() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
     }
 
     /// Four times the nodes, each four times as deep, take four times as long, not sixteen times.
