@@ -116,7 +116,8 @@ struct InotifyTests {
             try await mount.expect(
                 Self.tools + """
                     mkdir t t/i; cd t/i; echo 1 >a; echo 2 >b; echo 3 >x; echo 4 >y; mkdir d e e/f
-                    watch -r $M/t/i; cd $M
+                    # With -r it would list the directory, and the mount would know the names.
+                    watch $M/t/i; cd $M
                     rm t/i/a; told 'DELETE t/i/a'
                     mv t/i/b t/i/c; told 'MOVED_FROM t/i/b' 'MOVED_TO t/i/c'
                     mv t/i/x t/i/y; told 'MOVED_FROM t/i/x' 'MOVED_TO t/i/y'
