@@ -4,7 +4,7 @@ import SystemPackage
 
 /// What others have mounted inside a mount, by the kernel's list.
 ///
-/// The kernel detaches it where it is told that a name leads nowhere, or elsewhere, for a moment.
+/// The kernel detaches it where the answer for a name is another key, or none, for a moment.
 final class InnerMounts {
     private struct Mount {
         let parent: Substring
@@ -14,7 +14,7 @@ final class InnerMounts {
         let place: Substring
     }
 
-    /// Whether the list has changed is told by poll(2), so that it is read only then.
+    /// poll(2) says whether the list has changed: it is read only then.
     private let list: FileDescriptor?
     private let device: Substring
     private var paths: [Substring] = []

@@ -100,7 +100,7 @@ extension Filesystem {
     }
 
     /// Whether somebody has mounted something on what a poke makes, or in it. That another name
-    /// comes for a moment, or none, would detach it: it is not told.
+    /// comes for a moment, or none, would detach it: inotify does not show it.
     private func wouldDetach(_ poke: PendingPoke) async -> Bool {
         guard let node = knownOtherwise(poke), let path = pathOnMount(of: poke) else {
             return false

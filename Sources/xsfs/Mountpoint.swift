@@ -61,7 +61,7 @@ struct Mountpoint {
         do throws(Errno) {
             return try DaemonProcess.detachDeadMount(at: path)
         } catch .notDirectory {
-            // That is told below.
+            // The check that follows says so.
             return false
         } catch .invalidArgument {
             // The guard of the dead daemon was faster.

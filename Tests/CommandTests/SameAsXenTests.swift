@@ -29,7 +29,7 @@ struct SameAsXenTests {
         "X ls -fp /t /t/c; echo $?",
         "X ls /t; echo $?",
         "X ls -p /t; echo $?",
-        "X ls /t/none 2>/dev/null; echo $?",
+        "X ls /t/none 2>/dev/null; echo $?; X ls // 2>/dev/null; echo $?",
         "X exists /t/a; echo $?; X exists /t/a /t/none /t/b; echo $?; X exists /t/a /t/b; echo $?",
         "X exists /t//a; echo $?; X exists 2>/dev/null; echo $?",
         "X write /t/n 1 /t/n/m; echo $?",

@@ -1,10 +1,10 @@
 import MountSupport
 import Testing
 
-/// What is mounted inside the mount stays, whatever inotify is still to be told of the keys above.
+/// What is mounted inside the mount stays, whatever inotify is still to show of the keys above.
 @Suite(.timeLimit(.minutes(5)))
 struct InnerMountTests {
-    /// The process that tells inotify is stopped while others make keys and a program mounts.
+    /// The process that makes inotify events is stopped while others make keys and a program mounts.
     @Test(arguments: StoreKind.allCases)
     func whatIsMountedInANewDirectoryStays(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
@@ -28,7 +28,7 @@ struct InnerMountTests {
         }
     }
 
-    /// A directory that somebody knows, and nothing is mounted in, is told as before.
+    /// A directory that somebody knows, and nothing is mounted in, has its event as before.
     @Test(arguments: StoreKind.allCases)
     func aKnownDirectoryIsTold(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
