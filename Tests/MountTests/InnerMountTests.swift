@@ -4,7 +4,7 @@ import Testing
 /// What is mounted inside the mount stays, whatever inotify is still to show of the keys above.
 @Suite(.timeLimit(.minutes(5)))
 struct InnerMountTests {
-    /// The process that makes inotify events is stopped while others make keys and a program mounts.
+    /// The process that makes inotify events is stopped while others make keys and one mounts.
     @Test(arguments: StoreKind.allCases)
     func whatIsMountedInANewDirectoryStays(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
