@@ -80,18 +80,25 @@ struct MountLifeTests {
                 )
                 try await eventually("it is mounted") { count(at: point) == number }
             }
-            let user = try await shell.start("cd $P && exec sleep infinity")
+            // A program that is in the mount is there when it is dead, and mounts from there.
+            try await shell.expect("rm -f $T/go $T/status; mkfifo $T/go; ln -sfn mount $T/link")
+            let user = try await shell.start(
+                """
+                cd $P || exit
+                cat $T/go; "$XSFS" --socket $S -o cache=watch \(mountpoint); echo $? >$T/status
+                exec sleep infinity
+                """
+            )
             // The kernel keeps the attributes of what was looked at more than a second ago.
             try await shell.expect("stat $P >/dev/null; sleep 1.1; stat $P >/dev/null")
             for daemon in daemons { try await kill(daemon, withGuard: true, in: shell) }
             #expect(count(at: point) == 3)
             try await shell.expect(
                 """
-                ln -sfn mount $T/link; cd /proc/\(user.id)/cwd
-                "$XSFS" --socket $S -o cache=watch \(mountpoint) && grep -c " $P " /proc/self/mountinfo
-                cd /; cat $P/tool/xenstored; fusermount3 -u $P
+                : >$T/go; until [ -s $T/status ]; do sleep 0.01; done
+                cat $T/status; grep -c " $P " /proc/self/mountinfo; ls $P/tool; fusermount3 -u $P
                 """,
-                prints: "1\n"
+                prints: "0\n1\nxenstored\n"
             )
             user.killGroup()
             #expect(count(at: point) == 0)
