@@ -46,7 +46,13 @@ extension Filesystem {
         guard let attribute = KeyAttribute(rawValue: name), attribute != .value else {
             return try await send(.read(path), at: path)
         }
-        let permissions = try await permissions(at: path)
+        let permissions: Permissions
+        do throws(FilesystemError) {
+            permissions = try await self.permissions(at: path)
+        } catch .accessDenied where attribute == .accessList && view == .directory {
+            // The mode of a directory that the store does not show says all that is known.
+            throw .noData
+        }
         return try content(of: attribute, view, permissions: permissions) { [] }
     }
 
@@ -91,7 +97,9 @@ extension Filesystem {
         let path = try node.path()
         switch attribute {
         case .permissions:
-            guard let permissions = Permissions(text: value) else { throw .invalid }
+            guard let permissions = Permissions(text: value), permissions.owner != .nobody else {
+                throw .invalid
+            }
             try await setPermissions(permissions, of: node, at: path)
         case .accessList:
             let old = try await permissions(at: path)
@@ -112,7 +120,9 @@ extension Filesystem {
     ) async throws(FilesystemError) {
         switch attribute {
         case .permissions:
-            guard let permissions = Permissions(text: value) else { throw .invalid }
+            guard let permissions = Permissions(text: value), permissions.owner != .nobody else {
+                throw .invalid
+            }
             try await setOwner(permissions.owner, of: file)
             file.chosen = permissions
             file.changed = environment.now()

@@ -6,6 +6,9 @@ enum DescriptorLimit {
     /// sockets that are listened at, to files.
     private static let kept = 128
 
+    /// Descriptors that the process itself may have open when it is asked.
+    private static let own = 16
+
     /// Raises the limit as far as the process may.
     ///
     /// - Returns: how many connections of guests leave enough for the rest.
@@ -18,6 +21,14 @@ enum DescriptorLimit {
         raised.rlim_cur = limit.rlim_max
         if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised) == 0 { limit = raised }
         let count = Int(clamping: limit.rlim_cur)
-        return max(count - kept, count / 2)
+        let free = count - inherited(below: count)
+        return max(free - kept, free / 2)
+    }
+
+    /// How many descriptors the program that has started this one has left open. The few that this
+    /// one has opened by now are among those that are kept. Large numbers are not looked for.
+    private static func inherited(below limit: Int) -> Int {
+        let open = (0..<Int32(clamping: min(limit, 65536))).count { fcntl($0, F_GETFD) >= 0 }
+        return max(open - own, 0)
     }
 }
