@@ -110,7 +110,11 @@ extension Filesystem {
     /// may have taken the name, while this open was on its way. A thread that comes again without a
     /// lookup has no name for it, and is told the end of it.
     private func staleAtOpen(_ node: KeyNode, by caller: CallerID) -> FilesystemError {
-        guard staleOpens[caller] != node.id else { return .noEntry }
+        // Gone again since that lookup: the kernel would not look once more.
+        guard staleOpens[caller] != node.id, openRetries.remove(caller) == nil else {
+            return .noEntry
+        }
+        noteOpenRetry(caller)
         if staleOpens.count >= FilesystemLimits.lastAnswers { staleOpens = [:] }
         staleOpens[caller] = node.id
         if !node.isDetached {

@@ -10,6 +10,20 @@ extension Filesystem {
         defer { lookups.ended += 1 }
         hasTaken(caller)
         if !staleOpens.isEmpty { staleOpens[caller] = nil }
+        do throws(FilesystemError) {
+            return try await find(name, in: directory, by: caller)
+        } catch {
+            // What has no name is not opened, either.
+            openRetries.remove(caller)
+            throw error
+        }
+    }
+
+    private func find(
+        _ name: String,
+        in directory: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
         if let entry = scratchEntry(name, in: parent) { return entry }
         guard scratch.directory(of: parent) == nil else { throw .noEntry }

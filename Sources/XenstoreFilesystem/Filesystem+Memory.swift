@@ -8,6 +8,7 @@ extension Filesystem {
     ) throws(FilesystemError) -> Attributes? {
         hasTaken(caller)
         if !interruptedReads.isEmpty { interruptedReads[caller] = nil }
+        if !openRetries.isEmpty { openRetries.remove(caller) }
         if let file = scratch.find(inode) { return attributes(of: file) }
         if let made = scratch.directory(inode) { return attributes(of: made) }
         if let file = streams.find(inode) {

@@ -47,7 +47,10 @@ struct CacheTests {
             )
             try await mount.expect(
                 Self.kept
-                    + "kept t/d; exec 3<t/d; xenstore-rm /t/d; cat <&3 2>$T/0; cat <&3",
+                    + """
+                    kept t/d; exec 3<t/d; xenstore-rm /t/d; until [ ! -e t/d ]; do :; done
+                    cat <&3 2>$T/0; cat <&3
+                    """,
                 fails: "Stale file handle"
             )
         }
