@@ -11,7 +11,7 @@ struct KillTests {
     private static let workers = [
         "while echo $RANDOM > writer; do :; done",
         "while echo $RANDOM >> appender && [ $RANDOM -gt 2000 ] || : > appender; do :; done",
-        "while ls && cat writer tool/xenstored; do :; done",
+        "while ls && cat writer && ls tool/xenstored; do :; done",
         "while mkdir -p storm/a && rmdir storm/a; do :; done",
         "while ls && touch storm/x && rm storm/x; do :; done",
         "mkdir -p moved/from; while mv moved/from moved/to && mv moved/to moved/from; do :; done",
