@@ -22,7 +22,9 @@ extension Filesystem {
             await settleSize(of: node, facts)
             try requireViewAtOpen(of: node, facts, by: caller)
             content = options.valueForm.content(of: facts.value)
-            if !flags.contains(.truncate) {
+            if flags.contains(.truncate) {
+                openRetries.remove(caller)
+            } else {
                 let answer = fresh(facts, asOf: serial, ownChanges)
                 try requireSize(content.count, of: node, answer, by: caller)
             }
@@ -244,12 +246,9 @@ extension Filesystem {
     public func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
         -> ArraySlice<UInt8>
     {
-        return
-            switch try files.find(handle)
-        {
-        case .key(let file):
-            read(file, offset: offset, count: count)
-        case .scratch(let open): open.file.content.part(offset: offset, count: count)
+        switch try files.find(handle) {
+        case .key(let file): return read(file, offset: offset, count: count)
+        case .scratch(let open): return open.file.content.part(offset: offset, count: count)
         case .leased, .stream: throw .invalid
         }
     }

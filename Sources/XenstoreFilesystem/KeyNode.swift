@@ -243,17 +243,16 @@ extension KeyNode {
         let rawValue: UInt16
 
         static let isKeptDirectory = Flags(rawValue: 1 << 0)
-        static let awaitsPermissions = Flags(rawValue: 1 << 1)
-        static let wasToldStale = Flags(rawValue: 1 << 2)
-        static let hasValue = Flags(rawValue: 1 << 3)
-        static let isVerifying = Flags(rawValue: 1 << 4)
-        static let isOfPokerAlone = Flags(rawValue: 1 << 5)
-        static let isGone = Flags(rawValue: 1 << 6)
-        static let isDoubted = Flags(rawValue: 1 << 7)
-        static let listIsDoubted = Flags(rawValue: 1 << 8)
-        static let listIsKnown = Flags(rawValue: 1 << 9)
-        static let permissionsAreOld = Flags(rawValue: 1 << 10)
-        static let valueTimeIsSet = Flags(rawValue: 1 << 11)
+        static let wasToldStale = Flags(rawValue: 1 << 1)
+        static let hasValue = Flags(rawValue: 1 << 2)
+        static let isVerifying = Flags(rawValue: 1 << 3)
+        static let isOfPokerAlone = Flags(rawValue: 1 << 4)
+        static let isGone = Flags(rawValue: 1 << 5)
+        static let isDoubted = Flags(rawValue: 1 << 6)
+        static let listIsDoubted = Flags(rawValue: 1 << 7)
+        static let listIsKnown = Flags(rawValue: 1 << 8)
+        static let permissionsAreOld = Flags(rawValue: 1 << 9)
+        static let valueTimeIsSet = Flags(rawValue: 1 << 10)
 
         /// What goes along with ``takeMemory(of:)``.
         static let ofMemory: Flags = [.isDoubted, .listIsDoubted, .listIsKnown, .valueTimeIsSet]
