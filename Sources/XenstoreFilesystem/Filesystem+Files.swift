@@ -18,7 +18,7 @@ extension Filesystem {
         var content: [UInt8] = []
         let (serial, ownChanges) = (changes.serial, ownChanges)
         do throws(FilesystemError) {
-            let facts = try await openingFacts(of: node, by: caller)
+            let facts = try await factsForOpening(node.path(), node, by: caller)
             await settleSize(of: node, facts)
             try requireViewAtOpen(of: node, facts, by: caller)
             content = options.valueForm.content(of: facts.value)
@@ -56,21 +56,6 @@ extension Filesystem {
         // The lookup is of the same open(2).
         lastAnswers.put(answer, of: node.inode(.file), for: caller, handle: nil)
         throw .stale
-    }
-
-    /// What a file is opened with: what the store has said for the same open(2) already, or says
-    /// now.
-    private func openingFacts(
-        of node: KeyNode,
-        by caller: CallerID
-    ) async throws(FilesystemError) -> KeyFacts {
-        let path = try node.path()
-        if openRetries.contains(caller),
-            let answer = lastAnswers.take(node.inode(.file), for: caller, isOpening: true)
-        {
-            return answer.facts
-        }
-        return try await facts(of: path, node: node)
     }
 
     private func requireViewAtOpen(

@@ -54,7 +54,7 @@ extension Filesystem {
         let path = try parent.path(ofChild: key)
         let facts: KeyFacts
         do throws(FilesystemError) {
-            facts = try await lookupFacts(path, keys.child(key, of: parent), by: caller)
+            facts = try await factsForOpening(path, keys.child(key, of: parent), by: caller)
         } catch .accessDenied where asked != .file {
             return enterUnreadable(key, of: parent)
         }
@@ -68,9 +68,9 @@ extension Filesystem {
         return entry
     }
 
-    /// What the store says of a key that is looked up. Where the kernel has tried to open the file
-    /// and looks its name up for the size alone, the store was asked for the same open(2).
-    private func lookupFacts(
+    /// What the store says of a key that is looked up or opened. If the kernel tries to open a file
+    /// once more, what the store has said for the same open(2) serves.
+    func factsForOpening(
         _ path: XenstorePath,
         _ node: KeyNode?,
         by caller: CallerID
