@@ -135,6 +135,16 @@ public final class FuseMount {
         }
     }
 
+    /// Whether the kernel has not taken a notification yet that was given to ``notify(_:)``. On the
+    /// loop.
+    public func isNotifying(_ notification: KernelNotification) -> Bool {
+        switch notification {
+        case .name: gate.holds(notification) || notifier.isNotifying(notification)
+        case .content:
+            contentGate.holds(notification) || contentNotifier?.isNotifying(notification) ?? false
+        }
+    }
+
     /// Calls back on the loop when the kernel has forgotten the contents that it was told to forget
     /// so far. On the loop.
     public func afterNotices(_ action: @escaping () -> Void) {

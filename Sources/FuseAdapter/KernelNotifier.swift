@@ -11,6 +11,8 @@ final class KernelNotifier: @unchecked Sendable {
     private struct Queue {
         var notifications: [KernelNotification] = []
         var queued: Set<KernelNotification> = []
+        /// Those that are being passed.
+        var taken: Set<KernelNotification> = []
         var waiters: [@Sendable () -> Void] = []
         var isClosed = false
     }
@@ -53,6 +55,13 @@ final class KernelNotifier: @unchecked Sendable {
         if isNew { sem_post(wakeUp) }
     }
 
+    /// Whether a notification waits or is being passed.
+    func isNotifying(_ notification: KernelNotification) -> Bool {
+        queue.withLock {
+            $0.queued.contains(notification) || $0.taken.contains(notification)
+        }
+    }
+
     /// Calls back, on the notifier's thread, when all that was passed so far is done. On the loop.
     func afterAll(_ action: @escaping @Sendable () -> Void) {
         queue.withLock { $0.waiters.append(action) }
@@ -73,6 +82,7 @@ final class KernelNotifier: @unchecked Sendable {
             let (taken, waiters, isClosed) = queue.withLock { queue in
                 defer {
                     queue.notifications = []
+                    queue.taken = queue.queued
                     queue.queued = []
                     queue.waiters = []
                 }
@@ -82,6 +92,7 @@ final class KernelNotifier: @unchecked Sendable {
             for notification in taken {
                 pass(notification)
             }
+            queue.withLock { $0.taken = [] }
             for waiter in waiters { waiter() }
         }
     }

@@ -32,13 +32,24 @@ struct NotificationGate {
 
     /// - Returns: the notification if it may go at once.
     mutating func pass(_ notification: KernelNotification) -> KernelNotification? {
-        let inode =
-            switch notification {
-            case .name(let directory, _): directory
-            case .content(let inode): inode
-            }
+        let inode = notification.lockedInode
         guard busy[inode] != nil else { return notification }
         held[inode, default: []].append(notification)
         return nil
+    }
+
+    /// Whether this notification is held back.
+    func holds(_ notification: KernelNotification) -> Bool {
+        held[notification.lockedInode]?.contains(notification) ?? false
+    }
+}
+
+extension KernelNotification {
+    /// What the kernel locks to take it.
+    fileprivate var lockedInode: InodeNumber {
+        switch self {
+        case .name(let directory, _): directory
+        case .content(let inode): inode
+        }
     }
 }

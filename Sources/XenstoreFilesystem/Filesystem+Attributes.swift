@@ -8,8 +8,9 @@ extension Filesystem {
     ) async throws(FilesystemError) -> Attributes {
         if let file = streams.find(inode) { return try await attributesOfShared(file) }
         let (node, view) = try find(inode)
+        let use = nameUse(node, view, by: caller)
         if view == .directory { await prepareForWatch(node, by: caller) }
-        let (attributes, serial) = try await attributes(of: node, view, handle) {
+        let (attributes, serial) = try await attributes(of: node, view, handle, use) {
             () async throws(FilesystemError) in
             let facts = try await facts(of: node, view, for: caller)
             if view == .file { showSize(of: facts, node) }
@@ -85,6 +86,7 @@ extension Filesystem {
         of node: KeyNode,
         _ view: View,
         _ handle: HandleID? = nil,
+        _ use: NameUse? = nil,
         _ ask: () async throws(FilesystemError) -> KeyFacts
     ) async throws(FilesystemError) -> (attributes: Attributes, serial: Int?) {
         if node.isDetached {
@@ -113,17 +115,43 @@ extension Filesystem {
         } catch .accessDenied where view == .directory {
             return (attributesOfUnreadable(node), nil)
         }
-        return (try attributes(of: node, view, checked: facts), facts.serial)
+        return (try attributes(of: node, view, checked: facts, use), facts.serial)
     }
 
-    /// - Throws: as ``requireView(_:of:_:)`` does. Where a file is read by way of the kernel's
-    ///   cache, it is told of, whatever shape its key has by now.
+    /// How a program has come to a shape of a key.
+    struct NameUse {
+        let caller: CallerID
+        /// Whether the kernel may have had the key's plain name lead to that shape when it sent the
+        /// request. What makes it forget a name waits while it works in the directory.
+        let isPlain: Bool
+    }
+
+    func nameUse(_ node: KeyNode, _ view: View, by caller: CallerID) -> NameUse {
+        guard node.shownView != view else { return NameUse(caller: caller, isPlain: true) }
+        guard let parent = node.parent else { return NameUse(caller: caller, isPlain: false) }
+        let name = KernelNotification.name(directory: parent.inode(.directory), name: node.name)
+        return NameUse(caller: caller, isPlain: environment.isForgetting(name))
+    }
+
+    /// - Throws: as ``requireView(_:of:_:)`` does, and ``FilesystemError/stale``, once for a system
+    ///   call, for a name that the kernel was still to forget. A file that is read by way of the
+    ///   kernel's cache keeps its attributes, whatever shape its key has by now.
     func attributes(
         of node: KeyNode,
         _ view: View,
-        checked facts: KeyFacts
+        checked facts: KeyFacts,
+        _ use: NameUse?
     ) throws(FilesystemError) -> Attributes {
-        if view != .file || !isOpenLeased(node) { try requireView(view, of: node, facts) }
+        let isLeased = view == .file && isOpenLeased(node)
+        if let use, !isLeased {
+            let isRetry = !nameRetries.isEmpty && nameRetries.remove(use.caller) != nil
+            if use.isPlain, node.shownView != view, !isRetry, self.view(facts, of: node) != view {
+                if nameRetries.count >= FilesystemLimits.lastAnswers { nameRetries = [] }
+                nameRetries.insert(use.caller)
+                throw .stale
+            }
+        }
+        if !isLeased { try requireView(view, of: node, facts) }
         return attributes(of: node, view, facts)
     }
 

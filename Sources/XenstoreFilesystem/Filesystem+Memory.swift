@@ -18,7 +18,8 @@ extension Filesystem {
         guard !node.isDetached, view == .file || !isToPrepareForWatch(node, by: caller),
             let facts = try factsFromMemory(of: node, view, for: caller)
         else { return nil }
-        let attributes = try attributes(of: node, view, checked: facts)
+        let use = nameUse(node, view, by: caller)
+        let attributes = try attributes(of: node, view, checked: facts, use)
         if view == .file { showSize(of: facts, node) }
         let shown = sizeAsRead(attributes, of: node, handle, for: caller)
         guard shown.size == attributes.size else { return shown }

@@ -49,6 +49,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var interruptedReads: [CallerID: Duration] = [:]
     /// Threads that look a name up again, as they could not open what the kernel had there.
     var openRetries: Set<CallerID> = []
+    /// Threads that look a name up again, as the key has the other shape by now.
+    var nameRetries: Set<CallerID> = []
     /// Keys of which no lease is given at this moment, by the number of reasons.
     var unsettled: [UInt64: Int] = [:]
     /// Those that the poker's calls are about.

@@ -12,6 +12,8 @@ public struct FilesystemEnvironment {
     public var after: (Duration, @escaping () -> Void) -> Void
     /// Tells the kernel to forget something. Must not wait for the kernel.
     public var notify: (KernelNotification) -> Void
+    /// Whether the kernel has not taken such a notification yet.
+    public var isForgetting: (KernelNotification) -> Bool = { _ in false }
     /// Calls back when the kernel has forgotten the contents that it was told to forget so far.
     public var afterNotices: (@escaping () -> Void) -> Void
     /// Calls back when all requests that the kernel has sent so far were taken.

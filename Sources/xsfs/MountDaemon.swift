@@ -180,6 +180,7 @@ final class MountDaemon {
             sharesFiles: { caller, opener in ProcessFamily.contains(caller, openerOf: opener) }
         )
         environment.store = source.storeDescription
+        environment.isForgetting = { [unowned self] in mount?.isNotifying($0) ?? false }
         environment.holdsMount = { [unowned self] path in mount?.holdsMount(path) ?? false }
         return Spaces(access, options: options, environment: environment)
     }

@@ -1,5 +1,9 @@
+import FilesystemScenarios
 import MountSupport
 import Testing
+import XenstoreClient
+import XenstoreFilesystem
+import XenstoreProtocol
 
 /// Keys as files and as directories.
 struct ShapeTests {
@@ -24,6 +28,27 @@ struct ShapeTests {
             // A value keeps a directory from being removed.
             try await mount.expect("echo 1 > t/d/.value; rmdir t/d", fails: "not empty")
             try await mount.expect("rm -r t/d t/e; ls t")
+        }
+    }
+
+    /// The agent that raises inotify's events holds the directory's lock meanwhile, and with it the
+    /// notification that makes the kernel look the name up again.
+    @Test(arguments: StoreKind.allCases)
+    func aKeyThatIsMadeAgainHasItsNewShapeAtOnce(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            let store: any XenstoreAccess = try await SharedConnection(to: .socket(mount.socket))
+            let surface = MountedSurface(store: store, mountpoint: mount.point)
+            for round in 0..<150 {
+                try await surface.makeDirectory("/t")
+                try await surface.put("", at: "/t/k")
+                let shape = try await surface.status("/t/k").view
+                try #require(shape == .file, "in round \(round)")
+                try await surface.put("1", at: "/t/k/child")
+                try await eventually("/t/k is a directory") {
+                    try await surface.status("/t/k").view == .directory
+                }
+                try await store.remove(surface.key("/t"))
+            }
         }
     }
 
