@@ -37,14 +37,14 @@ let package = Package(
         // Pure: no operating system, no I/O, no clock.
         .target(name: "XenstoreProtocol"),
         .target(name: "XenstoreStore", dependencies: ["XenstoreProtocol"]),
-        .target(name: "XenstoreFilesystem", dependencies: ["XenstoreProtocol"]),
+        .target(name: "XenstoreFilesystem", dependencies: ["XenstoreProtocol", logging]),
 
         // Descriptors and threads.
         .systemLibrary(name: "CEpoll"),
         .target(name: "EventLoop", dependencies: ["CEpoll", system]),
         .target(
             name: "XenstoreClient",
-            dependencies: ["EventLoop", "XenstoreProtocol", "XenstoreStore", system]
+            dependencies: ["EventLoop", "XenstoreProtocol", "XenstoreStore", logging, system]
         ),
         .target(
             name: "XenstoreServer",
@@ -65,7 +65,7 @@ let package = Package(
         ),
         .target(
             name: "FuseAdapter",
-            dependencies: ["CFuse", "EventLoop", "XenstoreFilesystem", system]
+            dependencies: ["CFuse", "EventLoop", "XenstoreFilesystem", logging, system]
         ),
 
         // The command.

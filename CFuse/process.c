@@ -172,6 +172,8 @@ int32_t xsfs_guard_start(const char *mountpoint, int32_t *poker_socket)
     /* A terminal's interrupt is for the daemon, which ends the guard when it has unmounted. */
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    /* It toggles the daemon's trace; pkill(1) sends it to all processes of the name. */
+    signal(SIGUSR2, SIG_IGN);
     prctl(PR_SET_NAME, "xsfs-guard");
     /* The signal comes when the parent's first thread dies, even if others cannot. */
     prctl(PR_SET_PDEATHSIG, SIGUSR1);

@@ -1,6 +1,7 @@
 import CFuse
 public import EventLoop
 import Glibc
+public import Logging
 public import SystemPackage
 public import XenstoreFilesystem
 
@@ -13,6 +14,19 @@ public final class FuseMount {
     /// How long a request goes on after a signal came to the program that waits for it. The store
     /// answers sooner, and a program is spared an error that no disk would give.
     private static let interruptDelay = Duration.milliseconds(100)
+
+    /// How long a request may wait before the log says so, and before the status lists it.
+    private static let slowRequest = Duration.seconds(5)
+    private static let waitingRequest = Duration.seconds(1)
+
+    /// A request that waits for its answer.
+    private struct Unanswered {
+        let call: KernelCall
+        /// Nil until it is sure that it waits.
+        var task: Task<Void, Never>?
+        /// Whether the log has said that it is slow.
+        var isReported = false
+    }
 
     /// Called on the loop when the mount has ended from outside.
     public var onEnd: () -> Void = {}
@@ -38,8 +52,13 @@ public final class FuseMount {
     private var contentGate = NotificationGate()
     private var afterHeld: [() -> Void] = []
     private var afterTaken: [() -> Void] = []
-    private var unanswered: [UInt64: Task<Void, Never>?] = [:]
+    private var unanswered: [UInt64: Unanswered] = [:]
     private var nextRequest: UInt64 = 1
+    private var tracer: RequestTracer
+    private let cacheLog: Logger
+    private(set) var invalidationsSent = 0
+    private(set) var invalidationsHeld = 0
+    private var isSlowTimerSet = false
     private var onIdle: (() -> Void)?
 
     /// Mounts, and serves from the loop's next turn on.
@@ -48,15 +67,23 @@ public final class FuseMount {
     ///   - options: options of libfuse and the kernel, as mount(8) writes them.
     ///   - poker: the way to the process that lets inotify tell of changes by others, as
     ///     ``DaemonProcess/startGuard(of:pokes:)`` has given it.
+    ///   - log: takes each request and its answer at the level trace, and what goes wrong.
+    ///   - cacheLog: takes each invalidation at the level debug.
+    ///   - showsValues: whether the log shows what is read and written.
     /// - Throws: ``MountError``; ``FuseMessages`` has the reason.
     public init(
         _ filesystem: any FilesystemOperations,
         at mountpoint: String,
         options: String,
         poker: FileDescriptor?,
+        log: Logger,
+        cacheLog: Logger,
+        showsValues: Bool,
         on loop: EventLoop
     ) throws(MountError) {
         self.filesystem = filesystem
+        self.cacheLog = cacheLog
+        tracer = RequestTracer(log, showsValues: showsValues)
         self.loop = loop
         // The context is set once `self` is whole; libfuse only hands it through.
         let context = UnsafeMutablePointer<UnsafeRawPointer?>.allocate(capacity: 1)
@@ -124,19 +151,36 @@ public final class FuseMount {
     }
 
     /// Tells the kernel to forget something, when it can be done without harm. On the loop.
-    public func notify(_ notification: KernelNotification) {
+    public func notify(_ notification: KernelNotification, _ reason: InvalidationReason) {
+        let isSent = pass(notification)
+        if isSent { invalidationsSent += 1 } else { invalidationsHeld += 1 }
+        guard cacheLog.logLevel <= .debug else { return }
+        let (what, inode) = notification.text
+        let path = filesystem.path(of: inode)
+        let outcome = !isSent ? "held while the kernel works there" : "sent"
+        cacheLog.debug("invalidate \(what) \(path), \(outcome): \(reason.rawValue)")
+    }
+
+    /// Passes a notification on, or holds it back.
+    ///
+    /// - Returns: whether it goes to the kernel now.
+    @discardableResult
+    private func pass(_ notification: KernelNotification) -> Bool {
         switch notification {
         case .name:
-            if let notification = gate.pass(notification) { notifier.notify(notification) }
+            guard let passed = gate.pass(notification) else { return false }
+            notifier.notify(passed)
         case .content:
             let notifier = contentNotifier ?? KernelNotifier(session)
             contentNotifier = notifier
-            if let notification = contentGate.pass(notification) { notifier.notify(notification) }
+            guard let passed = contentGate.pass(notification) else { return false }
+            notifier.notify(passed)
         }
+        return true
     }
 
-    /// Whether the kernel has not taken a notification yet that was given to ``notify(_:)``. On the
-    /// loop.
+    /// Whether the kernel has not taken a notification yet that was given to ``notify(_:_:)``. On
+    /// the loop.
     public func isNotifying(_ notification: KernelNotification) -> Bool {
         switch notification {
         case .name: gate.holds(notification) || notifier.isNotifying(notification)
@@ -230,11 +274,13 @@ public final class FuseMount {
     /// Has a request answered: at once if `body` does not await the store, or when it is done.
     ///
     /// - Parameters:
+    ///   - call: what it asks for.
     ///   - directories: those that the kernel keeps locked until the answer.
     ///   - file: one of which the kernel keeps the content locked until the answer.
     ///   - changes: whether it may change something that the kernel keeps.
     func answer(
         _ raw: OpaquePointer,
+        _ call: KernelCall,
         locking directories: [InodeNumber] = [],
         reading file: InodeNumber? = nil,
         changes: Bool = false,
@@ -242,23 +288,29 @@ public final class FuseMount {
     ) {
         let id = nextRequest
         nextRequest += 1
-        unanswered[id] = .some(nil)
+        unanswered[id] = Unanswered(call: call)
         for directory in directories {
             gate.enter(directory)
         }
         if let file { contentGate.enter(file) }
+        let isTraced = tracer.isTracing && !isOfLog(call)
+        if isTraced { beginTrace(call, id) }
         let work = LoopBound((self, raw, body), to: loop)
         let task = Task.immediate(executorPreference: loop) {
             let (mount, raw, body) = work.value
-            let request = KernelRequest(raw)
+            let request = KernelRequest(raw, id, of: mount)
             let outcome: Result<Answer, FilesystemError>
-            do throws(FilesystemError) {
-                outcome = .success(try await body(mount.filesystem))
-            } catch {
-                outcome = .failure(error)
+            if isTraced {
+                outcome = await TracedRequest.$number.withValue(id) {
+                    await mount.outcome(body)
+                }
+            } else {
+                outcome = await mount.outcome(body)
             }
             if changes { await mount.filesystem.waitForRevoked() }
             mount.unanswered[id] = nil
+            let time = mount.tracer.count(call)
+            if isTraced { mount.endTrace(call, id, outcome, after: time) }
             request.reply(outcome)
             mount.release(directories)
             if let file { mount.releaseContent(of: file) }
@@ -266,8 +318,19 @@ public final class FuseMount {
         }
         guard unanswered[id] != nil else { return }
         // It waits for the store. Only now is it sure that the request still exists.
-        unanswered[id] = task
+        unanswered[id]?.task = task
         xsfs_request_tell_interrupt(raw, id)
+        watchForSlowRequests()
+    }
+
+    private func outcome(
+        _ body: (any FilesystemOperations) async throws(FilesystemError) -> Answer
+    ) async -> Result<Answer, FilesystemError> {
+        do throws(FilesystemError) {
+            return .success(try await body(filesystem))
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// Answers a request if memory knows: no task is made.
@@ -275,15 +338,108 @@ public final class FuseMount {
     /// - Returns: whether it did.
     func answerFromMemory(
         _ raw: OpaquePointer,
+        _ call: KernelCall,
         _ body: (any FilesystemOperations) throws(FilesystemError) -> Answer?
     ) -> Bool {
+        // Before the answer, which may be the end of what it is about.
+        let isTraced = tracer.isTracing && !isOfLog(call)
+        let text = isTraced ? tracer.text(of: call, in: filesystem) : ""
+        let outcome: Result<Answer, FilesystemError>
         do throws(FilesystemError) {
             guard let answer = try body(filesystem) else { return false }
-            KernelRequest(raw).reply(.success(answer))
+            outcome = .success(answer)
         } catch {
-            KernelRequest(raw).reply(.failure(error))
+            outcome = .failure(error)
         }
+        let time = tracer.count(call)
+        if isTraced {
+            tracer.began(text, nextRequest)
+            tracer.ended(call, nextRequest, outcome, after: time, StoreCost())
+            nextRequest += 1
+        }
+        KernelRequest(raw, 0, of: self).reply(outcome)
         return true
+    }
+
+    // MARK: Tracing
+
+    /// Logs a request that is answered at once, or awaits no answer.
+    func note(_ call: KernelCall) {
+        if tracer.isTracing, !isOfLog(call) { tracer.noted(call, in: filesystem) }
+    }
+
+    /// To trace what is read from the log would have no end.
+    private func isOfLog(_ call: KernelCall) -> Bool {
+        guard case .handle(let handle) = call.subject else { return false }
+        return filesystem.isLog(handle)
+    }
+
+    private func beginTrace(_ call: KernelCall, _ id: UInt64) {
+        filesystem.beginCost(ofTraced: id)
+        tracer.began(tracer.text(of: call, in: filesystem), id)
+    }
+
+    private func endTrace(
+        _ call: KernelCall,
+        _ id: UInt64,
+        _ outcome: Result<Answer, FilesystemError>,
+        after time: Duration
+    ) {
+        tracer.ended(call, id, outcome, after: time, filesystem.takeCost(ofTraced: id))
+    }
+
+    /// A request was dropped.
+    func forgot(_ id: UInt64) {
+        guard let call = unanswered.removeValue(forKey: id)?.call else { return }
+        tracer.forgot(call, id, in: filesystem)
+    }
+
+    /// Logs requests that wait for too long, each once.
+    private func watchForSlowRequests(after delay: Duration = slowRequest) {
+        guard !isSlowTimerSet else { return }
+        isSlowTimerSet = true
+        _ = loop.schedule(after: delay) { [weak self] in
+            guard let self else { return }
+            isSlowTimerSet = false
+            let now = ContinuousClock.now
+            var oldest: ContinuousClock.Instant?
+            for (id, waiting) in unanswered where waiting.call.isUrgent && !waiting.isReported {
+                let (call, start) = (waiting.call, waiting.call.start)
+                if start + Self.slowRequest <= now {
+                    unanswered[id]?.isReported = true
+                    tracer.isSlow(call, id, after: start.duration(to: now), in: filesystem)
+                } else {
+                    oldest = min(oldest ?? start, start)
+                }
+            }
+            if let oldest {
+                watchForSlowRequests(after: Self.slowRequest - oldest.duration(to: now))
+            }
+        }
+    }
+
+    /// The requests that have waited for a second, the oldest first. On the loop.
+    public var pendingRequests: [PendingRequest] {
+        unanswered.values.compactMap { waiting in
+            let (call, age) = (waiting.call, waiting.call.start.duration(to: .now))
+            guard call.isUrgent, age >= Self.waitingRequest else { return nil }
+            return PendingRequest(
+                operation: call.operation,
+                path: filesystem.path(of: call.subject),
+                caller: call.caller,
+                command: RequestTracer.command(of: call.caller),
+                age: age
+            )
+        }.sorted { $0.age > $1.age }
+    }
+
+    /// What was counted since the mount began. On the loop.
+    public var metrics: MountMetrics {
+        var metrics = MountMetrics()
+        metrics.requests = tracer.metrics
+        metrics.invalidationsSent = invalidationsSent
+        metrics.invalidationsHeld = invalidationsHeld
+        return metrics
     }
 
     /// Has a request answered, if it is the poker that asks.
@@ -292,27 +448,24 @@ public final class FuseMount {
     /// - Returns: whether it was.
     func answerPoker(
         _ raw: OpaquePointer,
+        _ call: KernelCall,
         locking directories: [InodeNumber] = [],
         _ body: @escaping (any FilesystemOperations) async throws(FilesystemError) -> Answer
     ) -> Bool {
         guard let poker, poker.isCaller(xsfs_request_caller(raw)) else { return false }
         filesystem.pokerHasCome()
-        answer(raw, locking: directories, body)
+        answer(raw, call, locking: directories, body)
         return true
     }
 
     private func release(_ directories: [InodeNumber]) {
         for directory in directories {
-            for notification in gate.leave(directory) {
-                notify(notification)
-            }
+            for notification in gate.leave(directory) { pass(notification) }
         }
     }
 
     private func releaseContent(of file: InodeNumber) {
-        for notification in contentGate.leave(file) {
-            notify(notification)
-        }
+        for notification in contentGate.leave(file) { pass(notification) }
         guard !contentGate.holdsAny else { return }
         let actions = afterHeld
         afterHeld = []
@@ -322,7 +475,7 @@ public final class FuseMount {
     /// A signal came to the program that waits for a request.
     func interrupted(_ id: UInt64) {
         _ = loop.schedule(after: Self.interruptDelay) { [unowned self] in
-            if case .some(.some(let task)) = unanswered[id] { task.cancel() }
+            unanswered[id]?.task?.cancel()
         }
     }
 }

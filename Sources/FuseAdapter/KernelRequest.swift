@@ -5,12 +5,18 @@ import XenstoreFilesystem
 /// A request of the kernel: a value that must be spent, since a program waits for it.
 struct KernelRequest: ~Copyable {
     private let raw: OpaquePointer
+    private let number: UInt64
+    // What is discarded must hold nothing that counts references. The mount outlives its requests.
+    private let mount: Unmanaged<FuseMount>
 
-    init(_ raw: OpaquePointer) {
+    init(_ raw: OpaquePointer, _ number: UInt64, of mount: FuseMount) {
         self.raw = raw
+        self.number = number
+        self.mount = .passUnretained(mount)
     }
 
     deinit {
+        mount.takeUnretainedValue().forgot(number)
         xsfs_reply_error(raw, EIO)
     }
 

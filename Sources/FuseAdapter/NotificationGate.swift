@@ -52,4 +52,12 @@ extension KernelNotification {
         case .content(let inode): inode
         }
     }
+
+    /// What is to be forgotten, and of what, for the log.
+    var text: (what: String, of: RequestSubject) {
+        switch self {
+        case .name(let directory, let name): ("entry", .name(name, in: directory))
+        case .content(let inode): ("inode", .inode(inode))
+        }
+    }
 }

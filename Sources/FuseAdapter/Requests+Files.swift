@@ -17,9 +17,10 @@ func xsfs_on_create(
 ) {
     let (directory, name) = (InodeNumber(rawValue: directory), String(cString: name))
     let caller = CallerID(request)
-    mount(request).answer(request, locking: [directory], changes: true) {
+    let flags = OpenFlags(system: flags)
+    let call = KernelCall(.create, .name(name, in: directory), by: caller, .open(flags))
+    mount(request).answer(request, call, locking: [directory], changes: true) {
         filesystem throws(FilesystemError) in
-        let flags = OpenFlags(system: flags)
         let (entry, handle) = try await filesystem.create(
             name,
             in: directory,
@@ -34,19 +35,21 @@ func xsfs_on_create(
 @c @implementation
 func xsfs_on_open(_ request: OpaquePointer, _ inode: UInt64, _ flags: Int32) {
     let inode = InodeNumber(rawValue: inode)
-    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
+    let caller = CallerID(request)
+    let flags = OpenFlags(system: flags)
+    let call = KernelCall(.open, .inode(inode), by: caller, .open(flags))
+    let isDone = mount(request).answerPoker(request, call) { filesystem throws(FilesystemError) in
         .opened(try filesystem.openForPoker(inode), .read, .none)
     }
     guard !isDone else { return }
-    let caller = CallerID(request)
-    let flags = OpenFlags(system: flags)
-    let isOpen = mount(request).answerFromMemory(request) { filesystem throws(FilesystemError) in
+    let isOpen = mount(request).answerFromMemory(request, call) {
+        filesystem throws(FilesystemError) in
         try filesystem.openFromMemory(inode, flags, by: caller).map { handle in
             .opened(handle, flags, filesystem.caching(of: handle))
         }
     }
     guard !isOpen else { return }
-    mount(request).answer(request) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, call) { filesystem throws(FilesystemError) in
         let handle = try await filesystem.openFromStore(inode, flags, by: caller)
         guard !filesystem.isStream(handle) else {
             filesystem.limitStream(handle, to: xsfs_request_user(request)) { group in
@@ -68,15 +71,18 @@ func xsfs_on_read(
 ) {
     let handle = HandleID(rawValue: handle)
     let filesystem = mount(request).filesystem
+    let caller = CallerID(request)
     guard !filesystem.isStream(handle) else {
-        return mount(request).answer(request) { filesystem throws(FilesystemError) in
+        let call = KernelCall(.read, .handle(handle), by: caller, .stream(count: size))
+        return mount(request).answer(request, call) { filesystem throws(FilesystemError) in
             .bytes(try await filesystem.readStream(handle, count: size, waits: waits))
         }
     }
+    let detail = KernelCall.Detail.range(offset: Int(offset), count: size)
+    let call = KernelCall(.read, .handle(handle), by: caller, detail)
     if let file = filesystem.fileToAsk(handle, offset: Int(offset)) {
-        let caller = CallerID(request)
         // The kernel keeps the page locked until the answer.
-        return mount(request).answer(request, reading: file) {
+        return mount(request).answer(request, call, reading: file) {
             filesystem throws(FilesystemError) in
             .bytes(
                 try await filesystem.readAsking(
@@ -88,7 +94,7 @@ func xsfs_on_read(
             )
         }
     }
-    _ = mount(request).answerFromMemory(request) { filesystem throws(FilesystemError) in
+    _ = mount(request).answerFromMemory(request, call) { filesystem throws(FilesystemError) in
         .bytes(try filesystem.read(handle, offset: Int(offset), count: size))
     }
 }
@@ -96,6 +102,7 @@ func xsfs_on_read(
 @c @implementation
 func xsfs_on_poll(_ request: OpaquePointer, _ handle: UInt64, _ poll: OpaquePointer?) {
     let handle = HandleID(rawValue: handle)
+    mount(request).note(KernelCall(.poll, .handle(handle), by: CallerID(request)))
     let isReadable = mount(request).filesystem.isReadable(handle)
     mount(request).polls.set(poll, for: handle, waits: !isReadable)
     xsfs_reply_poll(request, isReadable)
@@ -111,7 +118,9 @@ func xsfs_on_write(
 ) {
     let handle = HandleID(rawValue: handle)
     let bytes = Array(UnsafeBufferPointer(start: bytes, count: size))
-    mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
+    let detail = KernelCall.Detail.range(offset: Int(offset), count: size)
+    let call = KernelCall(.write, .handle(handle), by: CallerID(request), detail)
+    mount(request).answer(request, call, changes: true) { filesystem throws(FilesystemError) in
         try await filesystem.write(bytes, to: handle, offset: Int(offset))
         return .written(size)
     }
@@ -120,10 +129,12 @@ func xsfs_on_write(
 @c @implementation
 func xsfs_on_flush(_ request: OpaquePointer, _ handle: UInt64) {
     let handle = HandleID(rawValue: handle)
-    guard !mount(request).filesystem.isClean(handle) else {
-        return KernelRequest(request).reply(.success(.done))
+    let call = KernelCall(.flush, .handle(handle), by: CallerID(request))
+    let isDone = mount(request).answerFromMemory(request, call) { filesystem in
+        filesystem.isClean(handle) ? .done : nil
     }
-    mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
+    guard !isDone else { return }
+    mount(request).answer(request, call, changes: true) { filesystem throws(FilesystemError) in
         try await filesystem.flush(handle)
         return .done
     }
@@ -133,10 +144,12 @@ func xsfs_on_flush(_ request: OpaquePointer, _ handle: UInt64) {
 func xsfs_on_release(_ request: OpaquePointer, _ handle: UInt64) {
     let handle = HandleID(rawValue: handle)
     mount(request).polls.forget(handle)
-    guard !mount(request).filesystem.releaseFromMemory(handle) else {
-        return KernelRequest(request).reply(.success(.done))
+    let call = KernelCall(.release, .handle(handle), by: CallerID(request))
+    let isDone = mount(request).answerFromMemory(request, call) { filesystem in
+        filesystem.releaseFromMemory(handle) ? .done : nil
     }
-    mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
+    guard !isDone else { return }
+    mount(request).answer(request, call, changes: true) { filesystem throws(FilesystemError) in
         await filesystem.releaseToStore(handle)
         return .done
     }
@@ -146,7 +159,8 @@ func xsfs_on_release(_ request: OpaquePointer, _ handle: UInt64) {
 func xsfs_on_opendir(_ request: OpaquePointer, _ inode: UInt64) {
     let inode = InodeNumber(rawValue: inode)
     let caller = CallerID(request)
-    mount(request).answer(request) { filesystem throws(FilesystemError) in
+    let call = KernelCall(.opendir, .inode(inode), by: caller)
+    mount(request).answer(request, call) { filesystem throws(FilesystemError) in
         let handle = try await filesystem.openDirectory(inode, by: caller)
         return .openedDirectory(handle, filesystem.listingCaching(of: handle))
     }
@@ -161,7 +175,8 @@ func xsfs_on_readdirplus(
     _ size: Int
 ) {
     let (inode, handle) = (InodeNumber(rawValue: inode), HandleID(rawValue: handle))
-    mount(request).answer(request, locking: [inode]) { filesystem throws(FilesystemError) in
+    let call = KernelCall(.readdirplus, .inode(inode), by: CallerID(request))
+    mount(request).answer(request, call, locking: [inode]) { filesystem throws(FilesystemError) in
         var room = size
         let entries = try await filesystem.list(handle, offset: Int(offset)) { name in
             room -= xsfs_listing_entry_size(name)
@@ -173,6 +188,10 @@ func xsfs_on_readdirplus(
 
 @c @implementation
 func xsfs_on_releasedir(_ request: OpaquePointer, _ handle: UInt64) {
-    mount(request).filesystem.releaseDirectory(HandleID(rawValue: handle))
-    KernelRequest(request).reply(.success(.done))
+    let handle = HandleID(rawValue: handle)
+    let call = KernelCall(.releasedir, .directoryHandle(handle), by: CallerID(request))
+    _ = mount(request).answerFromMemory(request, call) { filesystem in
+        filesystem.releaseDirectory(handle)
+        return .done
+    }
 }

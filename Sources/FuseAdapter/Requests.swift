@@ -57,19 +57,23 @@ func xsfs_on_lookup(
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
-    let isDone = mount(request).answerPoker(request, locking: [directory]) {
+    let call = KernelCall(.lookup, .name(name, in: directory), by: caller)
+    let isDone = mount(request).answerPoker(request, call, locking: [directory]) {
         filesystem throws(FilesystemError) in
         .entry(try await filesystem.lookupForPoker(name, in: directory))
     }
     guard !isDone else { return }
-    mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, call, locking: [directory]) {
+        filesystem throws(FilesystemError) in
         .entry(try await filesystem.lookup(name, in: directory, by: caller))
     }
 }
 
 @c @implementation
 func xsfs_on_forget(_ context: UnsafeMutableRawPointer, _ inode: UInt64, _ count: UInt64) {
-    FuseMount.of(context: context).filesystem.forget(InodeNumber(inode), count: count)
+    let (mount, inode) = (FuseMount.of(context: context), InodeNumber(inode))
+    mount.note(KernelCall(.forget, .inode(inode), by: .nobody, .count(count)))
+    mount.filesystem.forget(inode, count: count)
 }
 
 @c @implementation
@@ -80,11 +84,12 @@ func xsfs_on_mkdir(
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
-    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
+    let call = KernelCall(.mkdir, .name(name, in: directory), by: caller)
+    let isDone = mount(request).answerPoker(request, call) { filesystem throws(FilesystemError) in
         .entry(try filesystem.createForPoker(name, in: directory))
     }
     guard !isDone else { return }
-    mount(request).answer(request, locking: [directory], changes: true) {
+    mount(request).answer(request, call, locking: [directory], changes: true) {
         filesystem throws(FilesystemError) in
         .entry(try await filesystem.makeDirectory(name, in: directory, by: caller))
     }
@@ -100,11 +105,12 @@ func xsfs_on_mknod(
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
     let isRegular = mode & S_IFMT == S_IFREG
-    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
+    let call = KernelCall(.mknod, .name(name, in: directory), by: caller)
+    let isDone = mount(request).answerPoker(request, call) { filesystem throws(FilesystemError) in
         .entry(try filesystem.createForPoker(name, in: directory))
     }
     guard !isDone else { return }
-    mount(request).answer(request, locking: [directory], changes: true) {
+    mount(request).answer(request, call, locking: [directory], changes: true) {
         filesystem throws(FilesystemError) in
         guard isRegular else { throw .notPermitted }
         let flags: OpenFlags = [.write, .exclusive]
@@ -127,12 +133,13 @@ func xsfs_on_unlink(
     _ name: UnsafePointer<CChar>
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
-    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
+    let call = KernelCall(.unlink, .name(name, in: directory), by: CallerID(request))
+    let isDone = mount(request).answerPoker(request, call) { filesystem throws(FilesystemError) in
         try await filesystem.removeForPoker(name, in: directory)
         return .done
     }
     guard !isDone else { return }
-    mount(request).answer(request, locking: [directory], changes: true) {
+    mount(request).answer(request, call, locking: [directory], changes: true) {
         filesystem throws(FilesystemError) in
         try await filesystem.unlink(name, in: directory)
         return .done
@@ -147,13 +154,14 @@ func xsfs_on_rmdir(
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let locked = [directory] + mount(request).known(name, in: directory)
-    let isDone = mount(request).answerPoker(request, locking: locked) {
+    let call = KernelCall(.rmdir, .name(name, in: directory), by: CallerID(request))
+    let isDone = mount(request).answerPoker(request, call, locking: locked) {
         filesystem throws(FilesystemError) in
         try await filesystem.removeForPoker(name, in: directory)
         return .done
     }
     guard !isDone else { return }
-    mount(request).answer(request, locking: locked, changes: true) {
+    mount(request).answer(request, call, locking: locked, changes: true) {
         filesystem throws(FilesystemError) in
         try await filesystem.removeDirectory(name, in: directory)
         return .done
@@ -178,7 +186,12 @@ func xsfs_on_rename(
         mount(request).known(name, in: source), mount(request).known(newName, in: target)
     )
     let locked = [source, target] + old + new
-    mount(request).answer(request, locking: locked, changes: true) {
+    let call = KernelCall(
+        .rename,
+        .names(name, in: source, new: newName, newIn: target),
+        by: caller
+    )
+    mount(request).answer(request, call, locking: locked, changes: true) {
         filesystem throws(FilesystemError) in
         guard let mode else { throw .invalid }
         try await filesystem.rename(
@@ -205,13 +218,15 @@ func xsfs_on_getattr(
     let inode = InodeNumber(inode)
     let handle = hasHandle ? HandleID(rawValue: handle) : nil
     let caller = CallerID(request)
-    let isDone = mount(request).answerFromMemory(request) { filesystem throws(FilesystemError) in
+    let call = KernelCall(.getattr, .inode(inode), by: caller)
+    let isDone = mount(request).answerFromMemory(request, call) {
+        filesystem throws(FilesystemError) in
         try filesystem.attributesFromMemory(of: inode, handle: handle, by: caller).map(
             Answer.attributes
         )
     }
     guard !isDone else { return }
-    mount(request).answer(request) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, call) { filesystem throws(FilesystemError) in
         .attributes(
             try await filesystem.attributesFromStore(of: inode, handle: handle, by: caller)
         )
@@ -222,7 +237,8 @@ func xsfs_on_getattr(
 func xsfs_on_access(_ request: OpaquePointer, _ inode: UInt64, _ rights: Int32) {
     let inode = InodeNumber(inode)
     let rights = AccessRights(rawValue: UInt8(truncatingIfNeeded: rights))
-    mount(request).answer(request) { filesystem throws(FilesystemError) in
+    let call = KernelCall(.access, .inode(inode), by: CallerID(request))
+    mount(request).answer(request, call) { filesystem throws(FilesystemError) in
         try await filesystem.requireAccess(rights, to: inode)
         return .done
     }
@@ -237,11 +253,12 @@ func xsfs_on_setattr(
     let inode = InodeNumber(inode)
     let handle = changes.pointee.has_handle ? HandleID(rawValue: changes.pointee.handle) : nil
     let changes = AttributeChanges(changes.pointee)
-    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
+    let call = KernelCall(.setattr, .inode(inode), by: CallerID(request), .changes(changes))
+    let isDone = mount(request).answerPoker(request, call) { filesystem throws(FilesystemError) in
         .attributes(try await filesystem.touchForPoker(inode))
     }
     guard !isDone else { return }
-    mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, call, changes: true) { filesystem throws(FilesystemError) in
         .attributes(try await filesystem.setAttributes(changes, of: inode, handle: handle))
     }
 }
@@ -272,13 +289,15 @@ func xsfs_on_getxattr(
     _ size: Int
 ) {
     let (inode, name) = (InodeNumber(inode), String(cString: name))
-    let isDone = mount(request).answerFromMemory(request) { filesystem throws(FilesystemError) in
+    let call = KernelCall(.getxattr, .inode(inode), by: CallerID(request), .attribute(name))
+    let isDone = mount(request).answerFromMemory(request, call) {
+        filesystem throws(FilesystemError) in
         try filesystem.extendedAttributeFromMemory(name, of: inode).map {
             .attribute($0, room: size)
         }
     }
     guard !isDone else { return }
-    mount(request).answer(request) { filesystem throws(FilesystemError) in
+    mount(request).answer(request, call) { filesystem throws(FilesystemError) in
         .attribute(try await filesystem.extendedAttributeFromStore(name, of: inode), room: size)
     }
 }
@@ -296,7 +315,8 @@ func xsfs_on_setxattr(
     let value = Array(UnsafeBufferPointer(start: bytes, count: size))
     let modes: [Int32: ExtendedAttributeMode] = [0: .any, 1: .create, 2: .replace]
     let mode = modes[flags]
-    mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
+    let call = KernelCall(.setxattr, .inode(inode), by: CallerID(request), .attribute(name))
+    mount(request).answer(request, call, changes: true) { filesystem throws(FilesystemError) in
         guard let mode else { throw .invalid }
         try await filesystem.setExtendedAttribute(name, to: value, of: inode, mode)
         return .done
@@ -306,7 +326,8 @@ func xsfs_on_setxattr(
 @c @implementation
 func xsfs_on_listxattr(_ request: OpaquePointer, _ inode: UInt64, _ size: Int) {
     let inode = InodeNumber(inode)
-    mount(request).answer(request) { filesystem throws(FilesystemError) in
+    let call = KernelCall(.listxattr, .inode(inode), by: CallerID(request))
+    mount(request).answer(request, call) { filesystem throws(FilesystemError) in
         let names = try await filesystem.extendedAttributeNames(of: inode)
         return .attribute(names.flatMap { Array($0.utf8) + [0] }, room: size)
     }
@@ -319,7 +340,8 @@ func xsfs_on_removexattr(
     _ name: UnsafePointer<CChar>
 ) {
     let (inode, name) = (InodeNumber(inode), String(cString: name))
-    mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in
+    let call = KernelCall(.removexattr, .inode(inode), by: CallerID(request), .attribute(name))
+    mount(request).answer(request, call, changes: true) { filesystem throws(FilesystemError) in
         try await filesystem.removeExtendedAttribute(name, of: inode)
         return .done
     }

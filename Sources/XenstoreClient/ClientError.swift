@@ -100,57 +100,7 @@ extension ClientError.Reason: CustomStringConvertible {
     }
 }
 
-extension MessageType {
-    /// The name that Xen's documentation uses.
-    var name: String {
-        switch self {
-        case .control: "CONTROL"
-        case .directory: "DIRECTORY"
-        case .read: "READ"
-        case .getPermissions: "GET_PERMS"
-        case .watch: "WATCH"
-        case .unwatch: "UNWATCH"
-        case .transactionStart: "TRANSACTION_START"
-        case .transactionEnd: "TRANSACTION_END"
-        case .introduce: "INTRODUCE"
-        case .release: "RELEASE"
-        case .getDomainPath: "GET_DOMAIN_PATH"
-        case .write: "WRITE"
-        case .makeDirectory: "MKDIR"
-        case .remove: "RM"
-        case .setPermissions: "SET_PERMS"
-        case .watchEvent: "WATCH_EVENT"
-        case .error: "ERROR"
-        case .isDomainIntroduced: "IS_DOMAIN_INTRODUCED"
-        case .resume: "RESUME"
-        case .setTarget: "SET_TARGET"
-        case .restrict: "RESTRICT"
-        case .resetWatches: "RESET_WATCHES"
-        case .directoryPart: "DIRECTORY_PART"
-        case .getFeature: "GET_FEATURE"
-        case .setFeature: "SET_FEATURE"
-        case .getQuota: "GET_QUOTA"
-        case .setQuota: "SET_QUOTA"
-        }
-    }
-}
-
 extension Request {
-    /// The path that the request is about.
-    var path: XenstorePath? {
-        switch self {
-        case .directory(let path), .read(let path), .getPermissions(let path),
-            .watch(let path, _, _), .unwatch(let path, _), .write(let path, _),
-            .makeDirectory(let path), .remove(let path), .setPermissions(let path, _),
-            .directoryPart(let path, _):
-            path
-        case .control, .transactionStart, .transactionEnd, .introduce, .release, .getDomainPath,
-            .isDomainIntroduced, .resume, .setTarget, .restrict, .resetWatches, .getFeature,
-            .setFeature, .getQuota, .setQuota:
-            nil
-        }
-    }
-
     /// Whether it may be sent a second time if nobody knows whether the first was carried out.
     var isRepeatable: Bool {
         // A connection that comes back has no watches.

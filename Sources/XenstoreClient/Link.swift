@@ -1,4 +1,5 @@
 import EventLoop
+import Logging
 import SystemPackage
 import XenstoreProtocol
 
@@ -18,6 +19,7 @@ final class Link {
     private let configuration: ConnectionConfiguration
     private let payloadLimit: Int
     private let numbers: TransactionNumbers
+    private let log: Logger
     private let onEvent: (WatchEvent) -> Void
     private let onClose: (DisconnectReason) -> Void
 
@@ -54,6 +56,7 @@ final class Link {
         configuration: ConnectionConfiguration,
         payloadLimit: Int,
         numbers: TransactionNumbers,
+        log: Logger,
         onEvent: @escaping (WatchEvent) -> Void,
         onClose: @escaping (DisconnectReason) -> Void
     ) {
@@ -62,6 +65,7 @@ final class Link {
         self.configuration = configuration
         self.payloadLimit = payloadLimit
         self.numbers = numbers
+        self.log = log
         self.onEvent = onEvent
         self.onClose = onClose
         mayHoldEvents = transport.mayLeaveEventsUnread
@@ -109,6 +113,7 @@ final class Link {
             _ = state.pointee.machine.cancelled(id, wasWritten: false)
             throw .tooLarge
         }
+        if log.logLevel <= .trace { trace(request, id, transactionID) }
         if case .transactionEnd = request { transactions[transaction] = nil }
         if let holdTimer { endHold(holdTimer) }
         scheduleFlush()
@@ -274,6 +279,7 @@ final class Link {
         defer { isDelivering = false }
         do throws(ProtocolViolation) {
             while isOpen, let message = try state.pointee.decoder.next() {
+                if log.logLevel <= .trace { trace(message) }
                 switch state.pointee.machine.received(message) {
                 case .resume(let waiter, let answer):
                     answered()
@@ -312,6 +318,37 @@ final class Link {
         hasProgressed = true
         hasAnswered = true
         if state.pointee.output.answered() { scheduleFlush() }
+    }
+
+    // MARK: Tracing
+
+    private func trace(
+        _ request: Request,
+        _ id: RequestID,
+        _ transaction: TransactionID
+    ) {
+        var text = "send \(request.type.name)"
+        if let path = request.path { text += " \(path)" }
+        if case .write(_, let value) = request { text += " (\(value.count) bytes)" }
+        log.trace("\(text)", metadata: Self.numbers(id, transaction))
+    }
+
+    private func trace(_ message: Message) {
+        let type = message.type?.name ?? "type \(message.rawType)"
+        var text = "receive \(type)"
+        if message.type == .watchEvent {
+            // A path and a token.
+            text += " \(String(decoding: message.payload.prefix { $0 != 0 }, as: UTF8.self))"
+        } else {
+            text += " (\(message.payload.count) bytes)"
+        }
+        log.trace("\(text)", metadata: Self.numbers(message.requestID, message.transactionID))
+    }
+
+    private static func numbers(_ id: RequestID, _ transaction: TransactionID) -> Logger.Metadata {
+        var numbers: Logger.Metadata = ["message": "\(id.rawValue)"]
+        if transaction != .none { numbers["transaction"] = "\(transaction.rawValue)" }
+        return numbers
     }
 
     // MARK: Stalls

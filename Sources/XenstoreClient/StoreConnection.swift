@@ -1,4 +1,5 @@
 public import EventLoop
+public import Logging
 public import SystemPackage
 public import XenstoreProtocol
 
@@ -19,6 +20,7 @@ public final class StoreConnection: XenstoreAccess {
 
     public let address: StoreAddress
     public let payloadLimit: Int
+    private let log: Logger
     private let open: (_ patience: Duration) throws(Errno) -> Transport
     private let numbers = TransactionNumbers()
     let loop: EventLoop
@@ -33,17 +35,21 @@ public final class StoreConnection: XenstoreAccess {
     /// Connects. Where too many clients wait to be accepted already it blocks, for as long as the
     /// configuration's ``ConnectionConfiguration/stallTimeout`` says; later connections never do.
     ///
+    /// - Parameter log: takes each message of the protocol at the level trace, with the lengths of
+    ///   values and not what they are.
     /// - Throws: the error of open(2), socket(2) or connect(2); `ENODEV` where the address names a
     ///   device, and another kind of file is there.
     public convenience init(
         to address: StoreAddress,
         on loop: EventLoop,
-        configuration: ConnectionConfiguration = ConnectionConfiguration()
+        configuration: ConnectionConfiguration = ConnectionConfiguration(),
+        log: Logger = Logger(label: "xenstore") { _ in SwiftLogNoOpLogHandler() }
     ) throws(Errno) {
         try self.init(
             to: address,
             on: loop,
-            configuration: configuration
+            configuration: configuration,
+            log: log
         ) { patience throws(Errno) in
             try Transport(opening: address, patience: patience)
         }
@@ -54,9 +60,11 @@ public final class StoreConnection: XenstoreAccess {
         to address: StoreAddress,
         on loop: EventLoop,
         configuration: ConnectionConfiguration,
+        log: Logger = Logger(label: "xenstore") { _ in SwiftLogNoOpLogHandler() },
         opening open: @escaping (_ patience: Duration) throws(Errno) -> Transport
     ) throws(Errno) {
         self.open = open
+        self.log = log
         self.address = address
         self.loop = loop
         self.configuration = configuration
@@ -206,6 +214,7 @@ public final class StoreConnection: XenstoreAccess {
             configuration: configuration,
             payloadLimit: payloadLimit,
             numbers: numbers,
+            log: log,
             onEvent: { [weak self] event in self?.onEvent(event) },
             onClose: { [weak self] reason in self?.linkClosed(reason) }
         )

@@ -1,4 +1,5 @@
 public import EventLoop
+public import Logging
 public import SystemPackage
 public import XenstoreProtocol
 public import XenstoreStore
@@ -24,11 +25,14 @@ public final class XenstoreClient: XenstoreOperations {
     /// Connects to the store at an address, or to that of this host or guest, found as libxenstore
     /// finds it. The connection has a thread of its own.
     ///
+    /// - Parameter log: takes each message of the protocol at the level trace, with the lengths of
+    ///   values and not what they are.
     /// - Throws: the error of open(2), socket(2) or connect(2), or of starting a thread; `ENOENT`
     ///   where there is no store.
     public convenience init(
         to address: StoreAddress? = nil,
-        configuration: ConnectionConfiguration = ConnectionConfiguration()
+        configuration: ConnectionConfiguration = ConnectionConfiguration(),
+        log: Logger = Logger(label: "xenstore") { _ in SwiftLogNoOpLogHandler() }
     ) async throws(Errno) {
         guard let address = address ?? StoreAddress.find() else {
             throw .noSuchFileOrDirectory
@@ -39,7 +43,8 @@ public final class XenstoreClient: XenstoreOperations {
                 let channel = try StoreConnection(
                     to: address,
                     on: loop,
-                    configuration: configuration
+                    configuration: configuration,
+                    log: log
                 )
                 let core = ClientCore(channel, loop: loop, configuration: configuration)
                 return LoopBound(core, to: loop)
@@ -77,13 +82,20 @@ public final class XenstoreClient: XenstoreOperations {
     /// Connects on a loop that runs already, or will. To be called on its thread. Tasks that
     /// prefer this loop have their answers without a hop to another thread.
     ///
+    /// - Parameter log: takes each message of the protocol at the level trace.
     /// - Throws: the error of open(2), socket(2) or connect(2).
     public convenience init(
         to address: StoreAddress,
         on loop: EventLoop,
-        configuration: ConnectionConfiguration = ConnectionConfiguration()
+        configuration: ConnectionConfiguration = ConnectionConfiguration(),
+        log: Logger = Logger(label: "xenstore") { _ in SwiftLogNoOpLogHandler() }
     ) throws(Errno) {
-        let channel = try StoreConnection(to: address, on: loop, configuration: configuration)
+        let channel = try StoreConnection(
+            to: address,
+            on: loop,
+            configuration: configuration,
+            log: log
+        )
         self.init(over: channel, at: address, on: loop, configuration)
     }
 

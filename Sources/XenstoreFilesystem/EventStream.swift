@@ -56,15 +56,12 @@ struct StreamTable {
     }
 
     mutating func closed(_ handle: HandleID) {
-        open.removeValue(forKey: handle)?.end()
+        open.removeValue(forKey: handle)?.lines.end()
     }
 }
 
 /// An open event stream: what has come and was not read yet, each path once, within a bound.
 final class OpenStream {
-    /// What stands in the place of changes that were missed.
-    static let overflowLine = "overflow"
-
     let path: XenstorePath
     /// Whether the key may be there, and so be removed together with what is above.
     var mayExist = true
@@ -75,40 +72,18 @@ final class OpenStream {
     private(set) var rights: [XenstorePath: ShownRights]
     private var unchecked: [XenstorePath] = []
     var isChecking = false
-    private var lines: [String] = []
-    private var waitingLines: Set<String> = []
-    /// Bytes that a reader has begun to take.
-    private var bytes: ArraySlice<UInt8> = []
-    private var readers: [Int: UnsafeContinuation<Void, Never>] = [:]
-    private var nextReader = 0
-    private var hasEnded = false
+    let lines = LineQueue()
 
     init(_ file: StreamFile) {
         path = file.path
         rights = file.rights
     }
 
-    /// Whether a read returns at once.
-    var isReadable: Bool { !lines.isEmpty || !bytes.isEmpty || hasEnded }
-
-    /// Adds a line, unless it waits already. Where ``FilesystemLimits/streamLines`` wait they are
-    /// dropped for one that says so.
-    func add(_ line: String) {
-        guard waitingLines.insert(line).inserted else { return }
-        if lines.count == FilesystemLimits.streamLines {
-            lines = []
-            waitingLines = [line]
-            miss()
-        }
-        lines.append(line)
-        wakeReaders()
-    }
-
     /// Adds what may become a line, within the same bound.
     func addUnchecked(_ path: XenstorePath) {
         if unchecked.count == FilesystemLimits.streamLines {
             unchecked = []
-            miss()
+            lines.miss()
         }
         if unchecked.last != path { unchecked.append(path) }
     }
@@ -127,59 +102,5 @@ final class OpenStream {
     func forgetRights(from path: XenstorePath) {
         guard rights[path] != nil else { return }
         for directory in rights.keys where path.contains(directory) { rights[directory] = nil }
-    }
-
-    /// Says that changes were missed.
-    func miss() {
-        guard waitingLines.insert(Self.overflowLine).inserted else { return }
-        lines.append(Self.overflowLine)
-        wakeReaders()
-    }
-
-    /// Makes reads return the end of the file when all is read.
-    func end() {
-        hasEnded = true
-        wakeReaders()
-    }
-
-    /// Takes bytes, at most `count`; nil where there are none yet, and none at the end.
-    func take(_ count: Int) -> ArraySlice<UInt8>? {
-        guard isReadable else { return nil }
-        if bytes.isEmpty {
-            bytes = lines.flatMap { Array($0.utf8) + [UInt8(ascii: "\n")] }[...]
-            lines = []
-            waitingLines = []
-        }
-        let taken = bytes.prefix(count)
-        bytes = bytes.dropFirst(taken.count)
-        return taken
-    }
-
-    /// Waits until a read returns at once.
-    ///
-    /// - Throws: ``FilesystemError/interrupted`` when the task is cancelled.
-    func waitForLine() async throws(FilesystemError) {
-        nextReader += 1
-        let reader = nextReader
-        // The task is cancelled on the thread that it runs on.
-        nonisolated(unsafe) let stream = self
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                if Task.isCancelled || stream.isReadable {
-                    continuation.resume()
-                } else {
-                    stream.readers[reader] = continuation
-                }
-            }
-        } onCancel: {
-            stream.readers.removeValue(forKey: reader)?.resume()
-        }
-        if Task.isCancelled { throw .interrupted }
-    }
-
-    private func wakeReaders() {
-        let woken = readers
-        readers = [:]
-        for continuation in woken.values { continuation.resume() }
     }
 }

@@ -178,16 +178,6 @@ extension [Request] {
 }
 
 extension Request {
-    /// The key that a request changes.
-    var changedPath: XenstorePath? {
-        switch self {
-        case .write(let path, _), .makeDirectory(let path), .remove(let path),
-            .setPermissions(let path, _):
-            path
-        default: nil
-        }
-    }
-
     fileprivate var isRemoval: Bool {
         if case .remove = self { return true }
         return false

@@ -22,6 +22,12 @@ extension Filesystem {
         return lease(shown, of: node, toldFor: inode, asOf: serial, to: caller)
     }
 
+    /// The attributes of the root as they were seen last. A program that looks at `.xsfs` while the
+    /// store does not answer comes through here.
+    var seenAttributesOfRoot: Attributes? {
+        keys.root.seenPermissions.map { attributes(of: keys.root, .directory, $0, size: 0) }
+    }
+
     /// Attributes with the size that a program finds when it reads by the file that it has open.
     ///
     /// The kernel names the file for lseek(2) alone. For fstat(2) it is the one that the program
@@ -258,7 +264,7 @@ extension Filesystem {
         let actual = self.view(facts, of: node)
         guard actual != shown else { return }
         node.shownView = actual
-        forgetName(of: node)
+        forgetName(of: node, .otherShape)
         throw .stale
     }
 

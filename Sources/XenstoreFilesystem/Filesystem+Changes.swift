@@ -41,7 +41,7 @@ extension Filesystem {
             if node.shownView == .directory {
                 shownDirectories.append(node)
             } else if node.fileLookups > 0 {
-                forgetName(of: node)
+                forgetName(of: node, .reconnected)
             }
         }
         guard shownDirectories.count > 1 else { return }
@@ -96,7 +96,7 @@ extension Filesystem {
         } else if node.fileLookups > 0, !isAnnouncing, !isForeseen {
             // It may be gone, and the kernel would refuse to walk on through a file. Where changes
             // are announced, that is found out anyway. What this mount removes the kernel knows.
-            forgetName(of: node)
+            forgetName(of: node, .changed)
         }
     }
 
@@ -125,7 +125,7 @@ extension Filesystem {
         if node.shownView == .file {
             // The kernel would refuse to walk through a file without asking.
             node.shownView = nil
-            if node.fileLookups > 0 { forgetName(of: node) }
+            if node.fileLookups > 0 { forgetName(of: node, .otherShape) }
         } else if isDirectlyBelow, node.hasValue {
             // Only a key with a value can turn into a file by losing its children.
             if let parent = node.parent { revoke(parent) }
@@ -158,7 +158,7 @@ extension Filesystem {
             let actual = view(facts, of: node)
             if actual != .directory {
                 node.shownView = actual
-                forgetName(of: node)
+                forgetName(of: node, .otherShape)
             }
             return
         }

@@ -1,3 +1,4 @@
+import Logging
 import XenstoreProtocol
 
 /// Finding out what another client has changed: the event of a watch tells only where.
@@ -17,6 +18,12 @@ extension Filesystem {
         guard isAnnouncing else { return }
         guard !names.isEmpty else { return doubtEverything() }
         let isOwn = announcer.own.contains(path)
+        var isAsked = false
+        defer {
+            if !isAsked {
+                logInotify("event of \(path): the kernel knows no directory that could be watched")
+            }
+        }
         var directory = keys.root
         for (index, name) in names.enumerated() {
             let name = String(name)
@@ -24,10 +31,14 @@ extension Filesystem {
             let isLast = index == names.count - 1
             if isRemembered(directory) || child?.isHeld == true {
                 if isLast {
+                    isAsked = true
+                    logInotify("event of \(path)\(isOwn ? ", our own" : ""): ask what has changed")
                     doubt(name, in: directory, isCertain: !isOwn, isAboutShape: false)
                     if let child, !isOwn { doubtDirectories(below: child) }
                 } else if let known = directory.announced, known[name]?.isDirectory != true {
                     // It is new, or a file that has become a directory: no event tells of it.
+                    isAsked = true
+                    logInotify("event of \(path): ask whether \(name) above it is new")
                     doubt(name, in: directory, isCertain: false, isAboutShape: true)
                 }
             }
@@ -70,9 +81,14 @@ extension Filesystem {
         }
     }
 
+    func logInotify(_ text: @autoclosure () -> String) {
+        environment.logs.inotify.debug("\(text())")
+    }
+
     /// Anything may have changed.
     func doubtEverything() {
         guard isAnnouncing else { return }
+        logInotify("anything may have changed: ask about all that the kernel knows")
         doubt("", in: keys.root, isCertain: false, isAboutShape: true)
         for node in keys.subtree(of: keys.root) where isRemembered(node) {
             // What is above may not be known, as where this domain may not read it.
@@ -191,10 +207,14 @@ extension Filesystem {
         _ answers: ArraySlice<Result<[UInt8], XenstoreError>>
     ) {
         guard let place = try? self.path(of: doubt) else { return }
-        // It was moved meanwhile, and what was asked is another's.
-        guard place == path else { return announcer.add(doubt) }
-        // It is no file any more, and was not asked for its children.
-        guard answers.count == 3 || isFile(doubt) else { return announcer.add(doubt) }
+        guard place == path else {
+            logInotify("\(path) was moved meanwhile: ask again")
+            return announcer.add(doubt)
+        }
+        guard answers.count == 3 || isFile(doubt) else {
+            logInotify("\(path) is no file any more: ask again, and for its children")
+            return announcer.add(doubt)
+        }
         let facts: KeyFacts?
         do throws(XenstoreError) {
             facts =
@@ -203,11 +223,12 @@ extension Filesystem {
         } catch .refused(.noEntry) {
             facts = nil
         } catch {
-            // Not for us to read, or the connection is lost: then all is asked for again.
+            // Where the connection is lost, all is asked for again.
+            logInotify("\(path): no event, as the store says \(error)")
             return
         }
         guard !announcer.own.isUnderWay(path) else {
-            // What this mount is making of it is not settled.
+            logInotify("\(path): a change of our own is on its way: ask again")
             return announcer.add(doubt)
         }
         let node = doubt.name.isEmpty ? keys.root : keys.child(doubt.name, of: doubt.directory)
@@ -247,7 +268,9 @@ extension Filesystem {
             // directory, what this mount has removed itself has no node any more.
             let mayBeSeen =
                 doubt.isCertain || keys.child(name, of: directory)?.isHeld == true
-            guard old != nil || directory.announced == nil && mayBeSeen else { return }
+            guard old != nil || directory.announced == nil && mayBeSeen else {
+                return logInotify("\(name) is gone: no event, as nobody has seen it")
+            }
             return announceRemoval(of: name, in: directory)
         }
         let view = view(facts, named: name, in: directory, old)
@@ -271,6 +294,9 @@ extension Filesystem {
             return announceCreation(of: name, in: directory, view, facts)
         }
         let differs = old.differsInPermissions(from: record)
+        if !differs, !doubt.isCertain, !old.differsInValue(from: record) {
+            logInotify("\(name): no event for its own value and permissions, which are the same")
+        }
         if view == .directory {
             if let node = keys.child(name, of: directory) {
                 announceValue(of: node, old, record, facts, isCertain: doubt.isCertain && !differs)
@@ -432,14 +458,17 @@ extension Filesystem {
         isReshaping: Bool = false
     ) {
         guard isRemembered(directory) || keys.child(name, of: directory)?.isHeld == true else {
-            return
+            return logInotify("\(kind) \(name): no event, as the kernel has forgotten it")
         }
         let isRemoval = kind == .remove || kind == .removeDirectory
-        // It was made again already: see refuseIfInUse.
-        if isRemoval, announcer.hasSeen(name, in: directory) { return }
+        // A program may use what was made again.
+        if isRemoval, announcer.hasSeen(name, in: directory) {
+            return logInotify("\(kind) \(name): no event, as it was made again")
+        }
         let size = view == .file ? options.valueForm.size(of: facts.value) : 0
         let place = Place(directory: directory.id, name: name)
         if kind == .modify, let poke = announcer.pokes.findForetold(place) {
+            logInotify("\(kind) \(name): the agent is at it already")
             return poke.confirm(facts.permissions, size: size)
         }
         let poke = PendingPoke(
@@ -452,6 +481,7 @@ extension Filesystem {
             asOf: announcer.serial
         )
         poke.isReshaping = isReshaping
+        logInotify("\(kind) \(name) in \((try? directory.path().text) ?? "?"): call the agent")
         if kind == .makeDirectory { poke.childNames = facts.names }
         guard !announcer.pokes.add(poke), !announcer.hasLostPokes else { return }
         announcer.hasLostPokes = true
@@ -459,22 +489,5 @@ extension Filesystem {
             "more than \(FilesystemLimits.pendingPokes) changes wait to be told to inotify: "
                 + "some are lost"
         )
-    }
-}
-
-extension KeyFacts {
-    /// Takes the answers to READ and GET_PERMS of a key that has no children.
-    fileprivate init(
-        childless answers: ArraySlice<Result<[UInt8], XenstoreError>>
-    ) throws(XenstoreError) {
-        guard answers.count == 2, let first = answers.first, let last = answers.last else {
-            throw .malformedReply
-        }
-        value = try first.get()
-        hasChildren = false
-        guard let permissions = Permissions(payload: try last.get()) else {
-            throw .malformedReply
-        }
-        self.permissions = permissions
     }
 }

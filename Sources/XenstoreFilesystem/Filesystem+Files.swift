@@ -106,7 +106,7 @@ extension Filesystem {
         staleOpens[caller] = node.id
         if !node.isDetached {
             node.wasToldStale = true
-            forgetName(of: node)
+            forgetName(of: node, .removed)
         }
         return .stale
     }
@@ -308,7 +308,7 @@ extension Filesystem {
         } catch {
             // The value stays as it was, and closing must not empty it. What was announced to be
             // there never came.
-            if file.isCreator { forgetName(of: file.node) }
+            if file.isCreator { forgetName(of: file.node, .failedCreation) }
             settle(file)
             throw error
         }

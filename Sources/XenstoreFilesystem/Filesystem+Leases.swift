@@ -39,6 +39,7 @@ extension Filesystem {
         else { return attributes }
         // oxenstored tells nobody of a change of its root itself: its value is asked for each time.
         guard attributes.view == .directory || !path.isRoot else { return attributes }
+        if node.lease == nil { leases.granted += 1 }
         let lease = node.lease ?? Lease()
         node.lease = lease
         if attributes.view == .file {
@@ -59,21 +60,26 @@ extension Filesystem {
     }
 
     /// Something has changed: the kernel keeps nothing of a key any more.
-    func revoke(_ node: KeyNode) {
+    func revoke(_ node: KeyNode, _ reason: InvalidationReason = .changed) {
         guard let lease = node.lease else { return }
+        leases.revoked += 1
         if lease.size != nil { noteUnsteady(node) }
         node.lease = nil
-        forgetContent(of: node, .file)
-        forgetContent(of: node, .directory)
+        forgetContent(of: node, .file, reason)
+        forgetContent(of: node, .directory, reason)
         unsettle(node)
         settleAfterNotices(node)
     }
 
     /// Makes the kernel drop what it keeps of a view.
-    private func forgetContent(of node: KeyNode, _ view: View) {
+    private func forgetContent(
+        of node: KeyNode,
+        _ view: View,
+        _ reason: InvalidationReason
+    ) {
         // It knows the root without a lookup.
         if node.lookups(view) > 0 || node.isRoot {
-            environment.notify(.content(of: node.inode(view)))
+            environment.notify(.content(of: node.inode(view)), reason)
         }
     }
 
@@ -131,7 +137,7 @@ extension Filesystem {
     func revokeInMemory(_ node: KeyNode) {
         guard options.cache == .watch else { return }
         ownRevocations.made += 1
-        revoke(node)
+        revoke(node, .ownChange)
     }
 
     /// A transaction of this mount has changed a key. The store may tell of that later.
@@ -163,13 +169,15 @@ extension Filesystem {
         var node = keys.root
         var rest = names(to: path)
         while let name = rest.popFirst() {
-            guard let child = keys.child(String(name), of: node) else { return revoke(node) }
+            guard let child = keys.child(String(name), of: node) else {
+                return revoke(node, .ownChange)
+            }
             revokeListing(of: node, before: child, isAbove: !rest.isEmpty)
             node = child
         }
-        if let parent = node.parent { revoke(parent) }
-        guard isSubtree else { return revoke(node) }
-        for node in keys.subtree(of: node) { revoke(node) }
+        if let parent = node.parent { revoke(parent, .ownChange) }
+        guard isSubtree else { return revoke(node, .ownChange) }
+        for node in keys.subtree(of: node) { revoke(node, .ownChange) }
     }
 
     public func waitForRevoked() async {

@@ -149,6 +149,7 @@ extension Filesystem {
     /// A removal is not told now. Where the key is gone after all, it is told later.
     private func leave(_ poke: PendingPoke) {
         guard !poke.isDone else { return }
+        logInotify("\(poke.kind) \(poke.name): not now, as the key is there again")
         poke.isDone = true
         if poke.directory.announced?[poke.name] == nil {
             poke.directory.announced?[poke.name] = .unknown(isDirectory: poke.view == .directory)
@@ -222,6 +223,7 @@ extension Filesystem {
         guard let poke = announcer.pokes.find(node, view) else { throw .stale }
         injected.begin(node)
         guard await poke.hasHappened() else {
+            logInotify("\(poke.kind) \(poke.name): no event, as nothing of it has changed")
             injected.acknowledge()
             poke.isDone = true
             throw .busy

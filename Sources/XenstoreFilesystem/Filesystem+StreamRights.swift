@@ -39,7 +39,7 @@ extension Filesystem {
     /// Adds a line to a stream, or has it checked first.
     func tell(_ path: XenstorePath, to stream: OpenStream, _ handle: HandleID) {
         guard stream.reader != nil else {
-            stream.add(path.text)
+            stream.lines.add(path.text)
             return environment.readable(handle)
         }
         stream.addUnchecked(path)
@@ -58,7 +58,7 @@ extension Filesystem {
             for path in paths {
                 let above = directories(above: path).map { now[$0] ?? stream.rights[$0] }
                 if reader.maySeeWhat(isIn: above) {
-                    stream.add(path.text)
+                    stream.lines.add(path.text)
                     environment.readable(handle)
                 }
                 // What comes after this is of another, or of none.

@@ -88,7 +88,7 @@ extension Filesystem {
     public func isStream(_ handle: HandleID) -> Bool { streams.open[handle] != nil }
 
     public func isReadable(_ handle: HandleID) -> Bool {
-        streams.open[handle]?.isReadable ?? true
+        streams.open[handle]?.lines.isReadable ?? true
     }
 
     public func readStream(
@@ -97,16 +97,12 @@ extension Filesystem {
         waits: Bool
     ) async throws(FilesystemError) -> ArraySlice<UInt8> {
         guard case .stream(let stream) = try files.find(handle) else { throw .badHandle }
-        while true {
-            if let bytes = stream.take(count) { return bytes }
-            guard waits else { throw .again }
-            try await stream.waitForLine()
-        }
+        return try await stream.lines.read(count, waits: waits)
     }
 
     public func endStreams() {
         for (handle, stream) in streams.open {
-            stream.end()
+            stream.lines.end()
             environment.readable(handle)
         }
     }
@@ -145,7 +141,7 @@ extension Filesystem {
     /// Changes may have been missed: the connection was lost.
     func tellStreamsOfMissing() {
         for (handle, stream) in streams.open {
-            stream.miss()
+            stream.lines.miss()
             environment.readable(handle)
         }
     }

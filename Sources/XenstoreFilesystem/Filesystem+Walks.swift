@@ -49,6 +49,7 @@ extension Filesystem {
             let ahead = directory.walk.take(inode),
             isTrue(ahead, of: path, within: FilesystemLimits.aheadLifetime)
         else { return nil }
+        readahead.used += 1
         return ahead.facts
     }
 
@@ -110,6 +111,7 @@ extension Filesystem {
             else { continue }
             queries.append((other, FactsQuery(path, known: other)))
         }
+        readahead.asked += queries.count - 1
         let (serial, ownChanges) = (changes.serial, ownChanges)
         let answers = await access.base.send(queries.flatMap(\.query.requests), in: .none)
         var result: Result<KeyFacts, XenstoreError>?

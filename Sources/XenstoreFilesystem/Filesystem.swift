@@ -39,6 +39,11 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var walks: [WalkPlace: OpenDirectory] = [:]
     /// The leases that were told last to threads which have not come back since.
     var untaken: [CallerID: Lease] = [:]
+    /// How many leases were given, and how many were taken back.
+    var leases = (granted: 0, revoked: 0)
+    /// How many files the store was asked about ahead of a program, and how many of these the
+    /// program then wanted.
+    var readahead = (asked: 0, used: 0)
     /// When keys were last changed of which the kernel kept the content, by their numbers.
     var unsteady: [UInt64: Duration] = [:]
     /// The keys that threads were told to look up again when they opened them, until they do.

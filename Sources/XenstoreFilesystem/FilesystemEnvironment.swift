@@ -1,3 +1,5 @@
+public import Logging
+
 /// What the filesystem needs of the world around it.
 public struct FilesystemEnvironment {
     /// The system's clock.
@@ -11,7 +13,7 @@ public struct FilesystemEnvironment {
     /// Runs work after a while.
     public var after: (Duration, @escaping () -> Void) -> Void
     /// Tells the kernel to forget something. Must not wait for the kernel.
-    public var notify: (KernelNotification) -> Void
+    public var notify: (KernelNotification, InvalidationReason) -> Void
     /// Whether the kernel has not taken such a notification yet.
     public var isForgetting: (KernelNotification) -> Bool = { _ in false }
     /// Calls back when the kernel has forgotten the contents that it was told to forget so far.
@@ -20,6 +22,14 @@ public struct FilesystemEnvironment {
     public var afterRequests: (@escaping () -> Void) -> Void
     /// Takes an error that no system call can report any more.
     public var report: (String) -> Void
+    /// What the filesystem does, as it does it.
+    public var logs = FilesystemLogs()
+    /// The log of the process, for `.xsfs/log`.
+    public var logTail = LogTail()
+    /// Requests of the kernel that wait, for `.xsfs/status`.
+    public var pendingRequests: () -> [PendingRequest] = { [] }
+    /// What the mount has counted, for `.xsfs/status`.
+    public var mountMetrics: () -> MountMetrics = { MountMetrics() }
     /// Which store it is, for who asks.
     public var store = StoreDescription(address: "", transport: "")
     /// Whether something is mounted at a path of the mount, or below it. The path begins without a
@@ -47,7 +57,7 @@ public struct FilesystemEnvironment {
         start: @escaping (@escaping () async -> Void) -> Void,
         later: @escaping (@escaping () -> Void) -> Void,
         after: @escaping (Duration, @escaping () -> Void) -> Void = { $1() },
-        notify: @escaping (KernelNotification) -> Void,
+        notify: @escaping (KernelNotification, InvalidationReason) -> Void,
         afterNotices: @escaping (@escaping () -> Void) -> Void = { $0() },
         afterRequests: @escaping (@escaping () -> Void) -> Void = { $0() },
         report: @escaping (String) -> Void,
@@ -73,6 +83,35 @@ public struct FilesystemEnvironment {
         self.readable = readable
         self.mayWatch = mayWatch
         self.sharesFiles = sharesFiles
+    }
+}
+
+/// The loggers of the filesystem's areas. Silent where none are given.
+public struct FilesystemLogs {
+    /// Requests to the store: debug.
+    public var store: Logger
+    /// Why inotify is called for a change, or is not: debug.
+    public var inotify: Logger
+    /// What the kernel is to forget and why, and leases: debug.
+    public var cache: Logger
+    /// Whether values are logged, and not their lengths alone.
+    public var showsValues: Bool
+
+    public init(
+        store: Logger = Logger(label: "xsfs") { _ in SwiftLogNoOpLogHandler() },
+        inotify: Logger = Logger(label: "xsfs") { _ in SwiftLogNoOpLogHandler() },
+        cache: Logger = Logger(label: "xsfs") { _ in SwiftLogNoOpLogHandler() },
+        showsValues: Bool = false
+    ) {
+        self.store = store
+        self.inotify = inotify
+        self.cache = cache
+        self.showsValues = showsValues
+    }
+
+    /// A value as the log shows it.
+    func text(of value: some Sequence<UInt8>) -> String {
+        LoggedBytes.text(of: value, showsValue: showsValues)
     }
 }
 

@@ -90,4 +90,35 @@ public enum FilesystemError: Int32, Error, Hashable, Sendable {
             case .empty, .illegalCharacter, .emptyComponent: .noEntry
             }
     }
+
+    /// The name that errno(3) has for it.
+    public var name: String {
+        switch self {
+        case .notPermitted: "EPERM"
+        case .noEntry: "ENOENT"
+        case .interrupted: "EINTR"
+        case .inputOutput: "EIO"
+        case .badHandle: "EBADF"
+        case .again: "EAGAIN"
+        case .noMemory: "ENOMEM"
+        case .accessDenied: "EACCES"
+        case .busy: "EBUSY"
+        case .exists: "EEXIST"
+        case .crossDevice: "EXDEV"
+        case .notDirectory: "ENOTDIR"
+        case .isDirectory: "EISDIR"
+        case .invalid: "EINVAL"
+        case .tooLarge: "EFBIG"
+        case .noSpace: "ENOSPC"
+        case .readOnly: "EROFS"
+        case .range: "ERANGE"
+        case .nameTooLong: "ENAMETOOLONG"
+        case .notEmpty: "ENOTEMPTY"
+        case .noData: "ENODATA"
+        case .notSupported: "EOPNOTSUPP"
+        case .isConnected: "EISCONN"
+        case .stale: "ESTALE"
+        case .quotaExceeded: "EDQUOT"
+        }
+    }
 }

@@ -127,6 +127,9 @@ public enum FilesystemLimits {
     /// Event streams that are open at a time; then opening another fails with ENOSPC.
     public static let streams = 1024
 
+    /// How long the store may be silent before the mount's root is shown as it was seen last.
+    static let silence = Duration.milliseconds(500)
+
     /// Lines that wait for the reader of an event stream; then they are dropped, and one says so.
     public static let streamLines = 4096
 

@@ -12,6 +12,16 @@ public protocol FilesystemOperations: AnyObject {
     func forget(_ inode: InodeNumber, count: UInt64)
     /// The directory that the kernel knows by a name, from memory.
     func knownDirectory(_ name: String, in directory: InodeNumber) -> InodeNumber?
+    /// Where a request's subject is, from the mount's root on, as far as memory knows.
+    func path(of subject: RequestSubject) -> String
+    /// Whether a handle is that of `.xsfs/log`: to trace what is read from it would have no end.
+    func isLog(_ handle: HandleID) -> Bool
+    /// Begins to count what a request of the kernel costs in requests to the store, until
+    /// ``takeCost(ofTraced:)``.
+    func beginCost(ofTraced number: UInt64)
+    /// What a request of the kernel has cost in requests to the store.
+    func takeCost(ofTraced number: UInt64) -> StoreCost
+
     /// What stat(2) tells, where the store need not be asked; else nil.
     ///
     /// - Parameter handle: the open file by which the kernel asks, as it does for lseek(2).
@@ -202,6 +212,12 @@ public enum ExtendedAttributeMode: Hashable, Sendable {
 }
 
 extension FilesystemOperations {
+    public func isLog(_ handle: HandleID) -> Bool { false }
+
+    public func beginCost(ofTraced number: UInt64) {}
+
+    public func takeCost(ofTraced number: UInt64) -> StoreCost { StoreCost() }
+
     /// What stat(2) tells.
     public func attributes(
         of inode: InodeNumber,

@@ -22,6 +22,10 @@ struct HandleTable<Handle> {
         handles.values.forEach(body)
     }
 
+    func ids(where isWanted: (Handle) -> Bool) -> [HandleID] {
+        handles.filter { isWanted($0.value) }.map(\.key)
+    }
+
     mutating func insert(_ handle: Handle) -> HandleID {
         let id = HandleID(rawValue: next)
         next += 1

@@ -146,7 +146,7 @@ extension Filesystem {
     func noteMissing(_ node: KeyNode) {
         noteListLost(by: node)
         forgetRemoved(node)
-        if node.creatorCount == 0, !node.isRoot { forgetName(of: node) }
+        if node.creatorCount == 0, !node.isRoot { forgetName(of: node, .removed) }
         keys.dropUnused(node)
     }
 
@@ -165,7 +165,7 @@ extension Filesystem {
             // With the name above them the kernel forgets all but what is in use, and what leads
             // to that.
             if node !== removed, node.fileLookups + node.directoryLookups > 0 {
-                forgetName(of: node)
+                forgetName(of: node, .removedAbove)
             }
             node.forgetFacts()
             node.isGone = true
@@ -216,5 +216,22 @@ extension KeyFacts {
         case .failure(.refused(.tooBig)): return true
         case .failure(let error): throw error
         }
+    }
+}
+
+extension KeyFacts {
+    /// Takes the answers to READ and GET_PERMS of a key that has no children.
+    init(
+        childless answers: ArraySlice<Result<[UInt8], XenstoreError>>
+    ) throws(XenstoreError) {
+        guard answers.count == 2, let first = answers.first, let last = answers.last else {
+            throw .malformedReply
+        }
+        value = try first.get()
+        hasChildren = false
+        guard let permissions = Permissions(payload: try last.get()) else {
+            throw .malformedReply
+        }
+        self.permissions = permissions
     }
 }

@@ -47,6 +47,9 @@ struct Walk {
     private var size = FilesystemLimits.firstAhead
     private var ahead: [InodeNumber: FreshFacts] = [:]
 
+    /// How many files were asked for ahead that the program has not come to.
+    var aheadCount: Int { ahead.count }
+
     mutating func append(_ inode: InodeNumber) {
         given.append(inode)
     }

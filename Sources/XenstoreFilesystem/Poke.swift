@@ -127,6 +127,9 @@ struct PokeQueue {
     private var waiting: [PendingPoke] = []
     /// Whether there is a poker.
     private var isReady = false
+    /// How many calls it was given.
+    private(set) var sentCount = 0
+    var waitingCount: Int { waiting.count }
     /// Those at the poker.
     private(set) var sent: [PendingPoke] = []
 
@@ -176,6 +179,7 @@ struct PokeQueue {
         guard isReady, sent.isEmpty, !waiting.isEmpty else { return [] }
         sent = Array(waiting.prefix(FilesystemLimits.pokeBatch))
         waiting.removeFirst(sent.count)
+        sentCount += sent.count
         return sent
     }
 
@@ -203,7 +207,9 @@ struct PokeQueue {
     /// There is no poker any more.
     mutating func ended() {
         denyForetold()
+        let sentCount = sentCount
         self = PokeQueue()
+        self.sentCount = sentCount
     }
 
     /// The poke at the poker that a call on this name belongs to.

@@ -98,4 +98,27 @@ public enum Request: Hashable, Sendable {
             false
         }
     }
+
+    /// The path that the request is about; nil where it is about no key.
+    public var path: XenstorePath? {
+        switch self {
+        case .directory(let path), .read(let path), .getPermissions(let path),
+            .watch(let path, _, _), .unwatch(let path, _), .write(let path, _),
+            .makeDirectory(let path), .remove(let path), .setPermissions(let path, _),
+            .directoryPart(let path, _):
+            path
+        case .control, .transactionStart, .transactionEnd, .introduce, .release, .getDomainPath,
+            .isDomainIntroduced, .resume, .setTarget, .restrict, .resetWatches, .getFeature,
+            .setFeature, .getQuota, .setQuota:
+            nil
+        }
+    }
+
+    /// The key that the request changes; nil where it changes none.
+    public var changedPath: XenstorePath? {
+        switch self {
+        case .write, .makeDirectory, .remove, .setPermissions: path
+        default: nil
+        }
+    }
 }

@@ -13,6 +13,13 @@ enum Message {
             let cells = line.split(separator: "\t", omittingEmptySubsequences: false)
             lines += cells.map(\.printable).joined(separator: "\t") + "\n"
         }
+        write(lines)
+    }
+
+    /// Writes a line that is printable to standard error.
+    static func writeLine(_ line: String) { write(line + "\n") }
+
+    private static func write(_ lines: String) {
         // Where standard error is closed there is nowhere left to say it.
         _ = try? FileDescriptor.standardError.writeAll(lines.utf8)
     }

@@ -35,6 +35,12 @@ struct Mount: ParsableCommand {
     @Flag(name: [.short, .long], help: "Stay in the foreground, and log to standard error.")
     var foreground = false
 
+    @Flag(name: .short, help: "Stay in the foreground, and log each request of the kernel.")
+    var debug = false
+
+    @OptionGroup(title: "Log options")
+    var log: LogArguments
+
     @Argument(help: "The directory to mount at.", completion: .directory)
     var mountpoint: String
 
@@ -43,8 +49,15 @@ struct Mount: ParsableCommand {
         let source = try store.source(options)
         let mountpoint = try Mountpoint(mountpoint, stacks: options.stacks)
         try mountpoint.check(source)
-        let background = foreground ? nil : try Background.enter()
-        let daemon = try MountDaemon(source, at: mountpoint, options)
+        let levels = try log.levels(isDebugging: debug)
+        let background = foreground || debug ? nil : try Background.enter()
+        let daemon = try MountDaemon(
+            source,
+            at: mountpoint,
+            options,
+            logging: levels,
+            showsValues: log.logValues
+        )
         try runDaemon(daemon) { background?.ready() }
     }
 }

@@ -19,6 +19,7 @@ final class MountDaemon {
     private let mountpoint: Mountpoint
     private let options: MountOptions
     private let log: Logger
+    private let showsValues: Bool
     private let guardProcess: Int32
     private let poker: FileDescriptor?
     private var inotifyUsers = InotifyUsers()
@@ -28,12 +29,25 @@ final class MountDaemon {
     /// Hands the filesystem the events that the store has sent by now.
     private var takeEvents: () -> Bool = { false }
     private var holdEvents: (Duration) -> Void = { _ in }
+    /// Hands a line of the log to the filesystem.
+    private var onLogged: (String) -> Void = { _ in }
     /// Why it could not start.
     private(set) var failure: (any Error)?
 
     /// To be called before any task or thread exists.
-    init(_ source: StoreSource, at mountpoint: Mountpoint, _ options: MountOptions) throws {
+    ///
+    /// - Parameters:
+    ///   - levels: what is logged.
+    ///   - showsValues: whether values are logged, and not their lengths alone.
+    init(
+        _ source: StoreSource,
+        at mountpoint: Mountpoint,
+        _ options: MountOptions,
+        logging levels: LogLevels = LogLevels(),
+        showsValues: Bool = false
+    ) throws {
         self.source = source
+        self.showsValues = showsValues
         self.mountpoint = mountpoint
         self.options = options
         (guardProcess, poker) = try DaemonProcess.startGuard(
@@ -41,10 +55,20 @@ final class MountDaemon {
             pokes: options.usesInotify
         )
         SignalSource.ignoreBrokenPipes()
-        log = Log.start()
+        Log.start(levels)
+        log = Log.logger(.mount)
         FuseMessages.send { [log] text in log.error("\(text)") }
         loop = try EventLoop()
-        try SignalSource.add([SIGTERM, SIGINT, SIGHUP], to: loop) { [unowned self] _ in end() }
+        try SignalSource.add([SIGTERM, SIGINT, SIGHUP, SIGUSR2], to: loop) {
+            [unowned self] number in
+            guard number != SIGUSR2 else { return toggleTrace() }
+            end()
+        }
+    }
+
+    private func toggleTrace() {
+        let isTracing = Log.toggleTrace()
+        log.notice("\(isTracing ? "tracing everything" : "tracing no longer") (SIGUSR2)")
     }
 
     /// Reaches the store and mounts it. What goes wrong is in ``failure``, and ends the loop.
@@ -66,7 +90,7 @@ final class MountDaemon {
     private func startRemote(_ address: StoreAddress) async throws {
         let connection: StoreConnection
         do throws(Errno) {
-            connection = try StoreConnection(to: address, on: loop)
+            connection = try StoreConnection(to: address, on: loop, log: Log.logger(.store))
         } catch {
             throw CommandError(connectingTo: address, error)
         }
@@ -162,7 +186,7 @@ final class MountDaemon {
             start: { [unowned self] work in begin(work) },
             later: { [loop] work in loop.later(work) },
             after: { [loop] delay, work in _ = loop.schedule(after: delay, work) },
-            notify: { [unowned self] notification in mount?.notify(notification) },
+            notify: { [unowned self] in mount?.notify($0, $1) },
             afterNotices: { [unowned self] action in
                 guard let mount else { return action() }
                 mount.afterNotices(action)
@@ -180,9 +204,30 @@ final class MountDaemon {
             sharesFiles: { caller, opener in ProcessFamily.contains(caller, openerOf: opener) }
         )
         environment.store = source.storeDescription
+        environment.logs = FilesystemLogs(
+            store: Log.logger(.store),
+            inotify: Log.logger(.inotify),
+            cache: Log.logger(.cache),
+            showsValues: showsValues
+        )
+        environment.pendingRequests = { [unowned self] in mount?.pendingRequests ?? [] }
+        environment.mountMetrics = { [unowned self] in mount?.metrics ?? MountMetrics() }
         environment.isForgetting = { [unowned self] in mount?.isNotifying($0) ?? false }
         environment.holdsMount = { [unowned self] path in mount?.holdsMount(path) ?? false }
-        return Spaces(access, options: options, environment: environment)
+        environment.logTail = LogTail(
+            recent: { Log.history.lines },
+            follow: { [unowned self] isOn in followLog(isOn) }
+        )
+        let filesystem = Spaces(access, options: options, environment: environment)
+        onLogged = { [unowned filesystem] line in filesystem.logged(line) }
+        return filesystem
+    }
+
+    /// Hands each line of the log to those who read it from the mount, or ends that.
+    private func followLog(_ isOn: Bool) {
+        guard isOn else { return Log.history.follow(nil) }
+        let deliver = LoopBound(onLogged, to: loop)
+        Log.history.follow { [loop] line in loop.submit { deliver.value(line) } }
     }
 
     /// Runs work on the loop that nobody waits for.
@@ -201,6 +246,9 @@ final class MountDaemon {
             at: mountpoint.path,
             options: (names + options.kernel).joined(separator: ","),
             poker: poker,
+            log: Log.logger(.fuse),
+            cacheLog: Log.logger(.cache),
+            showsValues: showsValues,
             on: loop
         )
         mount.onEnd = { [unowned self] in end() }

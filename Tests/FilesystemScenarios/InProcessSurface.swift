@@ -71,7 +71,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 elapsed: { ContinuousClock.now - start },
                 start: { work in kernel.started.append(work) },
                 later: { work in kernel.started.append { work() } },
-                notify: { notification in
+                notify: { notification, _ in
                     switch notification {
                     case .name(let directory, let name):
                         kernel.forget(Name(directory: directory, name: name))

@@ -34,6 +34,7 @@ public final class Mounted: Sendable {
             kind,
             socket: options.usesProxy ? base.proxySocket : socket,
             options: options.options,
+            log: options.log,
             at: point
         )
     }

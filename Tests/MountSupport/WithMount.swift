@@ -14,6 +14,8 @@ public struct MountSettings: Sendable {
     public var mayBeKilled = false
     /// Whether the mount reaches its store through `Tests/MountTools/proxy`, in `$T/proxy`.
     public var usesProxy = false
+    /// Options for the log, such as `--log=fuse=trace`.
+    public var log: [String] = []
 
     public init(
         options: String? = nil,
@@ -21,7 +23,8 @@ public struct MountSettings: Sendable {
         guest: Int? = nil,
         tolerated: [String] = [],
         mayBeKilled: Bool = false,
-        usesProxy: Bool = false
+        usesProxy: Bool = false,
+        log: [String] = []
     ) {
         self.options = options
         self.domains = domains
@@ -29,6 +32,7 @@ public struct MountSettings: Sendable {
         self.tolerated = tolerated
         self.mayBeKilled = mayBeKilled
         self.usesProxy = usesProxy
+        self.log = log
     }
 }
 
@@ -41,9 +45,10 @@ extension Shell {
         _ kind: StoreKind,
         socket: String,
         options: String? = nil,
+        log: [String] = [],
         at point: String
     ) async throws -> ChildProcess {
-        var arguments = [Tool.xsfs, "-f"]
+        var arguments = [Tool.xsfs, "-f"] + log
         switch kind {
         case .embedded:
             let listing = directory + "/embedded.txt"

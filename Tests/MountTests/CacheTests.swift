@@ -10,7 +10,7 @@ struct CacheTests {
             try await mount.expect(
                 """
                 mkdir -p t/a/c t/b; for i in {1..50}; do echo $i > t/a/c/k$i; done
-                asked() { grep -E 'operation="(read|directory|getPermissions)"' .xsfs/status; }
+                asked() { grep -E 'store_requests_total.operation="(READ|DIRECTORY|GET_PERMS)"' .xsfs/status; }
                 look() { grep -r '' t | sort | cksum; ls -R t | cksum; stat -c '%n %s' t/a/c/*; }
                 # First the names come, then what is behind them, then the contents. One that an
                 # event of its making has overtaken comes later.
@@ -58,7 +58,7 @@ struct CacheTests {
 
     /// Waits until a file is read without a question to the store.
     private static let kept = """
-        asked() { grep -E 'operation="(read|directory|getPermissions)"' .xsfs/status; }
+        asked() { grep -E 'store_requests_total.operation="(READ|DIRECTORY|GET_PERMS)"' .xsfs/status; }
         kept() { until before=$(asked); cat $1 > $T/0; [ "$(asked)" = "$before" ]; do :; done; }
 
         """
@@ -102,7 +102,7 @@ struct CacheTests {
         try await withMount(.embedded, Self.settings) { mount in
             try await mount.expect(
                 """
-                asked() { grep -E 'operation="(read|directory|getPermissions)"' .xsfs/status; }
+                asked() { grep -E 'store_requests_total.operation="(READ|DIRECTORY|GET_PERMS)"' .xsfs/status; }
                 mkdir t; echo value > t/k
                 # An event of the making may come late.
                 until before=$(asked); stat t/k t > /dev/null; [ "$(asked)" = "$before" ]; do :; done

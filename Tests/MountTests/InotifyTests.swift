@@ -184,7 +184,7 @@ struct InotifyTests {
                     exec 3<t/.watch 4<t/d1/k.watch 5<t/none.watch
                     xenstore-write /t/d7/k x; told 'MODIFY t/d7/k'
                     read -r line <&3; echo $line
-                    watches() { sed -n 's/.*operation="watch"} //p' .xsfs/status; }
+                    watches() { sed -n 's/.*operation="WATCH"} //p' .xsfs/status; }
                     watches; exec 6<.xsfs/@introduceDomain; watches
                     """,
                 prints: "/t/d7/k\n1\n2\n"

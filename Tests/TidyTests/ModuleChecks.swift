@@ -2,15 +2,16 @@
 private let allowedImports: [String: Set<String>] = [
     "XenstoreProtocol": [],
     "XenstoreStore": ["XenstoreProtocol"],
-    "XenstoreFilesystem": ["XenstoreProtocol"],
+    "XenstoreFilesystem": ["Logging", "XenstoreProtocol"],
     "EventLoop": ["CEpoll", "Glibc", "Synchronization", "SystemPackage"],
     "XenstoreClient": [
-        "EventLoop", "Glibc", "Synchronization", "SystemPackage", "XenstoreProtocol",
+        "EventLoop", "Glibc", "Logging", "Synchronization", "SystemPackage", "XenstoreProtocol",
         "XenstoreStore",
     ],
     "XenstoreServer": ["EventLoop", "SystemPackage", "XenstoreProtocol", "XenstoreStore"],
     "FuseAdapter": [
-        "CFuse", "EventLoop", "Glibc", "Synchronization", "SystemPackage", "XenstoreFilesystem",
+        "CFuse", "EventLoop", "Glibc", "Logging", "Synchronization", "SystemPackage",
+        "XenstoreFilesystem",
     ],
     "xsfs": [
         "ArgumentParser", "EventLoop", "FuseAdapter", "Glibc", "Logging", "Synchronization",

@@ -263,7 +263,7 @@ import XenstoreStore
                 elapsed: { .zero },
                 start: { work in Task { await work() } },
                 later: { work in work() },
-                notify: { kernel.take($0) },
+                notify: { notification, _ in kernel.take(notification) },
                 report: { text in Issue.record("\(text)") },
                 takeEvents: { true }
             )

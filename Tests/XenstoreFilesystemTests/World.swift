@@ -66,7 +66,7 @@ final class World {
                     guard delay != FilesystemLimits.quietTime else { return work() }
                     outside.timers.append(work)
                 },
-                notify: { [kernel] notification in kernel.take(notification) },
+                notify: { [kernel] notification, _ in kernel.take(notification) },
                 report: { text in Issue.record("\(text)") },
                 takeEvents: { true },
                 poke: { [outside] pokes in outside.pokes += pokes },

@@ -12,6 +12,8 @@ enum Control: UInt64 {
     case commands = 4
     /// `.xsfs/status`
     case status = 5
+    /// `.xsfs/log`: the lines that were logged last, and those that follow.
+    case log = 6
 
     var inode: InodeNumber { SpaceID.control.outer(InodeNumber(rawValue: rawValue)) }
 
@@ -27,6 +29,8 @@ enum Control: UInt64 {
     static let changes = InodeNumber(rawValue: SpaceID.ownLimit - 1)
 
     static let statusName = "status"
+
+    static let logName = "log"
 
     /// What a transaction is renamed to.
     static let commitName = "commit"
@@ -56,6 +60,7 @@ extension Spaces {
             switch name {
             case "ctl": return entry(Control.commands.inode)
             case Control.statusName: return entry(Control.status.inode)
+            case Control.logName: return entry(Control.log.inode)
             case XenstorePath.introduceDomain.text: return store.entry(ofStream: .introduceDomain)
             case XenstorePath.releaseDomain.text: return store.entry(ofStream: .releaseDomain)
             default: throw .noEntry
@@ -135,29 +140,30 @@ extension Spaces {
         case .conflict: return Array(lastConflict.utf8)
         case .commands: return Array(StoreCommand.help.utf8)
         case .status: return lastStatus?.text ?? []
-        case .transactions, .directory, nil: return []
+        // A stream has no size.
+        case .transactions, .directory, .log, nil: return []
         }
     }
 
     /// Makes the content of `.xsfs/status` as of now.
-    func renewStatus() async {
-        lastStatus = (await status(), environment.elapsed())
+    func renewStatus() {
+        lastStatus = (status(), environment.elapsed())
     }
 
     /// The content for an opening of `.xsfs/status`: that of which the kernel has just been given
     /// the size. A program that opens the file by another descriptor has looked no name up.
-    private func statusAtOpen() async -> [UInt8] {
+    private func statusAtOpen() -> [UInt8] {
         if let lastStatus, environment.elapsed() - lastStatus.made < .seconds(1) {
             return lastStatus.text
         }
-        await renewStatus()
+        renewStatus()
         return lastStatus?.text ?? []
     }
 
     func openControl(
         _ inode: InodeNumber,
         _ flags: OpenFlags
-    ) async throws(FilesystemError) -> HandleID {
+    ) throws(FilesystemError) -> HandleID {
         let file: ControlFile
         switch Control(inode) {
         case .transactions, .directory: throw .isDirectory
@@ -165,13 +171,42 @@ extension Spaces {
             file = ControlFile(content: text(of: inode), takesCommands: true)
         case .status:
             guard !flags.contains(.write) else { throw .accessDenied }
-            file = ControlFile(content: await statusAtOpen(), takesCommands: false)
+            file = ControlFile(content: statusAtOpen(), takesCommands: false)
+        case .log:
+            guard !flags.contains(.write) else { throw .accessDenied }
+            file = openLog()
         case .conflict, nil:
             guard !flags.contains(.write) else { throw .accessDenied }
             if inode.own == Control.changes { _ = try find(SpaceID(of: inode)) }
             file = ControlFile(content: text(of: inode), takesCommands: false)
         }
         return SpaceID.control.outer(files.insert(file))
+    }
+
+    /// Opens `.xsfs/log`: it gives the lines that were logged last, and waits for more.
+    private func openLog() -> ControlFile {
+        let lines = LineQueue()
+        for line in environment.logTail.recent() { lines.add(line) }
+        let file = ControlFile(content: [], takesCommands: false)
+        file.lines = lines
+        logReaders += 1
+        if logReaders == 1 { environment.logTail.follow(true) }
+        return file
+    }
+
+    /// Ends a file beside the keys.
+    func closeControl(_ handle: HandleID) {
+        guard files.remove(handle.own)?.lines != nil else { return }
+        logReaders -= 1
+        if logReaders == 0 { environment.logTail.follow(false) }
+    }
+
+    /// Hands a line of the log to those who read `.xsfs/log`.
+    public func logged(_ line: String) {
+        files.forEach { $0.lines?.add(line) }
+        for handle in files.ids(where: { $0.lines != nil }) {
+            environment.readable(SpaceID.control.outer(handle))
+        }
     }
 
     func openControlDirectory(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
@@ -197,6 +232,7 @@ extension Spaces {
         let unknown = InodeNumber(rawValue: SpaceID.ownLimit - 2)
         return [
             ("ctl", Control.commands.inode, .file),
+            (Control.logName, Control.log.inode, .file),
             (Control.statusName, Control.status.inode, .file),
             (XenstorePath.introduceDomain.text, unknown, .file),
             (XenstorePath.releaseDomain.text, unknown, .file),

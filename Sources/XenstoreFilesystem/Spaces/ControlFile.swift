@@ -4,6 +4,8 @@ import XenstoreProtocol
 final class ControlFile {
     var content: [UInt8]
     let takesCommands: Bool
+    /// What `.xsfs/log` gives to read.
+    var lines: LineQueue?
 
     init(content: [UInt8], takesCommands: Bool) {
         self.content = content

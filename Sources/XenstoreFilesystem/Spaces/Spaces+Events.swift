@@ -39,10 +39,18 @@ extension Spaces {
 
     public func isStream(_ handle: HandleID) -> Bool {
         guard SpaceID(of: handle) == .control else { return store.isStream(handle) }
-        return (try? files.find(handle.own))?.takesCommands ?? false
+        guard let file = try? files.find(handle.own) else { return false }
+        return file.takesCommands || file.lines != nil
     }
 
-    public func isReadable(_ handle: HandleID) -> Bool { store.isReadable(handle) }
+    public func isReadable(_ handle: HandleID) -> Bool {
+        guard SpaceID(of: handle) == .control else { return store.isReadable(handle) }
+        return (try? files.find(handle.own))?.lines?.isReadable ?? true
+    }
+
+    public func isLog(_ handle: HandleID) -> Bool {
+        SpaceID(of: handle) == .control && (try? files.find(handle.own))?.lines != nil
+    }
 
     public func readStream(
         _ handle: HandleID,
@@ -52,7 +60,9 @@ extension Spaces {
         guard SpaceID(of: handle) == .control else {
             return try await store.readStream(handle, count: count, waits: waits)
         }
-        return try files.find(handle.own).take(count)
+        let file = try files.find(handle.own)
+        guard let lines = file.lines else { return file.take(count) }
+        return try await lines.read(count, waits: waits)
     }
 
     public func limitStream(
@@ -65,5 +75,11 @@ extension Spaces {
         store.limitStream(handle, to: userID, isInGroup: isInGroup)
     }
 
-    public func endStreams() { store.endStreams() }
+    public func endStreams() {
+        store.endStreams()
+        for handle in files.ids(where: { $0.lines != nil }) {
+            (try? files.find(handle))?.lines?.end()
+            environment.readable(SpaceID.control.outer(handle))
+        }
+    }
 }

@@ -7,7 +7,7 @@ extension Spaces {
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
         if directory == Control.directory.inode, name == Control.statusName {
-            await renewStatus()
+            renewStatus()
         }
         if let entry = try lookupControl(name, in: directory) { return entry }
         return try await route(directory) { tree, directory, space throws(FilesystemError) in
@@ -162,7 +162,7 @@ extension Spaces {
         _ flags: OpenFlags,
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
-        if isControl(inode) { return try await openControl(inode, flags) }
+        if isControl(inode) { return try openControl(inode, flags) }
         return try await route(inode) { tree, inode, space throws(FilesystemError) in
             space.outer(try await tree.openFromStore(inode, flags, by: caller))
         }

@@ -11,6 +11,12 @@ extension Spaces {
             }
             return attributes
         }
+        if inode == .root,
+            connectedSince == nil || access.isSilent(for: FilesystemLimits.silence),
+            let attributes = store.seenAttributesOfRoot
+        {
+            return attributes
+        }
         let space = SpaceID(of: inode)
         let known = try findTree(space).attributesFromMemory(
             of: inode.own,
@@ -40,7 +46,7 @@ extension Spaces {
     }
 
     public func releaseFromMemory(_ handle: HandleID) -> Bool {
-        if SpaceID(of: handle) == .control { _ = files.remove(handle.own) }
+        if SpaceID(of: handle) == .control { closeControl(handle) }
         // What an ended transaction was still to be given is given up with it.
         return tree(SpaceID(of: handle))?.releaseFromMemory(handle.own) ?? true
     }

@@ -35,8 +35,8 @@ extension Spaces {
         var inner = environment
         // Nothing in a transaction is told to anybody before it is committed.
         inner.poke = nil
-        inner.notify = { [environment] notification in
-            environment.notify(space.outer(notification))
+        inner.notify = { [environment] notification, reason in
+            environment.notify(space.outer(notification), reason)
         }
         let transaction = TransactionSpace(
             space,
@@ -166,7 +166,10 @@ extension Spaces {
 
     /// Has the kernel forget a name in `.txn`: after a commit, too, as it has moved that one.
     private func dropName(_ name: String) {
-        environment.notify(.name(directory: Control.transactions.inode, name: name))
+        environment.notify(
+            .name(directory: Control.transactions.inode, name: name),
+            .failedCommit
+        )
     }
 
     private func abort(_ transaction: TransactionSpace<MeasuredAccess<Access>>) {

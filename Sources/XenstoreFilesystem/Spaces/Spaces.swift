@@ -11,10 +11,15 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
     var nextSpace = SpaceID.firstTransaction
     var directories = HandleTable<[DirectoryEntry]>()
     var files = HandleTable<ControlFile>()
+    /// How many have `.xsfs/log` open.
+    var logReaders = 0
     /// When the mount began: the time of all that is no key's.
     let started: Timestamp
     /// When the connection was made; nil without one.
     private(set) var connectedSince: Timestamp?
+    /// The features of the store, as a bit mask; nil where it does not say. The status does not
+    /// ask: it is what is read when the store does not answer.
+    private(set) var features: Int?
     /// The content of `.xsfs/status`, and when it was made: the kernel is given the size of the
     /// file with its name, before the file is opened.
     var lastStatus: (text: [UInt8], made: Duration)?
@@ -28,7 +33,11 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
         options: FilesystemOptions = FilesystemOptions(),
         environment: FilesystemEnvironment
     ) {
-        let access = MeasuredAccess(access, elapsed: environment.elapsed)
+        let access = MeasuredAccess(
+            access,
+            elapsed: environment.elapsed,
+            logs: environment.logs
+        )
         self.access = access
         self.environment = environment
         started = environment.now()
@@ -44,6 +53,11 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
     public func connected() async {
         connectedSince = environment.now()
         await store.connected()
+        let answer = try? await answer(to: .getFeature(nil))
+        features = answer.flatMap { answer in
+            let text = String(decoding: answer.prefix { $0 != 0 }, as: UTF8.self)
+            return text.split(separator: " ").last.flatMap { Int($0) }
+        }
     }
 
     /// The connection is lost, and with it all transactions.

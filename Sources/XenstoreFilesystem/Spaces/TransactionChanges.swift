@@ -71,16 +71,3 @@ struct TransactionChanges {
         }.joined()
     }
 }
-
-extension Request {
-    /// The key that the request reads or changes.
-    fileprivate var path: XenstorePath? {
-        switch self {
-        case .directory(let path), .read(let path), .getPermissions(let path),
-            .write(let path, _), .makeDirectory(let path), .remove(let path),
-            .setPermissions(let path, _), .directoryPart(let path, _):
-            path
-        default: nil
-        }
-    }
-}

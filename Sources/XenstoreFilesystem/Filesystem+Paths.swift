@@ -1,0 +1,63 @@
+import XenstoreProtocol
+
+/// Where things are, for a person: from memory, and never with an error.
+extension Filesystem {
+    public func path(of subject: RequestSubject) -> String {
+        switch subject {
+        case .inode(let inode): path(of: inode)
+        case .name(let name, let directory): path(of: directory, name)
+        case .names(let name, let directory, let newName, let newDirectory):
+            "\(path(of: directory, name)) to \(path(of: newDirectory, newName))"
+        case .handle(let handle): path(of: handle)
+        case .directoryHandle(let handle):
+            (try? directories.find(handle)).map { path(of: $0.node, .directory) } ?? unknownPath
+        }
+    }
+
+    private var unknownPath: String { "?" }
+
+    private func path(of directory: InodeNumber, _ name: String) -> String {
+        let path = path(of: directory)
+        return path == "/" ? "/\(name)" : "\(path)/\(name)"
+    }
+
+    private func path(of handle: HandleID) -> String {
+        switch try? files.find(handle) {
+        case .key(let file): path(of: file.node, .file)
+        case .scratch(let open): path(of: open.file)
+        case .leased(let node): path(of: node, .file)
+        case .stream(let stream): "\(pathOnMount(stream.path)).watch"
+        case nil: unknownPath
+        }
+    }
+
+    private func path(of inode: InodeNumber) -> String {
+        if let file = scratch.find(inode) { return path(of: file) }
+        if let file = streams.find(inode) { return "\(pathOnMount(file.path)).watch" }
+        guard let (node, view) = try? find(inode) else { return unknownPath }
+        return path(of: node, view)
+    }
+
+    private func path(of file: ScratchFile) -> String {
+        guard let directory = file.directory else { return "\(file.name) (removed)" }
+        return path(of: directory.inode(.directory), file.name)
+    }
+
+    /// A key by its plain name, or by one that asks for the other shape.
+    private func path(of node: KeyNode, _ view: View) -> String {
+        guard let path = try? node.path() else { return "\(node.name) (removed)" }
+        let text = pathOnMount(path)
+        switch view {
+        case .file where node.shownView == .directory:
+            return text == "/" ? "/.value" : "\(text)/.value"
+        case .directory where node.shownView == .file: return "\(text).dir"
+        case .file, .directory: return text
+        }
+    }
+
+    private func pathOnMount(_ path: XenstorePath) -> String {
+        guard options.subtree.contains(path) else { return path.text }
+        let names = names(to: path)
+        return "/" + names.joined(separator: "/")
+    }
+}

@@ -1,0 +1,223 @@
+import Glibc
+import MountSupport
+import Testing
+
+/// What a mount shows of its work: the log by areas, `.xsfs/log`, and the figures of the status.
+struct TraceTests {
+    /// As a newcomer would read it: what the kernel asks for, who for, and what comes of it.
+    @Test(arguments: StoreKind.allCases)
+    func aReadingIsTracedFromTheLookupToTheEnd(kind: StoreKind) async throws {
+        let settings = MountSettings(tolerated: ["trace"], log: ["--log=fuse=trace"])
+        try await withMount(kind, settings) { mount in
+            try await mount.expect("xenstore-write /t/k secret && cat t/k", prints: "secret\n")
+            let lines = traced("/t/k", in: mount.log)
+            let operations = lines.map(\.operation)
+            #expect(
+                operations == ["LOOKUP", "OPEN", "GETATTR", "READ", "READ", "RELEASE"],
+                "\(mount.log)"
+            )
+            #expect(lines.first?.text.contains(/by cat\[\d+\]$/) == true, "\(lines)")
+            let lookup = try #require(lines.first)
+            let answer = try #require(answers(in: mount.log)[lookup.number])
+            let text =
+                /LOOKUP: file, mode 600, 7 bytes, name cached, \d+ us, 3 store requests in \d+ us/
+            #expect(answer.contains(text), "\(answer)")
+            #expect(!mount.log.contains("secret"))
+        }
+    }
+
+    @Test
+    func valuesAreLoggedIfWantedAndCannotForgeALine() async throws {
+        let settings = MountSettings(
+            tolerated: ["forged"],
+            log: ["--log=fuse=trace,store=debug", "--log-values"]
+        )
+        try await withMount(.embedded, settings) { mount in
+            try await mount.expect(
+                #"""
+                xenstore-write /t/k "$(printf 'secret\n00:00:00.000000 mount error: forged')"
+                cat t/k > $T/read
+                """#
+            )
+            #expect(mount.log.contains(/READ \/t\/k: 42 bytes "secret\\n00:00/), "\(mount.log)")
+            #expect(!mount.log.contains("\n00:00:00"))
+        }
+    }
+
+    /// The lines begin and end with the signal, in a mount that logs nothing else.
+    @Test(arguments: [StoreKind.embedded, .served])
+    func aSignalTogglesTheTrace(kind: StoreKind) async throws {
+        try await withMount(kind, MountSettings(tolerated: ["trace"])) { mount in
+            try await mount.expect("echo 1 > tool/before")
+            #expect(!mount.log.contains("trace"))
+            mount.daemon.signal(SIGUSR2)
+            try await eventually("it traces") { mount.log.contains("tracing everything") }
+            try await mount.expect("echo 1 > tool/meanwhile")
+            mount.daemon.signal(SIGUSR2)
+            try await eventually("it traces no longer") {
+                mount.log.contains("tracing no longer")
+            }
+            try await mount.expect("echo 1 > tool/after")
+            #expect(!traced("/tool/meanwhile", in: mount.log).isEmpty)
+            #expect(traced("/tool/after", in: mount.log).isEmpty)
+            if kind == .served {
+                #expect(
+                    mount.log.contains(/store trace: \[message=\d+\] send WRITE \/tool\/meanwhile/)
+                )
+            }
+        }
+    }
+
+    /// A reader gets what was logged before, and then what is; to trace its own reads would have no
+    /// end.
+    @Test(arguments: [StoreKind.embedded, .served])
+    func theMountShowsItsOwnLog(kind: StoreKind) async throws {
+        let settings = MountSettings(tolerated: ["trace"], log: ["--log=fuse=trace"])
+        try await withMount(kind, settings) { mount in
+            try await mount.expect("echo 1 > tool/before")
+            let reader = try await mount.shell.start("exec cat .xsfs/log")
+            try await eventually("it has read what was logged before") {
+                mount.shell.result(reader).output.contains("CREATE /tool/before")
+            }
+            try await mount.expect("echo 1 > tool/later")
+            try await eventually("it reads on") {
+                mount.shell.result(reader).output.contains("CREATE /tool/later")
+            }
+            reader.signal(SIGTERM)
+            _ = try await reader.wait()
+            let lines = mount.shell.result(reader).output.split(separator: "\n")
+            #expect(!lines.contains { $0.contains("READ /.xsfs/log") }, "\(lines)")
+            #expect(lines.count < 200)
+            try await mount.expect("echo 1 > .xsfs/log", fails: "Permission denied")
+        }
+    }
+
+    /// The last thousand lines are kept.
+    @Test
+    func theLogThatIsShownIsBounded() async throws {
+        let settings = MountSettings(tolerated: ["trace"], log: ["--log=fuse=trace"])
+        try await withMount(.embedded, settings) { mount in
+            try await mount.expect("i=0; while [ $i -lt 1200 ]; do [ -e tool ]; i=$((i + 1)); done")
+            let count = try await mount.output("timeout 2 cat .xsfs/log | wc -l; :")
+            let lines = try #require(Int(count.trimmingPrefix(" ").prefix { $0.isNumber }))
+            #expect((1000...1100).contains(lines), "\(count)")
+        }
+    }
+
+    /// What waits for a silent store is in the status, which does not ask it; and in the log.
+    @Test
+    func whatWaitsIsNamed() async throws {
+        let settings = MountSettings(tolerated: ["lost the"])
+        try await withMount(.served, settings) { mount in
+            try await mount.expect("echo 1 > tool/k && cat tool/k", prints: "1\n")
+            let store = try #require(mount.store)
+            store.process.signal(SIGSTOP)
+            // A shell that begins in the mount looks at its root, and waits, too.
+            let outside = mount.shell.adding(["M": "/"])
+            let reader = try await outside.start("exec cat '\(mount.point)/tool/k'")
+            try await eventually("the status lists it") {
+                let command = "cat '\(mount.point)/.xsfs/status'"
+                let status = try await outside.run(command).output
+                let wanted =
+                    #"xsfs_fuse_request_age_seconds\{operation="[A-Z]+",path="/tool/k","#
+                    + #"pid="\d+",command="cat"\} [1-9]"#
+                return try status.contains(Regex(wanted))
+            }
+            try await eventually("the log says so") {
+                mount.log.contains(/\/tool\/k.* by cat\[\d+\] has waited for [5-9] s/)
+            }
+            store.process.signal(SIGCONT)
+            _ = try await reader.wait()
+        }
+    }
+
+    @Test
+    func whatTheStatusSaysIsPrometheusText() async throws {
+        try await withMount(.served) { mount in
+            try await mount.expect("ls -lR > $T/list; cp .xsfs/status $T/status")
+            let program = """
+                import sys
+                from prometheus_client.parser import text_string_to_metric_families
+                text = open(sys.argv[1]).read()
+                families = {f.name: f for f in text_string_to_metric_families(text)}
+                durations = families["xsfs_fuse_request_duration_seconds"]
+                for name in ("xsfs_store_requests", durations.name, "xsfs_watching"):
+                    print(name, families[name].type)
+                def by_operation(wanted):
+                    return {s.labels["operation"]: s.value for s in durations.samples if wanted(s)}
+                counts = by_operation(lambda s: s.name.endswith("_count"))
+                last = by_operation(lambda s: s.labels.get("le") == "+Inf")
+                print(counts == last, counts["LOOKUP"] > 0, counts["READDIRPLUS"] > 0)
+                print(all(f.documentation for f in families.values()))
+                """
+            try writeFile(mount.shell.directory + "/parse.py", program)
+            try await mount.expect(
+                "/usr/bin/python3 $T/parse.py $T/status",
+                prints: """
+                    xsfs_store_requests counter
+                    xsfs_fuse_request_duration_seconds histogram
+                    xsfs_watching gauge
+                    True True True
+                    True
+
+                    """
+            )
+        }
+    }
+
+    /// Why an event is raised, or not.
+    @Test(arguments: StoreKind.allCases)
+    func theLogTellsWhyInotifyIsCalled(kind: StoreKind) async throws {
+        let settings = MountSettings(log: ["--log=inotify=debug,cache=debug"])
+        try await withMount(kind, settings) { mount in
+            try await mount.expect("xenstore-write /t/k 1 && cat t/k", prints: "1\n")
+            let watcher = try await mount.shell.start("exec inotifywait -q -m -e modify t")
+            try await eventually("it watches") {
+                try await mount.run("xenstore-write /t/k 2; xenstore-write /t/k 3").status
+                    == .exited(0) && mount.shell.result(watcher).output.contains("MODIFY k")
+            }
+            watcher.signal(SIGTERM)
+            _ = try await watcher.wait()
+            #expect(mount.log.contains("inotify debug: event of /t/k: ask what has changed"))
+            #expect(mount.log.contains(/inotify debug: modify k/))
+            try await mount.expect("xenstore-write /u/v/w 1; xenstore-write /u/v/w 2")
+            try await eventually("it says why not") {
+                mount.log.contains("event of /u/v/w: the kernel knows no directory")
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("loud", "'loud' names no level of the log"),
+            ("fuse=loud", "'fuse=loud' names no level"),
+            ("smoke=trace", "'smoke' is no area of the log: they are mount, fuse, store"),
+        ]
+    )
+    func aLevelThatThereIsNotIsRefused(levels: String, reason: String) async throws {
+        try await Shell.use { shell in
+            try await shell.expect("\(Tool.xsfs) --embedded --log=\(levels) $T", fails: reason)
+            try await shell.expect("XSFS_LOG=\(levels) \(Tool.xsfs) --embedded $T", fails: reason)
+        }
+    }
+}
+
+/// A request in a log.
+private struct TracedLine {
+    let number: Substring
+    let operation: Substring
+    let text: Substring
+}
+
+/// The requests about a path that a log names.
+private func traced(_ path: String, in log: String) -> [TracedLine] {
+    log.matches(of: /fuse trace: \[request=(\d+)\] ([A-Z]+) (\/[^ \n]*)([^\n]*)/).filter { match in
+        match.3 == path
+    }.map { TracedLine(number: $0.1, operation: $0.2, text: $0.3 + $0.4) }
+}
+
+/// The answers that a log names, by the numbers of their requests.
+private func answers(in log: String) -> [Substring: Substring] {
+    let matches = log.matches(of: /fuse trace: \[request=(\d+)\] ([A-Z]+: [^\n]*)/)
+    return Dictionary(matches.map { ($0.1, $0.2) }) { $1 }
+}
