@@ -26,7 +26,7 @@ public final class FuseMount {
     /// Apart from names, which wait for whoever works in a directory: a program's own change waits
     /// for these.
     private var contentNotifier: KernelNotifier?
-    private let poker: Poker?
+    private let agent: InotifyAgent?
     private let innerMounts: InnerMounts?
     var polls = PollTable()
     private var source: SourceID?
@@ -46,14 +46,14 @@ public final class FuseMount {
     ///
     /// - Parameters:
     ///   - options: options of libfuse and the kernel, as mount(8) writes them.
-    ///   - poker: the way to the process that lets inotify tell of changes by others, as
-    ///     ``DaemonProcess/startGuard(of:pokes:)`` has given it.
+    ///   - agent: the way to the inotify agent, as ``DaemonProcess/startGuard(of:startsAgent:)``
+    ///     has given it.
     /// - Throws: ``MountError``; ``FuseMessages`` has the reason.
     public init(
         _ filesystem: any FilesystemOperations,
         at mountpoint: String,
         options: String,
-        poker: FileDescriptor?,
+        agent: FileDescriptor?,
         on loop: EventLoop
     ) throws(MountError) {
         self.filesystem = filesystem
@@ -76,15 +76,15 @@ public final class FuseMount {
         notifier = KernelNotifier(session)
         let device = xsfs_mount_device(mountpoint)
         xsfs_guard_mount(device)
-        self.poker = poker.map { Poker($0, device: device, on: loop) }
-        innerMounts = poker == nil ? nil : InnerMounts(of: device)
+        self.agent = agent.map { InotifyAgent($0, device: device, on: loop) }
+        innerMounts = agent == nil ? nil : InnerMounts(of: device)
         isMounted = true
         context.pointee = UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
         let descriptor = FileDescriptor(rawValue: xsfs_session_descriptor(session))
         source = loop.add(descriptor, for: .readable) { [unowned self] _ in serve() }
-        self.poker?.onStart = { [unowned self] in self.filesystem.pokerHasStarted() }
-        self.poker?.onDone = { [unowned self] in self.filesystem.pokerIsDone() }
-        self.poker?.onEnd = { [unowned self] in self.filesystem.pokerHasEnded() }
+        self.agent?.onStart = { [unowned self] in self.filesystem.agentHasStarted() }
+        self.agent?.onDone = { [unowned self] in self.filesystem.agentIsDone() }
+        self.agent?.onEnd = { [unowned self] in self.filesystem.agentHasEnded() }
     }
 
     deinit {
@@ -100,7 +100,7 @@ public final class FuseMount {
         if let source { loop.remove(source) }
         xsfs_guard_mount(0)
         xsfs_session_unmount(session, mountpoint)
-        poker?.close()
+        agent?.close()
         innerMounts?.close()
         notifier.close()
         contentNotifier?.close()
@@ -178,9 +178,9 @@ public final class FuseMount {
         polls.wake(handle)
     }
 
-    /// Has system calls made by which inotify tells of changes by others. On the loop.
-    public func poke(_ pokes: [Poke]) {
-        poker?.send(pokes)
+    /// Has the inotify agent make calls, for changes by others. On the loop.
+    public func inject(_ calls: [InotifyCall]) {
+        agent?.send(calls)
     }
 
     /// Whether something is mounted at a path of the mount, or below it. On the loop.
@@ -286,17 +286,17 @@ public final class FuseMount {
         return true
     }
 
-    /// Has a request answered, if it is the poker that asks.
+    /// Has a request answered, if it is the agent that asks.
     ///
     /// - Parameter directories: those that the kernel keeps locked until the answer.
     /// - Returns: whether it was.
-    func answerPoker(
+    func answerAgent(
         _ raw: OpaquePointer,
         locking directories: [InodeNumber] = [],
         _ body: @escaping (any FilesystemOperations) async throws(FilesystemError) -> Answer
     ) -> Bool {
-        guard let poker, poker.isCaller(xsfs_request_caller(raw)) else { return false }
-        filesystem.pokerHasCome()
+        guard let agent, agent.isCaller(xsfs_request_caller(raw)) else { return false }
+        filesystem.agentHasCalled()
         answer(raw, locking: directories, body)
         return true
     }

@@ -34,8 +34,8 @@ func xsfs_on_create(
 @c @implementation
 func xsfs_on_open(_ request: OpaquePointer, _ inode: UInt64, _ flags: Int32) {
     let inode = InodeNumber(rawValue: inode)
-    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
-        .opened(try filesystem.openForPoker(inode), .read, .none)
+    let isDone = mount(request).answerAgent(request) { filesystem throws(FilesystemError) in
+        .opened(try filesystem.openForAgent(inode), .read, .none)
     }
     guard !isDone else { return }
     let caller = CallerID(request)

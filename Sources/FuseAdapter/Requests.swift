@@ -57,9 +57,9 @@ func xsfs_on_lookup(
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
-    let isDone = mount(request).answerPoker(request, locking: [directory]) {
+    let isDone = mount(request).answerAgent(request, locking: [directory]) {
         filesystem throws(FilesystemError) in
-        .entry(try await filesystem.lookupForPoker(name, in: directory))
+        .entry(try await filesystem.lookupForAgent(name, in: directory))
     }
     guard !isDone else { return }
     mount(request).answer(request, locking: [directory]) { filesystem throws(FilesystemError) in
@@ -80,8 +80,8 @@ func xsfs_on_mkdir(
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
-    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
-        .entry(try filesystem.createForPoker(name, in: directory))
+    let isDone = mount(request).answerAgent(request) { filesystem throws(FilesystemError) in
+        .entry(try filesystem.createForAgent(name, in: directory))
     }
     guard !isDone else { return }
     mount(request).answer(request, locking: [directory], changes: true) {
@@ -100,8 +100,8 @@ func xsfs_on_mknod(
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
     let isRegular = mode & S_IFMT == S_IFREG
-    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
-        .entry(try filesystem.createForPoker(name, in: directory))
+    let isDone = mount(request).answerAgent(request) { filesystem throws(FilesystemError) in
+        .entry(try filesystem.createForAgent(name, in: directory))
     }
     guard !isDone else { return }
     mount(request).answer(request, locking: [directory], changes: true) {
@@ -127,8 +127,8 @@ func xsfs_on_unlink(
     _ name: UnsafePointer<CChar>
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
-    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
-        try await filesystem.removeForPoker(name, in: directory)
+    let isDone = mount(request).answerAgent(request) { filesystem throws(FilesystemError) in
+        try await filesystem.removeForAgent(name, in: directory)
         return .done
     }
     guard !isDone else { return }
@@ -147,9 +147,9 @@ func xsfs_on_rmdir(
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let locked = [directory] + mount(request).known(name, in: directory)
-    let isDone = mount(request).answerPoker(request, locking: locked) {
+    let isDone = mount(request).answerAgent(request, locking: locked) {
         filesystem throws(FilesystemError) in
-        try await filesystem.removeForPoker(name, in: directory)
+        try await filesystem.removeForAgent(name, in: directory)
         return .done
     }
     guard !isDone else { return }
@@ -237,8 +237,8 @@ func xsfs_on_setattr(
     let inode = InodeNumber(inode)
     let handle = changes.pointee.has_handle ? HandleID(rawValue: changes.pointee.handle) : nil
     let changes = AttributeChanges(changes.pointee)
-    let isDone = mount(request).answerPoker(request) { filesystem throws(FilesystemError) in
-        .attributes(try await filesystem.touchForPoker(inode))
+    let isDone = mount(request).answerAgent(request) { filesystem throws(FilesystemError) in
+        .attributes(try await filesystem.touchForAgent(inode))
     }
     guard !isDone else { return }
     mount(request).answer(request, changes: true) { filesystem throws(FilesystemError) in

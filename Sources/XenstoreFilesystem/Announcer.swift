@@ -22,10 +22,10 @@ struct Announcer {
     var serial = 0
     /// Changes of our own that were answered before the last batch.
     private var olderOwnChanges: [Int] = []
-    var pokes = PokeQueue()
+    var calls = InotifyQueue()
     /// What was told of the value of the mount's root.
     var rootRecord: ChildRecords.Record?
-    var hasLostPokes = false
+    var hasLostCalls = false
 
     var hasDoubts: Bool { !doubts.isEmpty }
     /// Whether there are as many as are asked about together.
@@ -65,14 +65,14 @@ struct Announcer {
     }
 
     /// Whether it matters that a key is seen.
-    var wantsToKnow: Bool { isAsking || pokes.hasRemovals }
+    var wantsToKnow: Bool { isAsking || calls.hasRemovals }
 
     /// A key is there. It must not be removed if it was made again.
     mutating func noteSeen(_ name: String, in directory: KeyNode) {
         guard wantsToKnow else { return }
         let place = Place(directory: directory.id, name: name)
         if isAsking { seen.insert(place) }
-        pokes.noteSeen(place)
+        calls.noteSeen(place)
     }
 
     /// Whether a key was seen since the batch was sent.

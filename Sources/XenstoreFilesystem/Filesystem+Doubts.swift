@@ -3,11 +3,11 @@ import XenstoreProtocol
 /// Finding out what another client has changed: the event of a watch tells only where.
 extension Filesystem {
     /// Whether those who watch files are told of changes by others.
-    var isAnnouncing: Bool { isWatching && environment.poke != nil }
+    var isAnnouncing: Bool { isWatching && environment.inject != nil }
 
     /// Whether anybody can watch a directory: the kernel forgets no file that is watched.
     private func isRemembered(_ directory: KeyNode) -> Bool {
-        directory.isRoot || directory.directoryLookups > 0 && !directory.isOfPokerAlone
+        directory.isRoot || directory.directoryLookups > 0 && !directory.isKnownByAgentOnly
     }
 
     /// Something at this path has changed.
@@ -128,7 +128,7 @@ extension Filesystem {
         announcer.serial = changes.serial
         let answerCount = announcer.own.answerCount
         foretell(doubts)
-        defer { announcer.pokes.denyForetold() }
+        defer { announcer.calls.denyForetold() }
         let answers = await access.base.send(requests, in: .none)
         announcer.batchIsDone()
         announcer.own.remove(ownChanges)
@@ -144,13 +144,13 @@ extension Filesystem {
             }
             settle(doubt, at: path, answers[start..<(start + count)])
         }
-        sendPokes()
+        sendCalls()
     }
 
-    /// Sends the poker ahead where a change of content is likely: until its call is here, the store
+    /// Sends the agent ahead where a change of content is likely: until its call is here, the store
     /// has answered. A call that is refused tells nobody anything.
     private func foretell(_ doubts: [Announcer.Doubt]) {
-        guard announcer.pokes.isIdle, doubts.count <= FilesystemLimits.foretoldPokes else { return }
+        guard announcer.calls.isIdle, doubts.count <= FilesystemLimits.foretoldCalls else { return }
         let likely = doubts.filter { doubt in
             let child = keys.child(doubt.name, of: doubt.directory)
             return doubt.isCertain && !doubt.isAboutShape
@@ -158,14 +158,14 @@ extension Filesystem {
                 && child?.lookups(.file) ?? 0 > 0
         }
         guard !likely.isEmpty else { return }
-        let pokes = likely.map {
-            PendingPoke(foretelling: $0.name, in: $0.directory, asOf: announcer.serial)
+        let calls = likely.map {
+            PendingCall(foretelling: $0.name, in: $0.directory, asOf: announcer.serial)
         }
-        for poke in pokes { _ = announcer.pokes.add(poke) }
-        sendPokes(afterQuestion: true)
+        for call in calls { _ = announcer.calls.add(call) }
+        sendCalls(afterQuestion: true)
         // The kernel locks the file meanwhile. A store that is slow keeps nobody from it.
         environment.after(FilesystemLimits.foretelling) {
-            for poke in pokes { poke.deny() }
+            for call in calls { call.deny() }
         }
     }
 
@@ -232,7 +232,7 @@ extension Filesystem {
         if let old = announcer.rootRecord {
             announceValue(of: keys.root, old, record, facts, isCertain: false)
             if old.differsInPermissions(from: record) {
-                poke(.changeAttributes, "", in: keys.root, .directory, facts)
+                enqueue(.changeAttributes, "", in: keys.root, .directory, facts)
             }
         }
         announcer.rootRecord = record
@@ -261,7 +261,7 @@ extension Filesystem {
             if view == .directory {
                 if let node = keys.child(name, of: directory) { reconcile(node, facts) }
             } else if doubt.isCertain {
-                poke(.modify, name, in: directory, view, facts)
+                enqueue(.modify, name, in: directory, view, facts)
             }
             return
         }
@@ -277,9 +277,9 @@ extension Filesystem {
                 reconcile(node, facts)
             }
         } else if old.differsInValue(from: record) || doubt.isCertain && !differs {
-            poke(.modify, name, in: directory, view, facts)
+            enqueue(.modify, name, in: directory, view, facts)
         }
-        if differs { poke(.changeAttributes, name, in: directory, view, facts) }
+        if differs { enqueue(.changeAttributes, name, in: directory, view, facts) }
     }
 
     /// Tells what has become of the own value of a directory.
@@ -294,13 +294,13 @@ extension Filesystem {
         let name = NameMeaning.ownValueName
         switch (old.hasNoValue, new.hasNoValue) {
         case (true, true): break
-        case (false, true): poke(.remove, name, in: node, .file, facts)
+        case (false, true): enqueue(.remove, name, in: node, .file, facts)
         case (true, false):
-            poke(.create, name, in: node, .file, facts)
-            poke(.modify, name, in: node, .file, facts)
+            enqueue(.create, name, in: node, .file, facts)
+            enqueue(.modify, name, in: node, .file, facts)
         case (false, false):
             guard isCertain || old.differsInValue(from: new) else { return }
-            poke(.modify, name, in: node, .file, facts)
+            enqueue(.modify, name, in: node, .file, facts)
         }
     }
 
@@ -346,9 +346,9 @@ extension Filesystem {
         _ view: View,
         _ facts: KeyFacts
     ) {
-        poke(view == .directory ? .makeDirectory : .create, name, in: directory, view, facts)
+        enqueue(view == .directory ? .makeDirectory : .create, name, in: directory, view, facts)
         if view == .file, !facts.value.isEmpty {
-            poke(.modify, name, in: directory, view, facts)
+            enqueue(.modify, name, in: directory, view, facts)
         }
     }
 
@@ -377,7 +377,7 @@ extension Filesystem {
             hasChildren: false,
             permissions: Permissions(owner: .privileged)
         )
-        poke(
+        enqueue(
             isDirectory ? .removeDirectory : .remove,
             name,
             in: directory,
@@ -421,10 +421,10 @@ extension Filesystem {
         }
     }
 
-    // MARK: Pokes
+    // MARK: Calls
 
-    private func poke(
-        _ kind: Poke.Kind,
+    private func enqueue(
+        _ kind: InotifyCall.Kind,
         _ name: String,
         in directory: KeyNode,
         _ view: View,
@@ -439,10 +439,10 @@ extension Filesystem {
         if isRemoval, announcer.hasSeen(name, in: directory) { return }
         let size = view == .file ? options.valueForm.size(of: facts.value) : 0
         let place = Place(directory: directory.id, name: name)
-        if kind == .modify, let poke = announcer.pokes.findForetold(place) {
-            return poke.confirm(facts.permissions, size: size)
+        if kind == .modify, let call = announcer.calls.findForetold(place) {
+            return call.confirm(facts.permissions, size: size)
         }
-        let poke = PendingPoke(
+        let call = PendingCall(
             kind,
             name,
             in: directory,
@@ -451,12 +451,12 @@ extension Filesystem {
             size: size,
             asOf: announcer.serial
         )
-        poke.isReshaping = isReshaping
-        if kind == .makeDirectory { poke.childNames = facts.names }
-        guard !announcer.pokes.add(poke), !announcer.hasLostPokes else { return }
-        announcer.hasLostPokes = true
+        call.isReshaping = isReshaping
+        if kind == .makeDirectory { call.childNames = facts.names }
+        guard !announcer.calls.add(call), !announcer.hasLostCalls else { return }
+        announcer.hasLostCalls = true
         environment.report(
-            "more than \(FilesystemLimits.pendingPokes) changes wait to be told to inotify: "
+            "more than \(FilesystemLimits.pendingCalls) changes wait to be told to inotify: "
                 + "some are lost"
         )
     }

@@ -93,7 +93,7 @@ extension Filesystem {
     }
 
     /// The error for a file that is gone: the kernel looks the name up again, and finds that there
-    /// is nothing, or creates the file. Another program may have been told the same, or the poker
+    /// is nothing, or creates the file. Another program may have been told the same, or the agent
     /// may have taken the name, while this open was on its way. A thread that comes again without a
     /// lookup has no name for it, and is told the end of it.
     private func staleAtOpen(_ node: KeyNode, by caller: CallerID) -> FilesystemError {

@@ -104,15 +104,15 @@ extension Filesystem {
         }
     }
 
-    /// The size for the kernel when the process that raises inotify events changes a file: that of
-    /// the lease, by which the kernel answers; or of what programs have open, as they may read by
-    /// sendfile(2). Until the process has come back there is no other lease.
+    /// The size for the kernel when the inotify agent changes a file: that of the lease, by which
+    /// the kernel answers; or of what programs have open, as they may read by sendfile(2). Until
+    /// the agent has come back there is no other lease.
     ///
     /// - Parameter current: the size as of the change.
-    func sizeForPoker(_ node: KeyNode, _ view: View, current: Int) -> Int {
+    func sizeForAgent(_ node: KeyNode, _ view: View, current: Int) -> Int {
         if options.cache == .watch {
             unsettle(node)
-            poked.append(node)
+            injecting.append(node)
         }
         guard view == .file else { return current }
         if options.cache == .watch { return node.lease?.size ?? current }
@@ -121,10 +121,10 @@ extension Filesystem {
         return node.reportedSize == .max ? current : max(current, Int(node.reportedSize))
     }
 
-    /// The poker has come back from all of its calls.
-    func pokesAreSettled() {
-        for node in poked { settleAfterNotices(node) }
-        poked = []
+    /// The agent has come back from all of its calls.
+    func callsHaveReturned() {
+        for node in injecting { settleAfterNotices(node) }
+        injecting = []
     }
 
     /// A system call has changed what is in memory alone, and what other names of the key show.

@@ -28,7 +28,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var directories = HandleTable<OpenDirectory>()
     var changes = ChangeLog()
     var announcer = Announcer()
-    /// Names that programs have looked up or look up now: the poker keeps out of their way.
+    /// Names that programs have looked up or look up now: the agent keeps out of their way.
     var lookups = (begun: 0, ended: 0)
     var load = EventLoad()
     var foreseen = ForeseenEvents()
@@ -53,8 +53,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var nameRetries: Set<CallerID> = []
     /// Keys of which no lease is given at this moment, by the number of reasons.
     var unsettled: [UInt64: Int] = [:]
-    /// Those that the poker's calls are about.
-    var poked: [KeyNode] = []
+    /// Those that the agent's calls are about.
+    var injecting: [KeyNode] = []
     /// How often the kernel was told to drop what a change of our own has made untrue, and up to
     /// which it has.
     var ownRevocations = (made: 0, done: 0)

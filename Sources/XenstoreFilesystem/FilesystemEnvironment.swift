@@ -30,9 +30,9 @@ public struct FilesystemEnvironment {
     public var takeEvents: () -> Bool
     /// Leaves events to come with the store for a while, unless it is asked for something.
     public var holdEvents: (Duration) -> Void
-    /// Has system calls made on the mount, so that the kernel tells of changes by others: one batch
-    /// at a time. Nil where nobody is to be told.
-    public var poke: (([Poke]) -> Void)?
+    /// Has the inotify agent make calls on the mount, so that the kernel raises the events of
+    /// changes by others: one batch at a time. Nil if no events are to be raised.
+    public var inject: (([InotifyCall]) -> Void)?
     /// Told when there is something to read from a handle of a stream.
     public var readable: (HandleID) -> Void
     /// Whether a thread's process may watch files.
@@ -53,7 +53,7 @@ public struct FilesystemEnvironment {
         report: @escaping (String) -> Void,
         takeEvents: @escaping () -> Bool,
         holdEvents: @escaping (Duration) -> Void = { _ in },
-        poke: (([Poke]) -> Void)? = nil,
+        inject: (([InotifyCall]) -> Void)? = nil,
         readable: @escaping (HandleID) -> Void = { _ in },
         mayWatch: @escaping (CallerID) -> Bool = { _ in false },
         sharesFiles: @escaping (CallerID, CallerID) -> Bool = { $0 == $1 }
@@ -69,7 +69,7 @@ public struct FilesystemEnvironment {
         self.report = report
         self.takeEvents = takeEvents
         self.holdEvents = holdEvents
-        self.poke = poke
+        self.inject = inject
         self.readable = readable
         self.mayWatch = mayWatch
         self.sharesFiles = sharesFiles

@@ -98,14 +98,14 @@ public enum FilesystemLimits {
     public static let watchBaseline = 4096
 
     /// Notices of changes that wait for the kernel to take them; more are lost, and the log tells.
-    public static let pendingPokes = 65536
+    public static let pendingCalls = 65536
 
     /// Notices of changes that are passed to the kernel together.
-    public static let pokeBatch = 64
+    public static let callBatch = 64
 
     /// Changes that are told to the kernel before the store has said what they are, where no more
     /// come together.
-    public static let foretoldPokes = 8
+    public static let foretoldCalls = 8
 
     /// How long the kernel waits at most for the store to say so.
     public static let foretelling = Duration.milliseconds(20)
@@ -114,11 +114,11 @@ public enum FilesystemLimits {
     /// given with a change by others.
     public static let injection = Duration.milliseconds(100)
 
-    /// How long the poker's rmdir(2) waits for the store to say that the directory is still gone.
+    /// How long the agent's rmdir(2) waits for the store to say that the directory is still gone.
     /// What is below one that is told later than the one above is not told at all.
     public static let removalQuestion = Duration.milliseconds(500)
 
-    /// How long no program must have looked a name up before the poker makes a directory that the
+    /// How long no program must have looked a name up before the agent makes a directory that the
     /// kernel knows: who mounts something in it does so a moment after.
     public static let quietTime = Duration.milliseconds(1)
     /// How often that is waited for. The kernel has the directory above locked meanwhile.

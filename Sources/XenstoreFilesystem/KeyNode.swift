@@ -71,10 +71,10 @@ final class KeyNode {
         get { flags.contains(.isVerifying) }
         set { flags.set(.isVerifying, newValue) }
     }
-    /// Whether the kernel knows the directory by the poker alone: nobody can watch it.
-    private(set) var isOfPokerAlone: Bool {
-        get { flags.contains(.isOfPokerAlone) }
-        set { flags.set(.isOfPokerAlone, newValue) }
+    /// Whether the kernel knows the directory by the agent alone: nobody can watch it.
+    private(set) var isKnownByAgentOnly: Bool {
+        get { flags.contains(.isKnownByAgentOnly) }
+        set { flags.set(.isKnownByAgentOnly, newValue) }
     }
     /// Whether the store has said that it is not there, and not said since that it is.
     var isGone: Bool {
@@ -200,15 +200,15 @@ final class KeyNode {
     /// The kernel gets to know a view for a program.
     func addLookup(_ view: View) {
         add(view)
-        guard view == .directory, isOfPokerAlone else { return }
-        isOfPokerAlone = false
+        guard view == .directory, isKnownByAgentOnly else { return }
+        isKnownByAgentOnly = false
         // Nobody has kept it up to date.
         announced = nil
     }
 
-    /// The kernel gets to know a view for the poker.
-    func addLookupOfPoker(_ view: View) {
-        if view == .directory, directoryLookups == 0 { isOfPokerAlone = true }
+    /// The kernel gets to know a view for the agent.
+    func addLookupByAgent(_ view: View) {
+        if view == .directory, directoryLookups == 0 { isKnownByAgentOnly = true }
         add(view)
     }
 
@@ -246,7 +246,7 @@ extension KeyNode {
         static let wasToldStale = Flags(rawValue: 1 << 1)
         static let hasValue = Flags(rawValue: 1 << 2)
         static let isVerifying = Flags(rawValue: 1 << 3)
-        static let isOfPokerAlone = Flags(rawValue: 1 << 4)
+        static let isKnownByAgentOnly = Flags(rawValue: 1 << 4)
         static let isGone = Flags(rawValue: 1 << 5)
         static let isDoubted = Flags(rawValue: 1 << 6)
         static let listIsDoubted = Flags(rawValue: 1 << 7)

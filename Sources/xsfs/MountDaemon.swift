@@ -20,7 +20,7 @@ final class MountDaemon {
     private let options: MountOptions
     private let log: Logger
     private let guardProcess: Int32
-    private let poker: FileDescriptor?
+    private let agent: FileDescriptor?
     private var inotifyUsers = InotifyUsers()
     private var mount: FuseMount?
     private var server: XenstoreServer?
@@ -36,9 +36,9 @@ final class MountDaemon {
         self.source = source
         self.mountpoint = mountpoint
         self.options = options
-        (guardProcess, poker) = try DaemonProcess.startGuard(
+        (guardProcess, agent) = try DaemonProcess.startGuard(
             of: mountpoint.path,
-            pokes: options.usesInotify
+            startsAgent: options.usesInotify
         )
         SignalSource.ignoreBrokenPipes()
         log = Log.start()
@@ -174,7 +174,7 @@ final class MountDaemon {
             report: { [log] text in log.error("\(text)") },
             takeEvents: { [unowned self] in takeEvents() },
             holdEvents: { [unowned self] duration in holdEvents(duration) },
-            poke: poker == nil ? nil : { [unowned self] pokes in mount?.poke(pokes) },
+            inject: agent == nil ? nil : { [unowned self] calls in mount?.inject(calls) },
             readable: { [unowned self] handle in mount?.wake(handle) },
             mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) },
             sharesFiles: { caller, opener in ProcessFamily.contains(caller, openerOf: opener) }
@@ -200,7 +200,7 @@ final class MountDaemon {
             filesystem,
             at: mountpoint.path,
             options: (names + options.kernel).joined(separator: ","),
-            poker: poker,
+            agent: agent,
             on: loop
         )
         mount.onEnd = { [unowned self] in end() }

@@ -31,8 +31,8 @@ struct ShapeTests {
         }
     }
 
-    /// The agent that raises inotify's events holds the directory's lock meanwhile, and with it the
-    /// notification that makes the kernel look the name up again.
+    /// The inotify agent holds the directory's lock meanwhile, and with it the notification that
+    /// makes the kernel look the name up again.
     @Test(arguments: StoreKind.allCases)
     func aKeyThatIsMadeAgainHasItsNewShapeAtOnce(kind: StoreKind) async throws {
         try await withMount(kind) { mount in

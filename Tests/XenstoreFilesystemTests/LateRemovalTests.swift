@@ -21,7 +21,7 @@ import XenstoreProtocol
         await world.release()
         try await rename.value
         await world.finish()
-        #expect(world.pokes.isEmpty)
+        #expect(world.calls.isEmpty)
     }
 
     /// What was asked at the old place is of the key that is there now.
@@ -54,7 +54,7 @@ import XenstoreProtocol
         let old = try await world.lookup("d")
         try await world.remove("/d")
         try await world.change(at: "/d")
-        #expect(world.pokes == ["remove d/x", "removeDirectory d"])
+        #expect(world.calls == ["remove d/x", "removeDirectory d"])
         try await world.removeDirectory("d")
         await #expect(throws: FilesystemError.noEntry) { try await world.lookup("d") }
         // The kernel has ended the old one for good.
@@ -78,8 +78,8 @@ import XenstoreProtocol
         let old = try await world.lookup("d")
         try await world.remove("/d/x")
         try await world.change(at: "/d/x")
-        world.filesystem.pokerIsDone()
-        #expect(world.pokes.contains("removeDirectory d"))
+        world.filesystem.agentIsDone()
+        #expect(world.calls.contains("removeDirectory d"))
         try await world.write("", to: "/d/y")
         await #expect(throws: FilesystemError.busy) { try await world.removeDirectory("d") }
         try await world.change(at: "/d/y")
@@ -99,11 +99,11 @@ import XenstoreProtocol
         while !world.access.isAsked { await Task.yield() }
         world.passTime()
         #expect(await call.value == .busy)
-        world.filesystem.pokerIsDone()
+        world.filesystem.agentIsDone()
         // It is told later.
         await world.release()
         await world.finish()
-        #expect(world.pokes.dropFirst() == ["removeDirectory d", "removeDirectory d"])
+        #expect(world.calls.dropFirst() == ["removeDirectory d", "removeDirectory d"])
         try await world.removeDirectory("d")
     }
 
@@ -145,10 +145,10 @@ import XenstoreProtocol
         while !world.access.isAsked { await Task.yield() }
         world.passTime()
         _ = await call.value
-        world.filesystem.pokerIsDone()
+        world.filesystem.agentIsDone()
         await world.release()
         await world.finish()
-        #expect(world.pokes == ["removeDirectory d", "removeDirectory d"])
+        #expect(world.calls == ["removeDirectory d", "removeDirectory d"])
     }
 
     /// The kernel may have forgotten it long before, and only the removal above it is told.
@@ -182,11 +182,11 @@ import XenstoreProtocol
         try await world.write("2", to: "/d/c/b")
         try await world.change(at: "/d")
         try await world.change(at: "/d/c/b")
-        let pokes = world.pokes
+        let calls = world.calls
         _ = try await world.lookup("d")
         try await world.write("3", to: "/d/c")
         try await world.change(at: "/d/c")
-        #expect(world.pokes == pokes)
+        #expect(world.calls == calls)
     }
 
     /// A write makes the keys above it along, and there is one event, that of the write. What is in
@@ -288,8 +288,8 @@ import XenstoreProtocol
         _ = try await filesystem.lookup("x", in: directory, by: caller)
         try await world.remove("/d")
         try await world.change(at: "/d")
-        #expect(world.pokes == ["remove d/x", "removeDirectory d"])
-        try await filesystem.removeForPoker("x", in: directory)
+        #expect(world.calls == ["remove d/x", "removeDirectory d"])
+        try await filesystem.removeForAgent("x", in: directory)
         try await world.removeDirectory("d")
         try await filesystem.write(Array("3".utf8), to: handle, offset: 0)
         let path = try XenstorePath.root.appending("d").appending("x")
@@ -309,9 +309,9 @@ import XenstoreProtocol
         try await world.remove("/d")
         try await world.change(at: "/d")
         await #expect(throws: FilesystemError.busy) { try await world.removeDirectory("d") }
-        world.filesystem.pokerIsDone()
+        world.filesystem.agentIsDone()
         await world.finish()
-        #expect(world.pokes.dropFirst() == ["removeDirectory d", "removeDirectory d"])
+        #expect(world.calls.dropFirst() == ["removeDirectory d", "removeDirectory d"])
         try await world.removeDirectory("d")
     }
 
@@ -327,8 +327,8 @@ import XenstoreProtocol
         while !world.access.isAskedTwice { await Task.yield() }
         await world.release()
         _ = try await lookup.value
-        world.filesystem.pokerIsDone()
+        world.filesystem.agentIsDone()
         await world.finish()
-        #expect(world.pokes.last == "remove key")
+        #expect(world.calls.last == "remove key")
     }
 }

@@ -14,7 +14,7 @@ import XenstoreStore
         let world = try await World(Self.manyChildren)
         try await world.remove("/d/child-with-a-long-name-100")
         try await world.change(at: "/d/child-with-a-long-name-100")
-        #expect(world.pokes == ["remove d/child-with-a-long-name-100"])
+        #expect(world.calls == ["remove d/child-with-a-long-name-100"])
     }
 
     /// That it has children is known, and so they are not asked for.
@@ -28,7 +28,7 @@ import XenstoreStore
         world.filesystem.releaseDirectory(root)
         try await world.remove("/d/c")
         try await world.change(at: "/d/c")
-        #expect(world.pokes.contains("remove d/c"))
+        #expect(world.calls.contains("remove d/c"))
     }
 
     /// No change in it is noticed while the kernel does not know the directory.
@@ -40,23 +40,23 @@ import XenstoreStore
         _ = try await world.lookup("d")
         try await world.write("3", to: "/d/x")
         try await world.change(at: "/d/x")
-        #expect(world.pokes == ["modify d/x"])
+        #expect(world.calls == ["modify d/x"])
     }
 
-    @Test func aDirectoryThatThePokerMadeIsKnownByItsNames() async throws {
+    @Test func aDirectoryThatTheAgentMadeIsKnownByItsNames() async throws {
         let world = try await World()
         try await world.write("1", to: "/d/x")
         try await world.change(at: "/d/x")
-        #expect(world.pokes == ["makeDirectory d"])
+        #expect(world.calls == ["makeDirectory d"])
         await #expect(throws: FilesystemError.noEntry) {
-            try await world.filesystem.lookupForPoker("d", in: .root)
+            try await world.filesystem.lookupForAgent("d", in: .root)
         }
-        _ = try world.filesystem.createForPoker("d", in: .root)
-        world.filesystem.pokerIsDone()
+        _ = try world.filesystem.createForAgent("d", in: .root)
+        world.filesystem.agentIsDone()
         _ = try await world.lookup("d")
         try await world.write("1", to: "/d/y")
         try await world.change(at: "/d/y")
-        #expect(world.pokes.dropFirst() == ["create d/y", "modify d/y"])
+        #expect(world.calls.dropFirst() == ["create d/y", "modify d/y"])
     }
 
     /// Nothing but this mount knows that it is a directory.
@@ -69,7 +69,7 @@ import XenstoreStore
         _ = try await world.lookup("p")
         try await world.write("1", to: "/p/e/x")
         try await world.change(at: "/p/e/x")
-        #expect(world.pokes.isEmpty)
+        #expect(world.calls.isEmpty)
     }
 
     /// No directory has a name for it.
@@ -78,14 +78,14 @@ import XenstoreStore
         let permissions = Permissions(owner: .privileged, everyone: .read)
         try await world.other.setPermissions(permissions, of: .root)
         try await world.change(at: "/")
-        #expect(world.pokes == ["changeAttributes ."])
-        let told = try await world.filesystem.touchForPoker(.root)
+        #expect(world.calls == ["changeAttributes ."])
+        let told = try await world.filesystem.touchForAgent(.root)
         #expect(told.mode == 0o755)
-        world.filesystem.pokerIsDone()
+        world.filesystem.agentIsDone()
         let changes = AttributeChanges(mode: 0o700)
         _ = try await world.filesystem.setAttributes(changes, of: .root, handle: nil)
         try await world.change(at: "/")
-        #expect(world.pokes.count == 1)
+        #expect(world.calls.count == 1)
     }
 
     // MARK: Without a connection
@@ -98,9 +98,9 @@ import XenstoreStore
         try await world.write("1", to: "/d/new")
         try await world.remove("/d/child-with-a-long-name-100")
         await world.reconnect()
-        world.filesystem.pokerIsDone()
+        world.filesystem.agentIsDone()
         #expect(
-            Set(world.pokes) == [
+            Set(world.calls) == [
                 "create d/new", "modify d/new", "remove d/child-with-a-long-name-100",
             ]
         )
@@ -125,7 +125,7 @@ import XenstoreStore
         try await world.disconnect()
         try await world.write("1", to: "/a/d/new")
         await world.reconnect()
-        #expect(world.pokes == ["create a/d/new", "modify a/d/new"])
+        #expect(world.calls == ["create a/d/new", "modify a/d/new"])
     }
 
     @Test func nothingIsAskedWithoutAConnection() async throws {

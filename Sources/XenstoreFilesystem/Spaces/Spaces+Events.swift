@@ -1,41 +1,41 @@
-/// The poker and the streams: both are of the store alone.
+/// The agent and the streams: both are of the store alone.
 extension Spaces {
-    public func lookupForPoker(
+    public func lookupForAgent(
         _ name: String,
         in directory: InodeNumber
     ) async throws(FilesystemError) -> Entry {
-        try await store.lookupForPoker(name, in: directory)
+        try await store.lookupForAgent(name, in: directory)
     }
 
-    public func createForPoker(
+    public func createForAgent(
         _ name: String,
         in directory: InodeNumber
     ) throws(FilesystemError) -> Entry {
-        try store.createForPoker(name, in: directory)
+        try store.createForAgent(name, in: directory)
     }
 
-    public func removeForPoker(
+    public func removeForAgent(
         _ name: String,
         in directory: InodeNumber
     ) async throws(FilesystemError) {
-        try await store.removeForPoker(name, in: directory)
+        try await store.removeForAgent(name, in: directory)
     }
 
-    public func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
-        try store.openForPoker(inode)
+    public func openForAgent(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
+        try store.openForAgent(inode)
     }
 
-    public func touchForPoker(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
-        try await store.touchForPoker(inode)
+    public func touchForAgent(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
+        try await store.touchForAgent(inode)
     }
 
-    public func pokerHasCome() { store.pokerHasCome() }
+    public func agentHasCalled() { store.agentHasCalled() }
 
-    public func pokerIsDone() { store.pokerIsDone() }
+    public func agentIsDone() { store.agentIsDone() }
 
-    public func pokerHasStarted() { store.pokerHasStarted() }
+    public func agentHasStarted() { store.agentHasStarted() }
 
-    public func pokerHasEnded() { store.pokerHasEnded() }
+    public func agentHasEnded() { store.agentHasEnded() }
 
     public func isStream(_ handle: HandleID) -> Bool {
         guard SpaceID(of: handle) == .control else { return store.isStream(handle) }

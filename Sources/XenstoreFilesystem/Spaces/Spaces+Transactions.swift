@@ -34,7 +34,7 @@ extension Spaces {
         }
         var inner = environment
         // Nothing in a transaction is told to anybody before it is committed.
-        inner.poke = nil
+        inner.inject = nil
         inner.notify = { [environment] notification in
             environment.notify(space.outer(notification))
         }

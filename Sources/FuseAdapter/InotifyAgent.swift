@@ -4,15 +4,15 @@ import Glibc
 import SystemPackage
 import XenstoreFilesystem
 
-/// The way to the process that makes system calls on the mount, so that inotify tells of changes by
-/// others (CFuse/poker.c).
+/// The way to the inotify agent, the process that makes system calls on the mount, so that the
+/// kernel raises inotify's events for changes by others (CFuse/inotify.c).
 ///
 /// It says its number when it starts, also in the place of one that was killed, and after each
 /// message that message's number, less than zero.
-final class Poker {
-    /// Called on the loop when the poker has made all calls of a batch.
+final class InotifyAgent {
+    /// Called on the loop when the agent has made all calls of a batch.
     var onDone: () -> Void = {}
-    /// Called on the loop when there is a poker, or another one.
+    /// Called on the loop when there is an agent, or another one.
     var onStart: () -> Void = {}
     /// Called on the loop when there will be none any more.
     var onEnd: () -> Void = {}
@@ -21,7 +21,7 @@ final class Poker {
     private let loop: EventLoop
     private let device: UInt64
     private var source: SourceID?
-    /// The poker's thread, as the kernel names it in requests.
+    /// The agent's thread, as the kernel names it in requests.
     private var process: Int32?
     private var lastMessage: Int64 = 0
 
@@ -32,27 +32,27 @@ final class Poker {
         source = loop.add(socket, for: .readable) { [unowned self] _ in receive() }
     }
 
-    /// Ends the poker.
+    /// Ends the agent.
     func close() {
         if let source { loop.remove(source) }
         source = nil
         _ = Glibc.close(socket.rawValue)
     }
 
-    /// Whether a request of the kernel comes from the poker.
+    /// Whether a request of the kernel comes from the agent.
     func isCaller(_ thread: Int32) -> Bool { thread == process }
 
     /// Has calls made, in their order. The batch before must be done.
-    func send(_ pokes: [Poke]) {
+    func send(_ calls: [InotifyCall]) {
         var message = start()
-        for poke in pokes {
-            let size = poke.path.utf8.count + 2
-            if message.count + size > Int(XSFS_POKE_BATCH_SIZE) {
+        for call in calls {
+            let size = call.path.utf8.count + 2
+            if message.count + size > Int(XSFS_INOTIFY_BATCH_SIZE) {
                 send(message)
                 message = start()
             }
-            message.append(poke.kind.code)
-            message += poke.path.utf8
+            message.append(call.kind.code)
+            message += call.path.utf8
             message.append(0)
         }
         send(message)
@@ -94,16 +94,16 @@ final class Poker {
     }
 }
 
-extension Poke.Kind {
+extension InotifyCall.Kind {
     fileprivate var code: UInt8 {
         let code =
             switch self {
-            case .create: XSFS_POKE_CREATE
-            case .makeDirectory: XSFS_POKE_MAKE_DIRECTORY
-            case .modify: XSFS_POKE_MODIFY
-            case .changeAttributes: XSFS_POKE_ATTRIBUTES
-            case .remove: XSFS_POKE_REMOVE
-            case .removeDirectory: XSFS_POKE_REMOVE_DIRECTORY
+            case .create: XSFS_INOTIFY_CREATE
+            case .makeDirectory: XSFS_INOTIFY_MAKE_DIRECTORY
+            case .modify: XSFS_INOTIFY_MODIFY
+            case .changeAttributes: XSFS_INOTIFY_ATTRIBUTES
+            case .remove: XSFS_INOTIFY_REMOVE
+            case .removeDirectory: XSFS_INOTIFY_REMOVE_DIRECTORY
             }
         return UInt8(code)
     }

@@ -1,37 +1,38 @@
 import XenstoreProtocol
 
-/// The answers to the poker, from memory: it tells what has happened already.
+/// The answers to the requests of the inotify agent, from memory: it makes calls for what has
+/// happened already.
 extension Filesystem {
-    public func lookupForPoker(
+    public func lookupForAgent(
         _ name: String,
         in directory: InodeNumber
     ) async throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
-        if let poke = announcer.pokes.find(name, in: parent) {
+        if let call = announcer.calls.find(name, in: parent) {
             // For any other error the kernel would drop the name.
-            guard await poke.hasHappened(), await !wouldDetach(poke) else { throw .interrupted }
-            switch poke.kind {
+            guard await call.hasHappened(), await !wouldDetach(call) else { throw .interrupted }
+            switch call.kind {
             case .create, .makeDirectory:
-                guard let entry = try entryOfOther(poke) else { throw .noEntry }
+                guard let entry = try entryOfOther(call) else { throw .noEntry }
                 return entry
-            case .remove where poke.isMadeAgain, .removeDirectory where poke.isMadeAgain:
+            case .remove where call.isMadeAgain, .removeDirectory where call.isMadeAgain:
                 // The kernel keeps the name that is in use, and with it a size that is not known
                 // here.
                 let shownView = keys.child(name, of: parent)?.shownView
                 guard shownView == .directory else {
-                    leave(poke)
+                    leave(call)
                     throw .interrupted
                 }
-                return entry(of: poke, as: shownView)
-            case .modify, .changeAttributes, .remove: return entry(of: poke)
+                return entry(of: call, as: shownView)
+            case .modify, .changeAttributes, .remove: return entry(of: call)
             case .removeDirectory:
-                poke.isLookedUp = true
-                return entry(of: poke)
+                call.isLookedUp = true
+                return entry(of: call)
             }
         }
-        // On the way to the directory that the poke is in.
+        // On the way to the directory that the call is in.
         guard let node = keys.child(name, of: parent) else { throw .noEntry }
-        node.addLookupOfPoker(.directory)
+        node.addLookupByAgent(.directory)
         let permissions = node.permissions ?? Permissions(owner: .privileged)
         return Entry(
             attributes: attributes(of: node, .directory, permissions, size: 0),
@@ -39,75 +40,75 @@ extension Filesystem {
         )
     }
 
-    public func createForPoker(
+    public func createForAgent(
         _ name: String,
         in directory: InodeNumber
     ) throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
-        guard let poke = announcer.pokes.find(name, in: parent) else { throw .exists }
-        poke.isDone = true
+        guard let call = announcer.calls.find(name, in: parent) else { throw .exists }
+        call.isDone = true
         // A program that has seen it before knows its times.
         let isNew = keys.child(name, of: parent) == nil
-        let entry = entry(of: poke)
-        guard !poke.isOwnValue, let node = keys.child(name, of: parent) else { return entry }
+        let entry = entry(of: call)
+        guard !call.isOwnValue, let node = keys.child(name, of: parent) else { return entry }
         if isNew { noteMet(node, at: environment.now()) }
-        node.shownView = poke.view
-        if node.announced == nil { node.announced = poke.childNames.map(ChildRecords.init) }
+        node.shownView = call.view
+        if node.announced == nil { node.announced = call.childNames.map(ChildRecords.init) }
         return entry
     }
 
-    public func removeForPoker(
+    public func removeForAgent(
         _ name: String,
         in directory: InodeNumber
     ) async throws(FilesystemError) {
         let parent = try findDirectory(directory)
         // For ENOENT the kernel would drop the name from under whoever uses it.
-        guard let poke = announcer.pokes.find(name, in: parent) else { throw .busy }
-        guard !isRefused(poke) else { throw .busy }
-        if poke.kind == .removeDirectory {
+        guard let call = announcer.calls.find(name, in: parent) else { throw .busy }
+        guard !isRefused(call) else { throw .busy }
+        if call.kind == .removeDirectory {
             // The kernel looks the name up then, and again for each program from now on.
-            guard poke.isLookedUp else { throw .stale }
-            guard await isStillGone(poke) else {
-                leave(poke)
+            guard call.isLookedUp else { throw .stale }
+            guard await isStillGone(call) else {
+                leave(call)
                 throw .busy
             }
         }
-        guard !isRefused(poke) else { throw .busy }
-        poke.isDone = true
-        guard !poke.isOwnValue, let node = keys.child(name, of: parent) else { return }
-        // Who has a file open writes to the key of that name, as without a poke. The kernel lets
+        guard !isRefused(call) else { throw .busy }
+        call.isDone = true
+        guard !call.isOwnValue, let node = keys.child(name, of: parent) else { return }
+        // Who has a file open writes to the key of that name, as without the agent. The kernel lets
         // nothing be done again in the directory that it knew.
-        let isNeeded = poke.isReshaping || node.childCount > 0 || isOpen(node)
+        let isNeeded = call.isReshaping || node.childCount > 0 || isOpen(node)
         guard isNeeded else { return keys.detach(node) }
-        if poke.view == .directory { renew(node) }
+        if call.view == .directory { renew(node) }
     }
 
     /// The entry of a key that is to be told as made, and that shows otherwise by now. It may be in
     /// use: its name stays.
     ///
     /// - Throws: ``FilesystemError/interrupted`` for a file, of which the size is not known here.
-    private func entryOfOther(_ poke: PendingPoke) throws(FilesystemError) -> Entry? {
-        guard !poke.isOwnValue, let node = keys.child(poke.name, of: poke.directory),
-            let view = node.shownView, view != poke.view, node.lookups(view) > 0
+    private func entryOfOther(_ call: PendingCall) throws(FilesystemError) -> Entry? {
+        guard !call.isOwnValue, let node = keys.child(call.name, of: call.directory),
+            let view = node.shownView, view != call.view, node.lookups(view) > 0
         else { return nil }
-        poke.isDone = true
+        call.isDone = true
         guard view == .directory else { throw .interrupted }
-        node.addLookupOfPoker(view)
+        node.addLookupByAgent(view)
         return Entry(
-            attributes: attributes(of: node, view, poke.permissions, size: 0),
+            attributes: attributes(of: node, view, call.permissions, size: 0),
             nameLifetime: 0
         )
     }
 
-    /// Whether somebody has mounted something on what a poke makes, or in it. That another name
+    /// Whether somebody has mounted something on what a call makes, or in it. That another name
     /// comes for a moment, or none, would detach it: inotify does not show it.
-    private func wouldDetach(_ poke: PendingPoke) async -> Bool {
-        guard let node = knownOtherwise(poke), let path = pathOnMount(of: poke) else {
+    private func wouldDetach(_ call: PendingCall) async -> Bool {
+        guard let node = knownOtherwise(call), let path = pathOnMount(of: call) else {
             return false
         }
-        if node.directoryLookups > 0, !node.isOfPokerAlone { await waitForQuiet() }
+        if node.directoryLookups > 0, !node.isKnownByAgentOnly { await waitForQuiet() }
         guard environment.holdsMount(path) else { return false }
-        poke.isDone = true
+        call.isDone = true
         return true
     }
 
@@ -122,13 +123,13 @@ extension Filesystem {
         }
     }
 
-    /// The key of a poke, where the kernel knows it as something else than what the poker is told.
-    private func knownOtherwise(_ poke: PendingPoke) -> KeyNode? {
-        guard !poke.isOwnValue, let node = keys.child(poke.name, of: poke.directory),
+    /// The key of a call, where the kernel knows it as something else than what the agent is told.
+    private func knownOtherwise(_ call: PendingCall) -> KeyNode? {
+        guard !call.isOwnValue, let node = keys.child(call.name, of: call.directory),
             node.lookups(.file) > 0 || node.lookups(.directory) > 0
         else { return nil }
         let isOther =
-            switch poke.kind {
+            switch call.kind {
             case .create, .makeDirectory: true
             case .remove: node.shownView == .directory
             case .removeDirectory: node.shownView == .file
@@ -139,21 +140,21 @@ extension Filesystem {
 
     /// A key that was made again since its removal was found may be in use: a program's working
     /// directory. Its removal is not told.
-    private func isRefused(_ poke: PendingPoke) -> Bool {
-        guard poke.isRemoval, !poke.isOwnValue else { return false }
-        guard poke.isMadeAgain || isBeingMade(poke) else { return false }
-        leave(poke)
+    private func isRefused(_ call: PendingCall) -> Bool {
+        guard call.isRemoval, !call.isOwnValue else { return false }
+        guard call.isMadeAgain || isBeingMade(call) else { return false }
+        leave(call)
         return true
     }
 
     /// A removal is not told now. Where the key is gone after all, it is told later.
-    private func leave(_ poke: PendingPoke) {
-        guard !poke.isDone else { return }
-        poke.isDone = true
-        if poke.directory.announced?[poke.name] == nil {
-            poke.directory.announced?[poke.name] = .unknown(isDirectory: poke.view == .directory)
+    private func leave(_ call: PendingCall) {
+        guard !call.isDone else { return }
+        call.isDone = true
+        if call.directory.announced?[call.name] == nil {
+            call.directory.announced?[call.name] = .unknown(isDirectory: call.view == .directory)
         }
-        doubtAgain(poke.name, in: poke.directory)
+        doubtAgain(call.name, in: call.directory)
     }
 
     /// Whether a directory is none at this moment.
@@ -161,27 +162,27 @@ extension Filesystem {
     /// The kernel says ENOENT to all who are in a directory that was removed, without asking. That
     /// is true of those who were on their way before this question was asked; whoever comes later
     /// looks the name up, and finds what is there then.
-    private func isStillGone(_ poke: PendingPoke) async -> Bool {
-        guard let path = try? poke.directory.path(ofChild: poke.name) else { return false }
-        poke.askAgain()
+    private func isStillGone(_ call: PendingCall) async -> Bool {
+        guard let path = try? call.directory.path(ofChild: call.name) else { return false }
+        call.askAgain()
         environment.start { [self] in
             let requests = FactsQuery(path, known: nil).requests
             let answers = await access.base.send(requests, in: .none)
-            poke.settle(isGone(poke, path, answers))
+            call.settle(isGone(call, path, answers))
         }
         // The kernel has the directory and the one above it locked meanwhile.
-        environment.after(FilesystemLimits.removalQuestion) { poke.deny() }
-        return await poke.hasHappened()
+        environment.after(FilesystemLimits.removalQuestion) { call.deny() }
+        return await call.hasHappened()
     }
 
     private func isGone(
-        _ poke: PendingPoke,
+        _ call: PendingCall,
         _ path: XenstorePath,
         _ answers: [Result<[UInt8], XenstoreError>]
     ) -> Bool {
         do throws(XenstoreError) {
             let facts = try FactsQuery(path, known: nil).facts(answers[...])
-            guard poke.isReshaping, let node = keys.child(poke.name, of: poke.directory) else {
+            guard call.isReshaping, let node = keys.child(call.name, of: call.directory) else {
                 return false
             }
             return view(facts, of: node) != .directory
@@ -206,70 +207,70 @@ extension Filesystem {
     }
 
     /// Whether this mount makes the key, or one below it, at this moment.
-    private func isBeingMade(_ poke: PendingPoke) -> Bool {
-        guard let path = try? poke.directory.path(ofChild: poke.name) else { return false }
+    private func isBeingMade(_ call: PendingCall) -> Bool {
+        guard let path = try? call.directory.path(ofChild: call.name) else { return false }
         return announcer.own.isMaking(path)
     }
 
-    public func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
+    public func openForAgent(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
         let (node, view) = try find(inode)
-        announcer.pokes.find(node, view)?.isDone = true
-        return .poker
+        announcer.calls.find(node, view)?.isDone = true
+        return .agent
     }
 
-    public func touchForPoker(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
+    public func touchForAgent(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
         let (node, view) = try find(inode)
-        guard let poke = announcer.pokes.find(node, view) else { throw .stale }
+        guard let call = announcer.calls.find(node, view) else { throw .stale }
         injected.begin(node)
-        guard await poke.hasHappened() else {
+        guard await call.hasHappened() else {
             injected.acknowledge()
-            poke.isDone = true
+            call.isDone = true
             throw .busy
         }
         // A change of the content goes on with opening it.
-        poke.isDone = poke.kind != .modify
-        return attributesForPoker(node, view, poke, isSure: true)
+        call.isDone = call.kind != .modify
+        return attributesForAgent(node, view, call, isSure: true)
     }
 
     // MARK: Batches
 
-    public func pokerHasCome() {
+    public func agentHasCalled() {
         injected.acknowledge()
     }
 
-    public func pokerIsDone() {
+    public func agentIsDone() {
         injected.acknowledge()
-        pokesAreSettled()
-        announcer.pokes.done()
-        sendPokes()
+        callsHaveReturned()
+        announcer.calls.done()
+        sendCalls()
     }
 
-    public func pokerHasStarted() {
+    public func agentHasStarted() {
         injected.acknowledge()
-        pokesAreSettled()
-        announcer.pokes.started()
-        sendPokes()
+        callsHaveReturned()
+        announcer.calls.started()
+        sendCalls()
     }
 
-    public func pokerHasEnded() {
+    public func agentHasEnded() {
         injected.acknowledge()
-        pokesAreSettled()
-        announcer.pokes.ended()
+        callsHaveReturned()
+        announcer.calls.ended()
     }
 
-    /// Gives the poker its next batch, if it has nothing to do.
+    /// Gives the agent its next batch, if it has nothing to do.
     ///
     /// - Parameter afterQuestion: whether what is asked of the store now goes out first: its answer
-    ///   takes longer than the poker's way.
-    func sendPokes(afterQuestion: Bool = false) {
-        guard let send = environment.poke else { return }
+    ///   takes longer than the agent's way.
+    func sendCalls(afterQuestion: Bool = false) {
+        guard let send = environment.inject else { return }
         while true {
-            let batch = announcer.pokes.takeBatch()
+            let batch = announcer.calls.takeBatch()
             guard !batch.isEmpty else { return }
-            let calls = batch.compactMap { poke in
+            let calls = batch.compactMap { call in
                 // Even a refused rmdir(2) makes the kernel forget what is below.
-                isRefused(poke)
-                    ? nil : pathOnMount(of: poke).map { Poke(kind: poke.kind, path: $0) }
+                isRefused(call)
+                    ? nil : pathOnMount(of: call).map { InotifyCall(kind: call.kind, path: $0) }
             }
             guard calls.isEmpty else {
                 // Who is told looks, and is to see the new.
@@ -280,44 +281,44 @@ extension Filesystem {
                 return environment.later { environment.later { send(calls) } }
             }
             // All of their directories are gone.
-            announcer.pokes.done()
+            announcer.calls.done()
         }
     }
 
     /// The path from the mount's root on; nil where the directory has lost its place.
-    private func pathOnMount(of poke: PendingPoke) -> String? {
+    private func pathOnMount(of call: PendingCall) -> String? {
         // Its name may be longer than a key's: `.value`.
-        guard let path = try? poke.directory.path() else { return nil }
+        guard let path = try? call.directory.path() else { return nil }
         let above = path.text.utf8.dropFirst(
             options.subtree.isRoot ? 1 : options.subtree.text.utf8.count + 1
         )
-        guard !poke.name.isEmpty else { return "." }
-        return above.isEmpty ? poke.name : "\(Substring(above))/\(poke.name)"
+        guard !call.name.isEmpty else { return "." }
+        return above.isEmpty ? call.name : "\(Substring(above))/\(call.name)"
     }
 
-    private func entry(of poke: PendingPoke, as shownView: View? = nil) -> Entry {
-        let view = shownView ?? poke.view
+    private func entry(of call: PendingCall, as shownView: View? = nil) -> Entry {
+        let view = shownView ?? call.view
         let node =
-            poke.isOwnValue
-            ? poke.directory : keys.insertChild(poke.name, of: poke.directory)
-        node.addLookupOfPoker(view)
+            call.isOwnValue
+            ? call.directory : keys.insertChild(call.name, of: call.directory)
+        node.addLookupByAgent(view)
         return Entry(
-            attributes: attributesForPoker(node, view, poke, isSure: false),
-            nameLifetime: nameLifetime(of: poke, node)
+            attributes: attributesForAgent(node, view, call, isSure: false),
+            nameLifetime: nameLifetime(of: call, node)
         )
     }
 
     /// - Parameter isSure: whether the kernel takes the attributes in any case. Those of a lookup
     ///   it leaves if it has taken another answer meanwhile.
-    private func attributesForPoker(
+    private func attributesForAgent(
         _ node: KeyNode,
         _ view: View,
-        _ poke: PendingPoke,
+        _ call: PendingCall,
         isSure: Bool
     ) -> Attributes {
         let reported = Int(node.reportedSize)
-        let size = sizeForPoker(node, view, current: poke.size)
-        let attributes = attributes(of: node, view, poke.permissions, size: size)
+        let size = sizeForAgent(node, view, current: call.size)
+        let attributes = attributes(of: node, view, call.permissions, size: size)
         guard view == .file else { return attributes }
         node.limitReportedSize(reported)
         injected.give(size, of: node, isSure: isSure)
@@ -325,19 +326,19 @@ extension Filesystem {
     }
 
     /// The kernel may keep a name where nothing has happened to it since the store was asked, so
-    /// that the next poke is one request less.
-    private func nameLifetime(of poke: PendingPoke, _ node: KeyNode) -> Double {
+    /// that the next call is one request less.
+    private func nameLifetime(of call: PendingCall, _ node: KeyNode) -> Double {
         // Who comes to a directory looks it up: it is only then that what is below is told.
-        guard !poke.isRemoval, !poke.isOwnValue, poke.view == .file,
+        guard !call.isRemoval, !call.isOwnValue, call.view == .file,
             node.shownView ?? .file == .file,
             let path = try? node.path(), !announcer.own.contains(path)
         else { return 0 }
-        node.shownView = poke.view
-        return nameLifetime(path, asOf: poke.serial)
+        node.shownView = call.view
+        return nameLifetime(path, asOf: call.serial)
     }
 }
 
 extension HandleID {
-    /// What the poker opens. Nothing can be read from it or written to it.
-    static let poker = HandleID(rawValue: 0)
+    /// What the agent opens. Nothing can be read from it or written to it.
+    static let agent = HandleID(rawValue: 0)
 }

@@ -1,8 +1,8 @@
 import XenstoreProtocol
 
-/// A system call on the mount by a process that is there for it: with it the kernel tells those who
-/// watch a file what another client has done. The call is answered from memory and changes nothing.
-public struct Poke: Hashable, Sendable {
+/// A system call that the inotify agent makes on the mount: with it the kernel raises an inotify
+/// event for what another client has done. The call is answered from memory and changes nothing.
+public struct InotifyCall: Hashable, Sendable {
     /// Which call it is.
     public enum Kind: Hashable, Sendable {
         case create
@@ -18,9 +18,9 @@ public struct Poke: Hashable, Sendable {
     public var path: String
 }
 
-/// A poke that has not been made yet, and what its calls are answered with.
-final class PendingPoke {
-    let kind: Poke.Kind
+/// A call that the agent is still to make, and what the requests that come of it are answered with.
+final class PendingCall {
+    let kind: InotifyCall.Kind
     let directory: KeyNode
     /// Empty for the root of the mount itself.
     let name: String
@@ -38,7 +38,7 @@ final class PendingPoke {
     /// Whether the key was seen since it was found to be gone: it was made again, and must not be
     /// removed.
     var isMadeAgain = false
-    /// Whether the poker has looked it up: the kernel asks for the name each time that it is used.
+    /// Whether the agent has looked it up: the kernel asks for the name each time that it is used.
     var isLookedUp = false
     /// Whether the call that matters has come.
     var isDone = false
@@ -49,7 +49,7 @@ final class PendingPoke {
     private var waiters: [CheckedContinuation<Bool, Never>] = []
 
     init(
-        _ kind: Poke.Kind,
+        _ kind: InotifyCall.Kind,
         _ name: String,
         in directory: KeyNode,
         _ view: View,
@@ -68,7 +68,7 @@ final class PendingPoke {
     }
 
     /// That the content of a file has changed, as most changes do, before the store has said so:
-    /// the poker is on its way when the answer comes. It waits for ``confirm(_:size:)`` or
+    /// the agent is on its way when the answer comes. It waits for ``confirm(_:size:)`` or
     /// ``deny()``.
     init(foretelling name: String, in directory: KeyNode, asOf serial: Int) {
         kind = .modify
@@ -122,103 +122,103 @@ final class PendingPoke {
     var place: Place { Place(directory: directory.id, name: name) }
 }
 
-/// The pokes that are to be made, in their order; one batch of them is at the poker at a time.
-struct PokeQueue {
-    private var waiting: [PendingPoke] = []
-    /// Whether there is a poker.
+/// The calls that are to be made, in their order; one batch of them is at the agent at a time.
+struct InotifyQueue {
+    private var waiting: [PendingCall] = []
+    /// Whether there is an agent.
     private var isReady = false
-    /// Those at the poker.
-    private(set) var sent: [PendingPoke] = []
+    /// Those at the agent.
+    private(set) var sent: [PendingCall] = []
 
-    /// Removals that wait or are at the poker.
-    private var removals: [Place: [PendingPoke]] = [:]
+    /// Removals that wait or are at the agent.
+    private var removals: [Place: [PendingCall]] = [:]
 
     var hasRemovals: Bool { !removals.isEmpty }
 
     /// A key is there.
     func noteSeen(_ place: Place) {
-        for poke in removals[place] ?? [] { poke.isMadeAgain = true }
+        for call in removals[place] ?? [] { call.isMadeAgain = true }
     }
 
-    /// Adds a poke, unless it waits already and nothing else has happened to its name since.
+    /// Adds a call, unless it waits already and nothing else has happened to its name since.
     ///
-    /// - Returns: false where ``FilesystemLimits/pendingPokes`` wait: it is lost.
-    mutating func add(_ poke: PendingPoke) -> Bool {
-        if poke.kind == .modify || poke.kind == .changeAttributes {
+    /// - Returns: false where ``FilesystemLimits/pendingCalls`` wait: it is lost.
+    mutating func add(_ call: PendingCall) -> Bool {
+        if call.kind == .modify || call.kind == .changeAttributes {
             // Near the end, or not at all: older ones may be told once more.
             for other in waiting.suffix(8).reversed()
-            where other.directory === poke.directory && other.name == poke.name {
-                guard other.kind == poke.kind else { break }
+            where other.directory === call.directory && other.name == call.name {
+                guard other.kind == call.kind else { break }
                 return true
             }
         }
-        guard waiting.count < FilesystemLimits.pendingPokes else { return false }
-        waiting.append(poke)
-        if poke.isRemoval { removals[poke.place, default: []].append(poke) }
+        guard waiting.count < FilesystemLimits.pendingCalls else { return false }
+        waiting.append(call)
+        if call.isRemoval { removals[call.place, default: []].append(call) }
         return true
     }
 
-    /// Whether a poke that was added now would be sent at once.
+    /// Whether a call that was added now would be sent at once.
     var isIdle: Bool { isReady && sent.isEmpty && waiting.isEmpty }
 
-    /// The poke at the poker that foretells what is not known yet.
-    func findForetold(_ place: Place) -> PendingPoke? {
+    /// The call at the agent that foretells what is not known yet.
+    func findForetold(_ place: Place) -> PendingCall? {
         sent.first { $0.kind == .modify && $0.isTrue == nil && $0.place == place }
     }
 
     /// What was foretold has not come true so far, and nobody is to wait any longer.
     func denyForetold() {
-        for poke in sent where poke.kind == .modify { poke.deny() }
+        for call in sent where call.kind == .modify { call.deny() }
     }
 
-    /// The next batch, if the poker has nothing to do.
-    mutating func takeBatch() -> [PendingPoke] {
+    /// The next batch, if the agent has nothing to do.
+    mutating func takeBatch() -> [PendingCall] {
         guard isReady, sent.isEmpty, !waiting.isEmpty else { return [] }
-        sent = Array(waiting.prefix(FilesystemLimits.pokeBatch))
+        sent = Array(waiting.prefix(FilesystemLimits.callBatch))
         waiting.removeFirst(sent.count)
         return sent
     }
 
-    /// The poker has made all of its batch.
+    /// The agent has made all of its batch.
     mutating func done() {
         denyForetold()
-        for poke in sent where poke.isRemoval {
-            removals[poke.place]?.removeAll { $0 === poke }
-            if removals[poke.place]?.isEmpty == true { removals[poke.place] = nil }
+        for call in sent where call.isRemoval {
+            removals[call.place]?.removeAll { $0 === call }
+            if removals[call.place]?.isEmpty == true { removals[call.place] = nil }
         }
         sent = []
     }
 
-    /// There is a poker, or another one: what was not made yet is sent again, but only once.
+    /// There is an agent, or another one: what was not made yet is sent again, but only once.
     mutating func started() {
         isReady = true
         denyForetold()
         let again = sent.filter { !$0.isDone && !$0.wasSent && $0.isTrue == true }
-        for poke in again { poke.wasSent = true }
-        sent.removeAll { poke in again.contains { $0 === poke } }
+        for call in again { call.wasSent = true }
+        sent.removeAll { call in again.contains { $0 === call } }
         done()
         waiting = again + waiting
     }
 
-    /// There is no poker any more.
+    /// There is no agent any more.
     mutating func ended() {
         denyForetold()
-        self = PokeQueue()
+        self = InotifyQueue()
     }
 
-    /// The poke at the poker that a call on this name belongs to.
-    func find(_ name: String, in directory: KeyNode) -> PendingPoke? {
+    /// The call at the agent that a request about this name belongs to.
+    func find(_ name: String, in directory: KeyNode) -> PendingCall? {
         sent.first { !$0.isDone && $0.name == name && $0.directory === directory }
     }
 
-    /// The poke at the poker that a call on this key belongs to.
-    func find(_ node: KeyNode, _ view: View) -> PendingPoke? {
-        sent.first { poke in
-            guard !poke.isDone, poke.view == view else { return false }
-            guard !poke.name.isEmpty else { return node.isRoot }
-            return poke.isOwnValue
-                ? poke.directory === node
-                : poke.directory === node.parent && poke.name == node.name
+    /// The call at the agent that a request about this key belongs to.
+    func find(_ node: KeyNode, _ view: View) -> PendingCall? {
+        sent.first { call in
+            guard !call.isDone, call.view == view else { return false }
+            guard !call.name.isEmpty else { return node.isRoot }
+            return call.isOwnValue
+                ? call.directory === node
+                : call.directory === node.parent && call.name == node.name
         }
     }
 }

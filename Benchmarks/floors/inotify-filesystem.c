@@ -2,11 +2,11 @@
  * The floor of inotify for what others change: a filesystem of one file, DIRECTORY/KEY of the
  * store's /bench/key, that does what any such filesystem must, and nothing else.
  *
- *     poke-filesystem MOUNTPOINT SOCKET
+ *     inotify-filesystem MOUNTPOINT SOCKET
  *
- * The store tells of a change by an event, which says where, not what. So the store is asked for the
- * value and the permissions, and meanwhile another process, which may wait in the kernel, is sent
- * to touch the file. Its call is answered when the store has answered. Everything is here: one
+ * The store tells of a change by an event, which says where, not what. So the store is asked for
+ * the value and the permissions, and meanwhile another process, which may wait in the kernel, is
+ * sent to touch the file. Its call is answered when the store has answered. Everything is here: one
  * thread, poll, fixed messages, no tree, no memory to ask for.
  *
  * Runs in the foreground until it is unmounted.
@@ -37,7 +37,7 @@ struct header {
     uint32_t type, request, transaction, length;
 };
 
-static int store, poker;
+static int store, agent;
 /* Answers that are missing, and the touch that waits for them. */
 static int missing;
 static fuse_req_t waiting;
@@ -145,7 +145,7 @@ static void take(void)
     used -= start;
     if (changed) {
         ask();
-        send_all(poker, "", 1);
+        send_all(agent, "", 1);
     } else if (!missing && waiting) {
         answer_touch();
     }
@@ -179,7 +179,7 @@ int main(int argc, char **argv)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (argc != 3 || strlen(argv[2]) >= sizeof address.sun_path) {
-        fprintf(stderr, "usage: poke-filesystem MOUNTPOINT SOCKET\n");
+        fprintf(stderr, "usage: inotify-filesystem MOUNTPOINT SOCKET\n");
         return 2;
     }
     strcpy(address.sun_path, argv[2]);
@@ -190,12 +190,12 @@ int main(int argc, char **argv)
         perror(argv[2]);
         return 1;
     }
-    poker = ends[0];
+    agent = ends[0];
     pid_t child = fork();
     if (child == 0)
         touch(ends[1], argv[1]);
 
-    char *options[] = {argv[0], "-o", "fsname=poke-filesystem", NULL};
+    char *options[] = {argv[0], "-o", "fsname=inotify-filesystem", NULL};
     struct fuse_args arguments = FUSE_ARGS_INIT(3, options);
     struct fuse_session *session =
         fuse_session_new(&arguments, &operations, sizeof operations, NULL);

@@ -1,5 +1,5 @@
-/* The process that makes system calls on the mount, so that the kernel tells whoever watches a file
- * of what another client of the store did to it.
+/* The inotify agent: the process that makes system calls on the mount, so that the kernel raises
+ * inotify's events for what other clients of the store have done.
  *
  * It holds neither /dev/fuse nor a lock of the daemon's: whatever is killed, nobody stays stuck. It
  * says its number when it starts, and the number of calls after each batch that it was sent. */
@@ -48,7 +48,7 @@ static int open_below(int root, const char *path, int flags)
 }
 
 /* An error means that the mount is ending, or that the kernel has no use for the call. */
-static void poke(int root, char kind, char *path)
+static void make_call(int root, char kind, char *path)
 {
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
     char *slash = strrchr(path, '/');
@@ -59,7 +59,7 @@ static void poke(int root, char kind, char *path)
     if (directory < 0)
         return;
     switch (kind) {
-    case XSFS_POKE_MODIFY:
+    case XSFS_INOTIFY_MODIFY:
         /* MODIFY first: whoever waits for it is told by one request. It fails where the content
          * has not changed after all. */
         if (utimensat(directory, name, times, AT_SYMLINK_NOFOLLOW) != 0)
@@ -68,22 +68,22 @@ static void poke(int root, char kind, char *path)
         if (file >= 0)
             close(file);
         break;
-    case XSFS_POKE_CREATE: mknodat(directory, name, S_IFREG | 0600, 0); break;
-    case XSFS_POKE_MAKE_DIRECTORY: mkdirat(directory, name, 0700); break;
-    case XSFS_POKE_ATTRIBUTES: fchmodat(directory, name, 0600, 0); break;
-    case XSFS_POKE_REMOVE: unlinkat(directory, name, 0); break;
-    case XSFS_POKE_REMOVE_DIRECTORY: unlinkat(directory, name, AT_REMOVEDIR); break;
+    case XSFS_INOTIFY_CREATE: mknodat(directory, name, S_IFREG | 0600, 0); break;
+    case XSFS_INOTIFY_MAKE_DIRECTORY: mkdirat(directory, name, 0700); break;
+    case XSFS_INOTIFY_ATTRIBUTES: fchmodat(directory, name, 0600, 0); break;
+    case XSFS_INOTIFY_REMOVE: unlinkat(directory, name, 0); break;
+    case XSFS_INOTIFY_REMOVE_DIRECTORY: unlinkat(directory, name, AT_REMOVEDIR); break;
     }
     if (slash)
         close(directory);
 }
 
-/* A batch: the mount's device, the batch's own number, and for each poke its kind and its path with
+/* A batch: the mount's device, the batch's own number, and for each call its kind and its path with
  * a zero behind it. */
 struct batch {
     uint64_t device;
     int64_t number;
-    char pokes[XSFS_POKE_BATCH_SIZE + 1];
+    char calls[XSFS_INOTIFY_BATCH_SIZE + 1];
 };
 
 static void perform(const char *mountpoint, struct batch *batch, size_t size)
@@ -91,19 +91,19 @@ static void perform(const char *mountpoint, struct batch *batch, size_t size)
     int root = open_root(mountpoint, batch->device);
     if (root < 0)
         return;
-    for (char *next = batch->pokes; next < batch->pokes + size;) {
+    for (char *next = batch->calls; next < batch->calls + size;) {
         char *path = next + 1, kind = *next;
         next = path + strlen(path) + 1;
-        poke(root, kind, path);
+        make_call(root, kind, path);
     }
     close(root);
 }
 
-void serve_pokes(int socket, const char *mountpoint)
+void serve_inotify_calls(int socket, const char *mountpoint)
 {
     static struct batch batch;
-    const size_t head = offsetof(struct batch, pokes);
-    prctl(PR_SET_NAME, "xsfs-poker");
+    const size_t head = offsetof(struct batch, calls);
+    prctl(PR_SET_NAME, "xsfs-inotify");
     /* What one before this has left is sent again. */
     while (recv(socket, &batch, sizeof batch, MSG_DONTWAIT) > 0)
         ;
@@ -112,7 +112,7 @@ void serve_pokes(int socket, const char *mountpoint)
         ssize_t size = recv(socket, &batch, sizeof batch - 1, 0);
         if (size < (ssize_t)head)
             break;
-        batch.pokes[(size_t)size - head] = 0;
+        batch.calls[(size_t)size - head] = 0;
         perform(mountpoint, &batch, (size_t)size - head);
         answer = -batch.number;
     }
