@@ -1,7 +1,7 @@
 /// The state of what those who watch files are still to be told.
 struct Announcer {
     /// A key of which it is to be found out what has changed.
-    struct Doubt {
+    struct DirtyEntry {
         let directory: KeyNode
         /// Empty for the root of the mount itself.
         let name: String
@@ -11,10 +11,10 @@ struct Announcer {
         var isAboutShape: Bool
     }
 
-    private var doubts: [Place: Doubt] = [:]
+    private var dirty: [Place: DirtyEntry] = [:]
     private var order: [Place] = []
     private var underWay: Set<Place> = []
-    var isAsking = false
+    var isRevalidating = false
     /// Keys that were seen since the batch was sent.
     private var seen: Set<Place> = []
     var own = OwnChanges()
@@ -27,33 +27,33 @@ struct Announcer {
     var rootRecord: ChildRecords.Record?
     var hasLostCalls = false
 
-    var hasDoubts: Bool { !doubts.isEmpty }
+    var hasDirtyEntries: Bool { !dirty.isEmpty }
     /// Whether there are as many as are asked about together.
-    var hasBatch: Bool { doubts.count >= FilesystemLimits.doubtBatch }
+    var hasBatch: Bool { dirty.count >= FilesystemLimits.revalidationBatch }
 
-    mutating func add(_ doubt: Doubt) {
-        let place = Place(directory: doubt.directory.id, name: doubt.name)
+    mutating func add(_ entry: DirtyEntry) {
+        let place = Place(directory: entry.directory.id, name: entry.name)
         // The answer that is under way may tell of this change already. If it does not, there is a
         // difference to be found.
-        let isCertain = doubt.isCertain && !underWay.contains(place)
-        if var known = doubts[place] {
+        let isCertain = entry.isCertain && !underWay.contains(place)
+        if var known = dirty[place] {
             known.isCertain = known.isCertain || isCertain
-            known.isAboutShape = known.isAboutShape || doubt.isAboutShape
-            doubts[place] = known
+            known.isAboutShape = known.isAboutShape || entry.isAboutShape
+            dirty[place] = known
         } else {
-            var doubt = doubt
-            doubt.isCertain = isCertain
-            doubts[place] = doubt
+            var entry = entry
+            entry.isCertain = isCertain
+            dirty[place] = entry
             order.append(place)
         }
     }
 
-    /// The oldest doubts, whose keys are asked for now.
-    mutating func takeBatch() -> [Doubt] {
+    /// The oldest entries, whose keys are asked for now.
+    mutating func takeBatch() -> [DirtyEntry] {
         seen = []
-        let places = order.prefix(FilesystemLimits.doubtBatch)
+        let places = order.prefix(FilesystemLimits.revalidationBatch)
         underWay = Set(places)
-        let batch = places.compactMap { doubts.removeValue(forKey: $0) }
+        let batch = places.compactMap { dirty.removeValue(forKey: $0) }
         order.removeFirst(places.count)
         return batch
     }
@@ -65,13 +65,13 @@ struct Announcer {
     }
 
     /// Whether it matters that a key is seen.
-    var wantsToKnow: Bool { isAsking || calls.hasRemovals }
+    var wantsToKnow: Bool { isRevalidating || calls.hasRemovals }
 
     /// A key is there. It must not be removed if it was made again.
     mutating func noteSeen(_ name: String, in directory: KeyNode) {
         guard wantsToKnow else { return }
         let place = Place(directory: directory.id, name: name)
-        if isAsking { seen.insert(place) }
+        if isRevalidating { seen.insert(place) }
         calls.noteSeen(place)
     }
 
@@ -87,7 +87,7 @@ struct Announcer {
 
     /// Nothing comes any more that was expected.
     mutating func disconnected() {
-        doubts = [:]
+        dirty = [:]
         order = []
         own.removeAll()
         olderOwnChanges = []

@@ -66,7 +66,7 @@ extension Filesystem {
         let paths = names.compactMap { name in (try? path.appending(name)).map { (name, $0) } }
         var rest = paths[...]
         while !rest.isEmpty {
-            let part = rest.prefix(FilesystemLimits.doubtBatch)
+            let part = rest.prefix(FilesystemLimits.revalidationBatch)
             rest = rest.dropFirst(part.count)
             let serial = changes.serial
             let answers = await access.base.send(

@@ -33,7 +33,7 @@ extension Filesystem {
     /// one that still is one may be somebody's working directory.
     private func forgetEverything() {
         changes.append(.root)
-        doubtEverything()
+        markAllDirty()
         var shownDirectories: [KeyNode] = []
         for node in keys.subtree(of: keys.root) {
             node.forgetFacts()
@@ -68,14 +68,14 @@ extension Filesystem {
         guard isInside || path.contains(options.subtree) else { return }
         let names = isInside ? names(to: path) : []
         var rest = names
-        defer { doubt(path, names: names) }
+        defer { markDirty(path, names: names) }
         while let name = rest.first, let child = keys.child(String(name), of: node) {
             // What is further down may have made the child anew, which has no event of its own.
             if rest.count == 1 || node.shownView == .file || node.hasChildren == false {
                 passChange(below: node, isDirectlyBelow: rest.count == 1)
             }
             if !isForeseen, rest.count == 1 || child.permissions == nil {
-                doubtList(of: node, child: !child.isGone)
+                noteListEvent(of: node, child: !child.isGone)
             }
             revokeListing(of: node, before: child, isAbove: rest.count > 1)
             node = child
@@ -84,12 +84,12 @@ extension Filesystem {
         guard rest.isEmpty else {
             // It has a child that is not known here.
             revoke(node)
-            if !isForeseen { doubtList(of: node, child: false) }
+            if !isForeseen { noteListEvent(of: node, child: false) }
             return passChange(below: node, isDirectlyBelow: rest.count == 1)
         }
         // It may be new, or gone.
         if let parent = node.parent { revoke(parent) }
-        if !isForeseen { doubtTimes(of: node) }
+        if !isForeseen { noteKeyEvent(of: node) }
         forgetFactsBelow(node)
         if node.shownView == .directory {
             verify(node)

@@ -154,7 +154,7 @@ extension Filesystem {
         if call.directory.announced?[call.name] == nil {
             call.directory.announced?[call.name] = .unknown(isDirectory: call.view == .directory)
         }
-        doubtAgain(call.name, in: call.directory)
+        markDirtyAgain(call.name, in: call.directory)
     }
 
     /// Whether a directory is none at this moment.

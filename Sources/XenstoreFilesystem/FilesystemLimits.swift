@@ -77,7 +77,7 @@ public enum FilesystemLimits {
     public static let renameBatch = 1024
 
     /// Keys that are asked for together, to find out what a change has changed.
-    public static let doubtBatch = 256
+    public static let revalidationBatch = 256
 
     /// How long with `cache=watch` a file is read past the kernel's cache after its content has
     /// changed; and after which a thread that was told of its size is sure to have taken note.

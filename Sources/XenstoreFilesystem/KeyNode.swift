@@ -82,15 +82,15 @@ final class KeyNode {
         set { flags.set(.isGone, newValue) }
     }
     /// Whether an event named the key, and the store was not asked for it since.
-    var isDoubted: Bool {
-        get { flags.contains(.isDoubted) }
-        set { flags.set(.isDoubted, newValue) }
+    var mayHaveChanged: Bool {
+        get { flags.contains(.mayHaveChanged) }
+        set { flags.set(.mayHaveChanged, newValue) }
     }
     /// Whether an event named a place below the key, and the store was not asked for the list
     /// since.
-    var listIsDoubted: Bool {
-        get { flags.contains(.listIsDoubted) }
-        set { flags.set(.listIsDoubted, newValue) }
+    var listMayHaveChanged: Bool {
+        get { flags.contains(.listMayHaveChanged) }
+        set { flags.set(.listMayHaveChanged, newValue) }
     }
     /// Whether ``listDigest`` is that of the names that were seen last.
     var listIsKnown: Bool {
@@ -248,14 +248,16 @@ extension KeyNode {
         static let isVerifying = Flags(rawValue: 1 << 3)
         static let isKnownByAgentOnly = Flags(rawValue: 1 << 4)
         static let isGone = Flags(rawValue: 1 << 5)
-        static let isDoubted = Flags(rawValue: 1 << 6)
-        static let listIsDoubted = Flags(rawValue: 1 << 7)
+        static let mayHaveChanged = Flags(rawValue: 1 << 6)
+        static let listMayHaveChanged = Flags(rawValue: 1 << 7)
         static let listIsKnown = Flags(rawValue: 1 << 8)
         static let permissionsAreOld = Flags(rawValue: 1 << 9)
         static let valueTimeIsSet = Flags(rawValue: 1 << 10)
 
         /// What goes along with ``takeMemory(of:)``.
-        static let ofMemory: Flags = [.isDoubted, .listIsDoubted, .listIsKnown, .valueTimeIsSet]
+        static let ofMemory: Flags = [
+            .mayHaveChanged, .listMayHaveChanged, .listIsKnown, .valueTimeIsSet,
+        ]
 
         mutating func set(_ flag: Flags, _ isTrue: Bool) {
             if isTrue { insert(flag) } else { remove(flag) }

@@ -13,9 +13,9 @@ extension Filesystem {
     /// Something at this path has changed.
     ///
     /// - Parameter names: the names from the mount's root on.
-    func doubt(_ path: XenstorePath, names: ArraySlice<Substring>) {
+    func markDirty(_ path: XenstorePath, names: ArraySlice<Substring>) {
         guard isAnnouncing else { return }
-        guard !names.isEmpty else { return doubtEverything() }
+        guard !names.isEmpty else { return markAllDirty() }
         let isOwn = announcer.own.contains(path)
         var directory = keys.root
         for (index, name) in names.enumerated() {
@@ -24,27 +24,27 @@ extension Filesystem {
             let isLast = index == names.count - 1
             if isRemembered(directory) || child?.isHeld == true {
                 if isLast {
-                    doubt(name, in: directory, isCertain: !isOwn, isAboutShape: false)
-                    if let child, !isOwn { doubtDirectories(below: child) }
+                    markDirty(name, in: directory, isCertain: !isOwn, isAboutShape: false)
+                    if let child, !isOwn { markDirectoriesDirty(below: child) }
                 } else if let known = directory.announced, known[name]?.isDirectory != true {
                     // It is new, or a file that has become a directory: no event tells of it.
-                    doubt(name, in: directory, isCertain: false, isAboutShape: true)
+                    markDirty(name, in: directory, isCertain: false, isAboutShape: true)
                 }
             }
             guard let child else { break }
             directory = child
         }
-        ask()
+        scheduleRevalidation()
     }
 
-    private func doubt(
+    private func markDirty(
         _ name: String,
         in directory: KeyNode,
         isCertain: Bool,
         isAboutShape: Bool
     ) {
         announcer.add(
-            Announcer.Doubt(
+            Announcer.DirtyEntry(
                 directory: directory,
                 name: name,
                 isCertain: isCertain,
@@ -54,51 +54,51 @@ extension Filesystem {
     }
 
     /// Something was not told, as the key was seen since it was asked for.
-    func doubtAgain(_ name: String, in directory: KeyNode) {
+    func markDirtyAgain(_ name: String, in directory: KeyNode) {
         guard isAnnouncing else { return }
-        doubt(name, in: directory, isCertain: false, isAboutShape: true)
-        ask()
+        markDirty(name, in: directory, isCertain: false, isAboutShape: true)
+        scheduleRevalidation()
     }
 
     /// A removal has one event for all that goes with it, and what was made again since looks the
     /// same.
-    private func doubtDirectories(below node: KeyNode) {
+    private func markDirectoriesDirty(below node: KeyNode) {
         guard node.directoryLookups > 0 else { return }
         for node in keys.subtree(of: node).dropFirst() where node.directoryLookups > 0 {
             guard let parent = node.parent else { continue }
-            doubt(node.name, in: parent, isCertain: false, isAboutShape: true)
+            markDirty(node.name, in: parent, isCertain: false, isAboutShape: true)
         }
     }
 
     /// Anything may have changed.
-    func doubtEverything() {
+    func markAllDirty() {
         guard isAnnouncing else { return }
-        doubt("", in: keys.root, isCertain: false, isAboutShape: true)
+        markDirty("", in: keys.root, isCertain: false, isAboutShape: true)
         for node in keys.subtree(of: keys.root) where isRemembered(node) {
             // What is above may not be known, as where this domain may not read it.
             if let parent = node.parent {
-                doubt(node.name, in: parent, isCertain: false, isAboutShape: true)
+                markDirty(node.name, in: parent, isCertain: false, isAboutShape: true)
             }
             for name in node.announced?.childNames ?? [] {
-                doubt(name, in: node, isCertain: false, isAboutShape: true)
+                markDirty(name, in: node, isCertain: false, isAboutShape: true)
             }
         }
-        ask()
+        scheduleRevalidation()
     }
 
-    // MARK: Asking
+    // MARK: Revalidation
 
-    private func ask() {
+    private func scheduleRevalidation() {
         // Without a connection nobody answers, and with the next one all is asked for.
-        guard isAnnouncing, announcer.hasDoubts, !announcer.isAsking else { return }
-        announcer.isAsking = true
+        guard isAnnouncing, announcer.hasDirtyEntries, !announcer.isRevalidating else { return }
+        announcer.isRevalidating = true
         let begin = { [self] in
             // When all events that have come are known.
             environment.later { [self] in
                 environment.start { [self] in
-                    if isAnnouncing { await settle(announcer.takeBatch()) }
-                    announcer.isAsking = false
-                    ask()
+                    if isAnnouncing { await revalidate(announcer.takeBatch()) }
+                    announcer.isRevalidating = false
+                    scheduleRevalidation()
                 }
             }
         }
@@ -110,51 +110,53 @@ extension Filesystem {
         }
     }
 
-    private func settle(_ doubts: [Announcer.Doubt]) async {
+    private func revalidate(_ entries: [Announcer.DirtyEntry]) async {
         // The events of these have come when the answers have, or with a store in this process
         // before the next batch.
         let ownChanges = announcer.takeAnsweredOwnChanges()
         var requests: [Request] = []
         var asked: [(path: XenstorePath, count: Int)?] = []
-        for doubt in doubts {
-            guard let path = try? path(of: doubt) else {
+        for entry in entries {
+            guard let path = try? path(of: entry) else {
                 asked.append(nil)
                 continue
             }
-            let questions = questions(about: doubt, at: path)
+            let questions = questions(about: entry, at: path)
             requests += questions
             asked.append((path, questions.count))
         }
         announcer.serial = changes.serial
         let answerCount = announcer.own.answerCount
-        foretell(doubts)
+        foretell(entries)
         defer { announcer.calls.denyForetold() }
         let answers = await access.base.send(requests, in: .none)
         announcer.batchIsDone()
         announcer.own.remove(ownChanges)
         guard isAnnouncing else { return }
         var start = 0
-        for case (let doubt, (let path, let count)?) in zip(doubts, asked) {
+        for case (let entry, (let path, let count)?) in zip(entries, asked) {
             defer { start += count }
             guard !announcer.own.hasAnswered(path, since: answerCount) else {
                 // What the store has said may be of the time before, and what is known here is of
                 // the time after, or of what a rename has put there.
-                announcer.add(doubt)
+                announcer.add(entry)
                 continue
             }
-            settle(doubt, at: path, answers[start..<(start + count)])
+            resolve(entry, at: path, answers[start..<(start + count)])
         }
         sendCalls()
     }
 
     /// Sends the agent ahead where a change of content is likely: until its call is here, the store
     /// has answered. A call that is refused tells nobody anything.
-    private func foretell(_ doubts: [Announcer.Doubt]) {
-        guard announcer.calls.isIdle, doubts.count <= FilesystemLimits.foretoldCalls else { return }
-        let likely = doubts.filter { doubt in
-            let child = keys.child(doubt.name, of: doubt.directory)
-            return doubt.isCertain && !doubt.isAboutShape
-                && doubt.directory.announced?[doubt.name]?.isDirectory == false
+    private func foretell(_ entries: [Announcer.DirtyEntry]) {
+        guard announcer.calls.isIdle, entries.count <= FilesystemLimits.foretoldCalls else {
+            return
+        }
+        let likely = entries.filter { entry in
+            let child = keys.child(entry.name, of: entry.directory)
+            return entry.isCertain && !entry.isAboutShape
+                && entry.directory.announced?[entry.name]?.isDirectory == false
                 && child?.lookups(.file) ?? 0 > 0
         }
         guard !likely.isEmpty else { return }
@@ -169,32 +171,32 @@ extension Filesystem {
         }
     }
 
-    private func questions(about doubt: Announcer.Doubt, at path: XenstorePath) -> [Request] {
-        if isFile(doubt), !doubt.isAboutShape {
+    private func questions(about entry: Announcer.DirtyEntry, at path: XenstorePath) -> [Request] {
+        if isFile(entry), !entry.isAboutShape {
             return [.read(path), .getPermissions(path)]
         }
         return FactsQuery(path, known: nil).requests
     }
 
-    private func isFile(_ doubt: Announcer.Doubt) -> Bool {
-        doubt.directory.announced?[doubt.name]?.isDirectory == false
+    private func isFile(_ entry: Announcer.DirtyEntry) -> Bool {
+        entry.directory.announced?[entry.name]?.isDirectory == false
     }
 
-    private func path(of doubt: Announcer.Doubt) throws(FilesystemError) -> XenstorePath {
-        doubt.name.isEmpty
-            ? try doubt.directory.path() : try doubt.directory.path(ofChild: doubt.name)
+    private func path(of entry: Announcer.DirtyEntry) throws(FilesystemError) -> XenstorePath {
+        entry.name.isEmpty
+            ? try entry.directory.path() : try entry.directory.path(ofChild: entry.name)
     }
 
-    private func settle(
-        _ doubt: Announcer.Doubt,
+    private func resolve(
+        _ entry: Announcer.DirtyEntry,
         at path: XenstorePath,
         _ answers: ArraySlice<Result<[UInt8], XenstoreError>>
     ) {
-        guard let place = try? self.path(of: doubt) else { return }
+        guard let place = try? self.path(of: entry) else { return }
         // It was moved meanwhile, and what was asked is another's.
-        guard place == path else { return announcer.add(doubt) }
+        guard place == path else { return announcer.add(entry) }
         // It is no file any more, and was not asked for its children.
-        guard answers.count == 3 || isFile(doubt) else { return announcer.add(doubt) }
+        guard answers.count == 3 || isFile(entry) else { return announcer.add(entry) }
         let facts: KeyFacts?
         do throws(XenstoreError) {
             facts =
@@ -208,14 +210,14 @@ extension Filesystem {
         }
         guard !announcer.own.isUnderWay(path) else {
             // What this mount is making of it is not settled.
-            return announcer.add(doubt)
+            return announcer.add(entry)
         }
-        let node = doubt.name.isEmpty ? keys.root : keys.child(doubt.name, of: doubt.directory)
+        let node = entry.name.isEmpty ? keys.root : keys.child(entry.name, of: entry.directory)
         if let facts, let node { noteTimes(of: node, facts, at: path, asOf: announcer.serial) }
-        if doubt.name.isEmpty {
+        if entry.name.isEmpty {
             announceRoot(facts)
         } else {
-            announce(doubt, facts)
+            announce(entry, facts)
         }
     }
 
@@ -239,14 +241,14 @@ extension Filesystem {
         reconcile(keys.root, facts)
     }
 
-    private func announce(_ doubt: Announcer.Doubt, _ facts: KeyFacts?) {
-        let (directory, name) = (doubt.directory, doubt.name)
+    private func announce(_ entry: Announcer.DirtyEntry, _ facts: KeyFacts?) {
+        let (directory, name) = (entry.directory, entry.name)
         let old = directory.announced?[name]
         guard let facts else {
             // A name that was made and removed since nobody has seen. Where nothing is known of the
             // directory, what this mount has removed itself has no node any more.
             let mayBeSeen =
-                doubt.isCertain || keys.child(name, of: directory)?.isHeld == true
+                entry.isCertain || keys.child(name, of: directory)?.isHeld == true
             guard old != nil || directory.announced == nil && mayBeSeen else { return }
             return announceRemoval(of: name, in: directory)
         }
@@ -260,7 +262,7 @@ extension Filesystem {
             // Nothing is known of the directory. Most changes are writes.
             if view == .directory {
                 if let node = keys.child(name, of: directory) { reconcile(node, facts) }
-            } else if doubt.isCertain {
+            } else if entry.isCertain {
                 enqueue(.modify, name, in: directory, view, facts)
             }
             return
@@ -273,10 +275,10 @@ extension Filesystem {
         let differs = old.differsInPermissions(from: record)
         if view == .directory {
             if let node = keys.child(name, of: directory) {
-                announceValue(of: node, old, record, facts, isCertain: doubt.isCertain && !differs)
+                announceValue(of: node, old, record, facts, isCertain: entry.isCertain && !differs)
                 reconcile(node, facts)
             }
-        } else if old.differsInValue(from: record) || doubt.isCertain && !differs {
+        } else if old.differsInValue(from: record) || entry.isCertain && !differs {
             enqueue(.modify, name, in: directory, view, facts)
         }
         if differs { enqueue(.changeAttributes, name, in: directory, view, facts) }
@@ -322,7 +324,7 @@ extension Filesystem {
             announceRemoval(of: name, in: node)
         }
         for name in present where known[name] == nil {
-            doubt(name, in: node, isCertain: false, isAboutShape: true)
+            markDirty(name, in: node, isCertain: false, isAboutShape: true)
         }
     }
 
@@ -335,9 +337,9 @@ extension Filesystem {
             let known = node.announced, isAnnouncing
         else { return }
         for name in Set(names).symmetricDifference(known.childNames) {
-            doubt(name, in: node, isCertain: false, isAboutShape: true)
+            markDirty(name, in: node, isCertain: false, isAboutShape: true)
         }
-        ask()
+        scheduleRevalidation()
     }
 
     private func announceCreation(
@@ -388,11 +390,11 @@ extension Filesystem {
         if isSeen {
             // Before it went, or after.
             directory.announced?[name] = .unknown(isDirectory: isDirectory)
-            doubt(name, in: directory, isCertain: false, isAboutShape: true)
+            markDirty(name, in: directory, isCertain: false, isAboutShape: true)
         }
         // What has lost its last child may be a file from now on.
         if let parent = directory.parent {
-            doubt(directory.name, in: parent, isCertain: false, isAboutShape: true)
+            markDirty(directory.name, in: parent, isCertain: false, isAboutShape: true)
         }
     }
 
