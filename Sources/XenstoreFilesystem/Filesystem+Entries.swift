@@ -72,12 +72,12 @@ extension Filesystem {
         let node = keys.child(name, of: directory.node)
         plan.path = path
         plan.hasChildren = isWatching ? node?.hasChildren : nil
-        plan.foretold = listing.children[name]
-        if plan.hasChildren == nil, plan.foretold == nil {
+        plan.hint = listing.children[name]
+        if plan.hasChildren == nil, plan.hint == nil {
             plan.childrenAnswer = requests.count
             requests.append(.directory(path))
         }
-        if plan.hasChildren ?? plan.foretold.map(isList) != true,
+        if plan.hasChildren ?? plan.hint.map(isList) != true,
             viewWithoutValue(hasChildren: false, node, path) == nil
         {
             plan.valueAnswer = requests.count
@@ -114,7 +114,7 @@ extension Filesystem {
         var hasChildren = plan.hasChildren
         // Nil where they were not asked for, or fit no message.
         var names: [UInt8]? = hasChildren == false ? [] : nil
-        if let answer = plan.childrenAnswer.map({ answers[$0] }) ?? plan.foretold,
+        if let answer = plan.childrenAnswer.map({ answers[$0] }) ?? plan.hint,
             hasChildren == nil
         {
             hasChildren = try KeyFacts.hasChildren(answer)
@@ -139,14 +139,14 @@ extension Filesystem {
             hasChildren: hasChildren ?? false,
             names: plan.hasChildren == nil ? names : nil,
             path,
-            asOf: plan.foretold == nil ? serial : listing.serial
+            asOf: plan.hint == nil ? serial : listing.serial
         )
         directory.walk.append(entry.attributes.inode)
         if let node = keys.child(plan.name, of: parent) {
-            foretold.put(names ?? [], of: node)
+            readdirHints.put(names ?? [], of: node)
             // Nobody asks for them again while this stands.
             if plan.hasChildren == nil, names?.isEmpty == true { forgetChildren(of: node) }
-            let serial = plan.foretold == nil ? serial : listing.serial
+            let serial = plan.hint == nil ? serial : listing.serial
             if view == .directory, let names { remember(list: names, of: node, path, asOf: serial) }
         }
         return .entry(entry)
@@ -173,7 +173,7 @@ private struct EntryPlan {
     /// As the watch keeps it.
     var hasChildren: Bool?
     /// The answer to DIRECTORY that came with the listing.
-    var foretold: Result<[UInt8], XenstoreError>?
+    var hint: Result<[UInt8], XenstoreError>?
     /// Where the answer to DIRECTORY will be.
     var childrenAnswer: Int?
     /// Where the answer to READ will be.

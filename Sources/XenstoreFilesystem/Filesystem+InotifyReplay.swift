@@ -171,7 +171,7 @@ extension Filesystem {
             call.settle(isGone(call, path, answers))
         }
         // The kernel has the directory and the one above it locked meanwhile.
-        environment.after(FilesystemLimits.removalQuestion) { call.deny() }
+        environment.after(FilesystemLimits.removalQuestion) { call.cancel() }
         return await call.hasHappened()
     }
 

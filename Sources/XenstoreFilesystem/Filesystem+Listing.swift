@@ -82,14 +82,14 @@ extension Filesystem {
 
     // MARK: Names
 
-    /// Asks for the names in a directory, and for the shapes of those that can be foretold.
+    /// Asks for the names in a directory, and for the shapes of those that a hint names.
     private func listing(of node: KeyNode) async throws(FilesystemError) -> Listing {
         if let made = scratch.directory(of: node) { return listing(of: made) }
         guard !node.isDetached else { throw detached(node) }
         let path = try node.path()
         let serial = changes.serial
         let query = FactsQuery(path, known: isWatching ? node : nil, asksNames: true)
-        let children = foretoldChildren(of: node)
+        let children = hintedChildren(of: node)
         let own = query.requests
         let requests = own + children.map { .directory($0.path) }
         let answers = await access.base.send(requests, in: .none)
@@ -120,11 +120,11 @@ extension Filesystem {
     }
 
     /// The children that a directory had a moment ago and of which the shape is not known.
-    private func foretoldChildren(of node: KeyNode) -> [(name: String, path: XenstorePath)] {
-        guard isWatching, let names = try? access.childNames(foretold.take(of: node)) else {
+    private func hintedChildren(of node: KeyNode) -> [(name: String, path: XenstorePath)] {
+        guard isWatching, let names = try? access.childNames(readdirHints.take(of: node)) else {
             return []
         }
-        return names.prefix(FilesystemLimits.foretoldNames).compactMap { name in
+        return names.prefix(FilesystemLimits.hintedNames).compactMap { name in
             guard keys.child(name, of: node)?.hasChildren == nil,
                 let path = try? node.path(ofChild: name)
             else { return nil }

@@ -127,8 +127,8 @@ extension Filesystem {
         }
         announcer.serial = changes.serial
         let answerCount = announcer.own.answerCount
-        foretell(entries)
-        defer { announcer.calls.denyForetold() }
+        speculate(entries)
+        defer { announcer.calls.cancelSpeculative() }
         let answers = await access.base.send(requests, in: .none)
         announcer.batchIsDone()
         announcer.own.remove(ownChanges)
@@ -148,9 +148,9 @@ extension Filesystem {
     }
 
     /// Sends the agent ahead where a change of content is likely: until its call is here, the store
-    /// has answered. A call that is refused tells nobody anything.
-    private func foretell(_ entries: [Announcer.DirtyEntry]) {
-        guard announcer.calls.isIdle, entries.count <= FilesystemLimits.foretoldCalls else {
+    /// has answered. A call that is refused raises no event.
+    private func speculate(_ entries: [Announcer.DirtyEntry]) {
+        guard announcer.calls.isIdle, entries.count <= FilesystemLimits.speculativeCalls else {
             return
         }
         let likely = entries.filter { entry in
@@ -161,13 +161,13 @@ extension Filesystem {
         }
         guard !likely.isEmpty else { return }
         let calls = likely.map {
-            PendingCall(foretelling: $0.name, in: $0.directory, asOf: announcer.serial)
+            PendingCall(speculating: $0.name, in: $0.directory, asOf: announcer.serial)
         }
         for call in calls { _ = announcer.calls.add(call) }
         sendCalls(afterQuestion: true)
         // The kernel locks the file meanwhile. A store that is slow keeps nobody from it.
-        environment.after(FilesystemLimits.foretelling) {
-            for call in calls { call.deny() }
+        environment.after(FilesystemLimits.speculation) {
+            for call in calls { call.cancel() }
         }
     }
 
@@ -441,7 +441,7 @@ extension Filesystem {
         if isRemoval, announcer.hasSeen(name, in: directory) { return }
         let size = view == .file ? options.valueForm.size(of: facts.value) : 0
         let place = Place(directory: directory.id, name: name)
-        if kind == .modify, let call = announcer.calls.findForetold(place) {
+        if kind == .modify, let call = announcer.calls.findSpeculative(place) {
             return call.confirm(facts.permissions, size: size)
         }
         let call = PendingCall(

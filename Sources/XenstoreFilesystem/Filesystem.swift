@@ -35,7 +35,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     /// Changes that this mount has begun or made.
     var ownChanges = 0
     var lastAnswers = LastAnswers()
-    var foretold = ForetoldNames()
+    var readdirHints = ReaddirHints()
     var walks: [WalkPlace: OpenDirectory] = [:]
     /// The leases that were told last to threads which have not come back since.
     var untaken: [CallerID: Lease] = [:]

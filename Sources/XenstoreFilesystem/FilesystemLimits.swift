@@ -68,10 +68,10 @@ public enum FilesystemLimits {
     public static let mostAhead = 64
 
     /// Names of children that a listing asks for before it knows that they are there.
-    public static let foretoldNames = 64
+    public static let hintedNames = 64
 
-    /// Bytes of names that are kept to foretell listings; then all are forgotten.
-    public static let foretoldBytes = 65536
+    /// Bytes of names that are kept as hints for listings; then all are forgotten.
+    public static let hintBytes = 65536
 
     /// Requests that one pipelined batch of a rename holds.
     public static let renameBatch = 1024
@@ -103,12 +103,12 @@ public enum FilesystemLimits {
     /// Notices of changes that are passed to the kernel together.
     public static let callBatch = 64
 
-    /// Changes that are told to the kernel before the store has said what they are, where no more
-    /// come together.
-    public static let foretoldCalls = 8
+    /// Calls that are made before the store has said what has changed, where no more changes come
+    /// together.
+    public static let speculativeCalls = 8
 
-    /// How long the kernel waits at most for the store to say so.
-    public static let foretelling = Duration.milliseconds(20)
+    /// How long such a call waits at most for the store to say so.
+    public static let speculation = Duration.milliseconds(20)
 
     /// How long opening a file waits at most for the kernel to take note of the size that it was
     /// given with a change by others.

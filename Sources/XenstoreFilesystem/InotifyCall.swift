@@ -69,8 +69,8 @@ final class PendingCall {
 
     /// That the content of a file has changed, as most changes do, before the store has said so:
     /// the agent is on its way when the answer comes. It waits for ``confirm(_:size:)`` or
-    /// ``deny()``.
-    init(foretelling name: String, in directory: KeyNode, asOf serial: Int) {
+    /// ``cancel()``.
+    init(speculating name: String, in directory: KeyNode, asOf serial: Int) {
         kind = .modify
         self.directory = directory
         self.name = name
@@ -82,15 +82,15 @@ final class PendingCall {
         isTrue = nil
     }
 
-    /// The content of a file has changed as foretold.
+    /// The content of a file has changed, as expected.
     func confirm(_ permissions: Permissions, size: Int) {
         self.permissions = permissions
         self.size = size
         decide(true)
     }
 
-    /// Something else has happened than what was foretold, or it is not known in time.
-    func deny() {
+    /// Something else has happened than was expected, or it is not known in time.
+    func cancel() {
         settle(false)
     }
 
@@ -161,14 +161,14 @@ struct InotifyQueue {
     /// Whether a call that was added now would be sent at once.
     var isIdle: Bool { isReady && sent.isEmpty && waiting.isEmpty }
 
-    /// The call at the agent that foretells what is not known yet.
-    func findForetold(_ place: Place) -> PendingCall? {
+    /// The speculative call at the agent that the store has not confirmed yet.
+    func findSpeculative(_ place: Place) -> PendingCall? {
         sent.first { $0.kind == .modify && $0.isTrue == nil && $0.place == place }
     }
 
-    /// What was foretold has not come true so far, and nobody is to wait any longer.
-    func denyForetold() {
-        for call in sent where call.kind == .modify { call.deny() }
+    /// The store has not confirmed the speculative calls, and nobody is to wait any longer.
+    func cancelSpeculative() {
+        for call in sent where call.kind == .modify { call.cancel() }
     }
 
     /// The next batch, if the agent has nothing to do.
@@ -181,7 +181,7 @@ struct InotifyQueue {
 
     /// The agent has made all of its batch.
     mutating func done() {
-        denyForetold()
+        cancelSpeculative()
         for call in sent where call.isRemoval {
             removals[call.place]?.removeAll { $0 === call }
             if removals[call.place]?.isEmpty == true { removals[call.place] = nil }
@@ -192,7 +192,7 @@ struct InotifyQueue {
     /// There is an agent, or another one: what was not made yet is sent again, but only once.
     mutating func started() {
         isReady = true
-        denyForetold()
+        cancelSpeculative()
         let again = sent.filter { !$0.isDone && !$0.wasSent && $0.isTrue == true }
         for call in again { call.wasSent = true }
         sent.removeAll { call in again.contains { $0 === call } }
@@ -202,7 +202,7 @@ struct InotifyQueue {
 
     /// There is no agent any more.
     mutating func ended() {
-        denyForetold()
+        cancelSpeculative()
         self = InotifyQueue()
     }
 

@@ -6,7 +6,7 @@ import XenstoreStore
 /// The agent is sent ahead of the store's answer about what has changed: its call waits for that.
 /// And it may be faster than a program that is on its way.
 @MainActor
-@Suite struct ForetoldCallTests {
+@Suite struct SpeculativeCallTests {
     @Test func aWriteIsToldWhenTheStoreHasSaidSo() async throws {
         let world = try await World()
         world.access.isHeld = true
