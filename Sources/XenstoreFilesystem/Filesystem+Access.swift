@@ -63,7 +63,7 @@ extension Filesystem {
                 throw .malformedReply
             }
             permissions = found
-        } catch .refused(.noEntry) where node.creatorCount > 0 {
+        } catch .refused(.noEntry) where node.deferredCreateCount > 0 {
             // Opening it has asked.
             return
         } catch {

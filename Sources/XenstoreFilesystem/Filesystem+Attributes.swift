@@ -99,7 +99,7 @@ extension Filesystem {
         let facts: KeyFacts
         do throws(FilesystemError) {
             facts = try await ask()
-        } catch .noEntry where node.creatorCount > 0 && view == .file {
+        } catch .noEntry where node.deferredCreateCount > 0 && view == .file {
             return (try await attributesBeforeCreation(of: node), nil)
         } catch .noEntry {
             // Once the kernel has forgotten the name, only who has the file open asks.
@@ -281,7 +281,7 @@ extension Filesystem {
             }
         }
         if changes.mode != nil || changes.userID != nil || changes.groupID != nil {
-            try await makeAnnounced(node)
+            try await commitDeferredCreate(node)
             try await setOwnership(changes, of: node, view)
         }
         if let modified = changes.modified {

@@ -23,7 +23,7 @@ extension Filesystem {
     /// The connection is lost: nothing is known until it is back.
     public func disconnected() {
         isWatching = false
-        announcer.disconnected()
+        notifier.disconnected()
         foreseen.removeAll()
         // No event will take it back.
         for node in keys.subtree(of: keys.root) { revoke(node) }
@@ -93,9 +93,10 @@ extension Filesystem {
         forgetFactsBelow(node)
         if node.shownView == .directory {
             verify(node)
-        } else if node.fileLookups > 0, !isAnnouncing, !isForeseen {
-            // It may be gone, and the kernel would refuse to walk on through a file. Where changes
-            // are announced, that is found out anyway. What this mount removes the kernel knows.
+        } else if node.fileLookups > 0, !notifiesInotify, !isForeseen {
+            // It may be gone, and the kernel would refuse to walk on through a file. Where
+            // inotify's events are raised, that is found out anyway. What this mount removes the
+            // kernel knows.
             forgetName(of: node)
         }
     }

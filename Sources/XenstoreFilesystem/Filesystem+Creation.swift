@@ -33,14 +33,14 @@ extension Filesystem {
         if flags.contains(.exclusive) {
             let facts = try await makeKey(path, under: parent)
             noteChild(of: parent, named: key)
-            return opened(key, name, of: parent, facts, flags, by: caller, isCreator: false)
+            return opened(key, name, of: parent, facts, flags, by: caller, createsOnWrite: false)
         }
         for _ in 0..<FilesystemLimits.transactionAttempts {
             // The key is made by the first write, or by closing; but a directory that is gone is
             // told now, where programs look for errors.
             if let facts = try await factsBeforeCreation(of: path, under: parent) {
                 try await tryWriting([], to: path)
-                return opened(key, name, of: parent, facts, flags, by: caller, isCreator: true)
+                return opened(key, name, of: parent, facts, flags, by: caller, createsOnWrite: true)
             }
             do throws(FilesystemError) {
                 return try await openMade(name, in: directory, flags, by: caller)
@@ -84,7 +84,7 @@ extension Filesystem {
         guard facts.value.isEmpty || !flags.contains(.exclusive) else { throw .exists }
         try await askForWriting(path, facts)
         let content = options.valueForm.content(of: facts.value)
-        let handle = openFile(node, flags, by: caller, content, isCreator: false)
+        let handle = openFile(node, flags, by: caller, content, createsOnWrite: false)
         node.maker = nil
         return (enterValue(facts, of: node, path, asOf: serial), handle)
     }
@@ -120,17 +120,17 @@ extension Filesystem {
         _ facts: KeyFacts,
         _ flags: OpenFlags,
         by caller: CallerID,
-        isCreator: Bool
+        createsOnWrite: Bool
     ) -> (Entry, HandleID) {
         let node = keys.insertNew(key, of: parent)
         forgetRemoved(node)
-        noteSeen(node)
+        markExists(node)
         node.viewWhenEmpty = .file
         node.shownView = .file
         node.wasToldStale = false
         noteMade(node)
         node.addLookup(.file)
-        let handle = openFile(node, flags, by: caller, [], isCreator: isCreator)
+        let handle = openFile(node, flags, by: caller, [], createsOnWrite: createsOnWrite)
         let entry = Entry(
             attributes: attributes(of: node, .file, facts),
             nameLifetime: isWatching && name == key ? FilesystemLimits.nameLifetimeSeconds : 0

@@ -147,7 +147,9 @@ extension Filesystem {
             // Nobody asks for them again while this stands.
             if plan.hasChildren == nil, names?.isEmpty == true { forgetChildren(of: node) }
             let serial = plan.hint == nil ? serial : listing.serial
-            if view == .directory, let names { remember(list: names, of: node, path, asOf: serial) }
+            if view == .directory, let names {
+                recordBaseline(list: names, of: node, path, asOf: serial)
+            }
         }
         return .entry(entry)
     }

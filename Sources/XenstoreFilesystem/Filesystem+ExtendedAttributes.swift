@@ -93,7 +93,7 @@ extension Filesystem {
         }
         guard scratch.directory(inode) == nil else { throw .notSupported }
         let (node, _) = try find(inode)
-        try await makeAnnounced(node)
+        try await commitDeferredCreate(node)
         let path = try node.path()
         switch attribute {
         case .permissions:

@@ -14,7 +14,7 @@ extension Filesystem {
         let (node, view) = try find(inode)
         guard view == .file else { throw .isDirectory }
         if !flags.contains(.write) { return try await openToRead(node, flags, by: caller) }
-        var isCreator = false
+        var createsOnWrite = false
         var content: [UInt8] = []
         let (serial, ownChanges) = (changes.serial, ownChanges)
         do throws(FilesystemError) {
@@ -29,14 +29,14 @@ extension Filesystem {
                 try requireSize(content.count, of: node, answer, by: caller)
             }
             try await askForWriting(node.path(), facts)
-        } catch .noEntry where node.creatorCount > 0 {
+        } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.
-            isCreator = true
+            createsOnWrite = true
         } catch .noEntry {
             // The kernel looks again, and creates the file if the program asked for that.
             throw staleAtOpen(node, by: caller)
         }
-        return openFile(node, flags, by: caller, content, isCreator: isCreator)
+        return openFile(node, flags, by: caller, content, createsOnWrite: createsOnWrite)
     }
 
     /// Checks that the kernel takes the file to be as long as it is, or longer: sendfile(2),
@@ -121,9 +121,9 @@ extension Filesystem {
             let facts = try await facts(of: node, .file, for: caller)
             await settleSize(of: node, facts)
             return try openToRead(node, flags, facts, asOf: serial, ownChanges, by: caller)
-        } catch .noEntry where node.creatorCount > 0 {
+        } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.
-            return openFile(node, flags, by: caller, [], isCreator: false)
+            return openFile(node, flags, by: caller, [], createsOnWrite: false)
         } catch .noEntry {
             throw staleAtOpen(node, by: caller)
         }
@@ -144,7 +144,7 @@ extension Filesystem {
         let content = options.valueForm.content(of: facts.value)
         let answer = fresh(facts, asOf: serial, ownChanges)
         try requireSize(content.count, of: node, answer, by: caller)
-        let handle = openFile(node, flags, by: caller, content, isCreator: false)
+        let handle = openFile(node, flags, by: caller, content, createsOnWrite: false)
         lastAnswers.put(answer, of: node.inode(.file), for: caller, handle: handle)
         return handle
     }
@@ -173,11 +173,11 @@ extension Filesystem {
         _ flags: OpenFlags,
         by opener: CallerID,
         _ content: [UInt8],
-        isCreator: Bool
+        createsOnWrite: Bool
     ) -> HandleID {
         let truncates = flags.contains(.truncate)
         // What is empty already need not be put.
-        let isPutAtRelease = !content.isEmpty || isCreator
+        let isPutAtRelease = !content.isEmpty || createsOnWrite
         let content = truncates ? [] : content
         let file = OpenFile(node: node, flags: flags, opener: opener, content: content)
         if truncates {
@@ -186,10 +186,10 @@ extension Filesystem {
             node.reportSize(0)
         }
         if truncates, isPutAtRelease { file.pending = .untilRelease }
-        if isCreator {
-            file.isCreator = true
+        if createsOnWrite {
+            file.createsOnWrite = true
             file.pending = .untilRelease
-            node.creatorCount += 1
+            node.deferredCreateCount += 1
         }
         node.handleCount += 1
         return files.insert(.key(file))
@@ -306,13 +306,13 @@ extension Filesystem {
                 try await overwrite(bytes, of: file, offset: offset)
             }
         } catch {
-            // The value stays as it was, and closing must not empty it. What was announced to be
-            // there never came.
-            if file.isCreator { forgetName(of: file.node) }
-            settle(file)
+            // The value stays as it was, and closing must not empty it. What its creation was
+            // deferred for never came.
+            if file.createsOnWrite { forgetName(of: file.node) }
+            endPending(file)
             throw error
         }
-        settle(file)
+        endPending(file)
     }
 
     private func overwrite(
@@ -385,25 +385,27 @@ extension Filesystem {
     }
 
     /// What was pending is done, or has failed and is given up.
-    private func settle(_ file: OpenFile) {
+    private func endPending(_ file: OpenFile) {
         file.pending = .nothing
-        if file.isCreator {
-            file.isCreator = false
-            file.node.creatorCount -= 1
+        if file.createsOnWrite {
+            file.createsOnWrite = false
+            file.node.deferredCreateCount -= 1
             if let parent = file.node.parent { noteChild(of: parent, named: file.node.name) }
         }
     }
 
-    /// Makes a key that open files announce, before their first write: what is to be done to it
-    /// needs it. MKDIR leaves one alone that others have made meanwhile.
-    func makeAnnounced(_ node: KeyNode) async throws(FilesystemError) {
-        guard node.creatorCount > 0 else { return }
+    /// Makes a key whose creation open files have deferred, before their first write: what is to be
+    /// done to it needs it. MKDIR leaves one alone that others have made meanwhile.
+    func commitDeferredCreate(_ node: KeyNode) async throws(FilesystemError) {
+        guard node.deferredCreateCount > 0 else { return }
         let path = try node.path()
         _ = try await send(.makeDirectory(path), at: path)
         files.forEach { handle in
-            guard case .key(let file) = handle, file.node === node, file.isCreator else { return }
+            guard case .key(let file) = handle, file.node === node, file.createsOnWrite else {
+                return
+            }
             let pending = file.pending
-            settle(file)
+            endPending(file)
             // It is empty now, and ftruncate(2) may have asked for more.
             if !file.content.isEmpty { file.pending = pending }
         }
@@ -443,9 +445,9 @@ extension Filesystem {
 
     private func finish(_ file: OpenFile) async throws(FilesystemError) {
         // A file that was removed meanwhile, or a directory above it, has nothing to be put.
-        guard (try? file.node.path()) != nil else { return settle(file) }
-        defer { settle(file) }
-        if file.isCreator, file.content.isEmpty, !file.flags.contains(.truncate) {
+        guard (try? file.node.path()) != nil else { return endPending(file) }
+        defer { endPending(file) }
+        if file.createsOnWrite, file.content.isEmpty, !file.flags.contains(.truncate) {
             try await makeIfMissing(file.node)
         } else {
             try await put(file.content, to: file.node)

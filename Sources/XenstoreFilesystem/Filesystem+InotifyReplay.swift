@@ -8,7 +8,7 @@ extension Filesystem {
         in directory: InodeNumber
     ) async throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
-        if let call = announcer.calls.find(name, in: parent) {
+        if let call = notifier.calls.find(name, in: parent) {
             // For any other error the kernel would drop the name.
             guard await call.hasHappened(), await !wouldDetach(call) else { throw .interrupted }
             switch call.kind {
@@ -45,7 +45,7 @@ extension Filesystem {
         in directory: InodeNumber
     ) throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
-        guard let call = announcer.calls.find(name, in: parent) else { throw .exists }
+        guard let call = notifier.calls.find(name, in: parent) else { throw .exists }
         call.isDone = true
         // A program that has seen it before knows its times.
         let isNew = keys.child(name, of: parent) == nil
@@ -53,7 +53,7 @@ extension Filesystem {
         guard !call.isOwnValue, let node = keys.child(name, of: parent) else { return entry }
         if isNew { noteMet(node, at: environment.now()) }
         node.shownView = call.view
-        if node.announced == nil { node.announced = call.childNames.map(ChildRecords.init) }
+        if node.snapshot == nil { node.snapshot = call.childNames.map(DirectorySnapshot.init) }
         return entry
     }
 
@@ -63,7 +63,7 @@ extension Filesystem {
     ) async throws(FilesystemError) {
         let parent = try findDirectory(directory)
         // For ENOENT the kernel would drop the name from under whoever uses it.
-        guard let call = announcer.calls.find(name, in: parent) else { throw .busy }
+        guard let call = notifier.calls.find(name, in: parent) else { throw .busy }
         guard !isRefused(call) else { throw .busy }
         if call.kind == .removeDirectory {
             // The kernel looks the name up then, and again for each program from now on.
@@ -151,8 +151,8 @@ extension Filesystem {
     private func leave(_ call: PendingCall) {
         guard !call.isDone else { return }
         call.isDone = true
-        if call.directory.announced?[call.name] == nil {
-            call.directory.announced?[call.name] = .unknown(isDirectory: call.view == .directory)
+        if call.directory.snapshot?[call.name] == nil {
+            call.directory.snapshot?[call.name] = .unknown(isDirectory: call.view == .directory)
         }
         markDirtyAgain(call.name, in: call.directory)
     }
@@ -209,18 +209,18 @@ extension Filesystem {
     /// Whether this mount makes the key, or one below it, at this moment.
     private func isBeingMade(_ call: PendingCall) -> Bool {
         guard let path = try? call.directory.path(ofChild: call.name) else { return false }
-        return announcer.own.isMaking(path)
+        return notifier.own.isMaking(path)
     }
 
     public func openForAgent(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
         let (node, view) = try find(inode)
-        announcer.calls.find(node, view)?.isDone = true
+        notifier.calls.find(node, view)?.isDone = true
         return .agent
     }
 
     public func touchForAgent(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
         let (node, view) = try find(inode)
-        guard let call = announcer.calls.find(node, view) else { throw .stale }
+        guard let call = notifier.calls.find(node, view) else { throw .stale }
         injected.begin(node)
         guard await call.hasHappened() else {
             injected.acknowledge()
@@ -241,21 +241,21 @@ extension Filesystem {
     public func agentIsDone() {
         injected.acknowledge()
         callsHaveReturned()
-        announcer.calls.done()
+        notifier.calls.done()
         sendCalls()
     }
 
     public func agentHasStarted() {
         injected.acknowledge()
         callsHaveReturned()
-        announcer.calls.started()
+        notifier.calls.started()
         sendCalls()
     }
 
     public func agentHasEnded() {
         injected.acknowledge()
         callsHaveReturned()
-        announcer.calls.ended()
+        notifier.calls.ended()
     }
 
     /// Gives the agent its next batch, if it has nothing to do.
@@ -265,7 +265,7 @@ extension Filesystem {
     func sendCalls(afterQuestion: Bool = false) {
         guard let send = environment.inject else { return }
         while true {
-            let batch = announcer.calls.takeBatch()
+            let batch = notifier.calls.takeBatch()
             guard !batch.isEmpty else { return }
             let calls = batch.compactMap { call in
                 // Even a refused rmdir(2) makes the kernel forget what is below.
@@ -281,7 +281,7 @@ extension Filesystem {
                 return environment.later { environment.later { send(calls) } }
             }
             // All of their directories are gone.
-            announcer.calls.done()
+            notifier.calls.done()
         }
     }
 
@@ -331,7 +331,7 @@ extension Filesystem {
         // Who comes to a directory looks it up: it is only then that what is below is told.
         guard !call.isRemoval, !call.isOwnValue, call.view == .file,
             node.shownView ?? .file == .file,
-            let path = try? node.path(), !announcer.own.contains(path)
+            let path = try? node.path(), !notifier.own.contains(path)
         else { return 0 }
         node.shownView = call.view
         return nameLifetime(path, asOf: call.serial)

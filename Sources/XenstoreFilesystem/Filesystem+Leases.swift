@@ -33,7 +33,7 @@ extension Filesystem {
         to caller: CallerID
     ) -> Attributes {
         // One of a key that was made again under an open file is not told when that changes.
-        guard isLeasing, attributes.inode == inode, let serial, node.creatorCount == 0,
+        guard isLeasing, attributes.inode == inode, let serial, node.deferredCreateCount == 0,
             unsettled[node.id] == nil,
             let path = try? node.path(), !changes.hasChanged(path, since: serial)
         else { return attributes }
@@ -205,7 +205,8 @@ extension Filesystem {
 
     /// Opens a file to be read by way of the kernel's cache: it is there, and nothing is asked.
     func openLeased(_ node: KeyNode) -> HandleID? {
-        guard isLeasing, let lease = node.lease, lease.size != nil, node.creatorCount == 0 else {
+        guard isLeasing, let lease = node.lease, lease.size != nil, node.deferredCreateCount == 0
+        else {
             return nil
         }
         let now = environment.elapsed()

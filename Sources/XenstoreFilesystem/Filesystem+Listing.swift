@@ -104,7 +104,7 @@ extension Filesystem {
         learn(facts, of: node, path, asOf: serial)
         try requireView(.directory, of: node, facts)
         var names = try await names(of: path, answers[1])
-        remember(names, of: node, path, asOf: serial)
+        recordBaseline(names, of: node, path, asOf: serial)
         // First, so that rm -r empties the value before the last child goes: the other way round
         // the key would turn into a file under its hands.
         if !facts.value.isEmpty { names.insert(NameMeaning.ownValueName, at: 0) }

@@ -110,7 +110,7 @@ extension Filesystem {
         let view = view(facts, of: node)
         if asked == nil { node.shownView = view }
         var entry = entry(node, asked ?? view, facts, path, asOf: serial)
-        remember(facts, view, of: node, path, asOf: serial)
+        recordBaseline(facts, view, of: node, path, asOf: serial)
         // Not kept: the key may be renamed, and only its plain name moves along.
         if asked != nil { entry.nameLifetime = 0 }
         return entry
@@ -132,7 +132,7 @@ extension Filesystem {
         if known?.isHeld != true { node.hasValue = true }
         if known == nil { noteMet(node, at: path) }
         if hasChildren { node.viewWhenEmpty = .directory }
-        noteSeen(node)
+        markExists(node)
         if isWatching, !changes.hasChanged(path, since: serial) {
             noteNames(of: node, at: path, names, asOf: serial)
             node.hasChildren = hasChildren

@@ -57,7 +57,7 @@ extension Filesystem {
         var wasMade = true
         do throws(FilesystemError) {
             value = try await removeChildless(path, view)
-        } catch .noEntry where keys.child(key, of: parent)?.creatorCount ?? 0 > 0 {
+        } catch .noEntry where keys.child(key, of: parent)?.deferredCreateCount ?? 0 > 0 {
             // A file that is open for creation and was not written yet: it never will be.
             wasMade = false
         }

@@ -30,7 +30,7 @@ extension Filesystem {
             guard mode == .replace else { throw mode == .keep ? .exists : .notPermitted }
             unlinkScratch(file, in: target)
         }
-        if let node = keys.child(key, of: source) { try await makeAnnounced(node) }
+        if let node = keys.child(key, of: source) { try await commitDeferredCreate(node) }
         let view = keys.child(key, of: source)?.shownView
         var names: (taken: String?, given: String?)
         switch mode {
@@ -146,7 +146,7 @@ extension Filesystem {
         of target: KeyNode
     ) {
         if let node = keys.child(key, of: source) { keepViews(below: node) }
-        takeOverMove(of: key, in: source, to: newKey, in: target, exchanges: false)
+        applyLocalMove(of: key, in: source, to: newKey, in: target, exchanges: false)
         if let replaced = keys.child(newKey, of: target) { keys.detach(replaced) }
         guard let node = keys.child(key, of: source) else { return }
         keys.move(node, to: target, name: newKey)
@@ -159,7 +159,7 @@ extension Filesystem {
         _ secondKey: String,
         of secondParent: KeyNode
     ) {
-        takeOverMove(
+        applyLocalMove(
             of: firstKey,
             in: firstParent,
             to: secondKey,
@@ -191,7 +191,7 @@ extension Filesystem {
             environment.notify(.name(directory: directory, name: name))
         }
         forgetFactsBelow(node)
-        noteSeen(node)
+        markExists(node)
         noteStatus(of: node)
         // The events of the renaming come before its answer. They may have had the kernel forget
         // the name that the key had then.

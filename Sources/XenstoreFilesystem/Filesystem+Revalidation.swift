@@ -2,11 +2,11 @@ import XenstoreProtocol
 
 /// Finding out what another client has changed: the event of a watch tells only where.
 extension Filesystem {
-    /// Whether those who watch files are told of changes by others.
-    var isAnnouncing: Bool { isWatching && environment.inject != nil }
+    /// Whether the mount raises inotify's events for changes by others.
+    var notifiesInotify: Bool { isWatching && environment.inject != nil }
 
     /// Whether anybody can watch a directory: the kernel forgets no file that is watched.
-    private func isRemembered(_ directory: KeyNode) -> Bool {
+    private func isWatchable(_ directory: KeyNode) -> Bool {
         directory.isRoot || directory.directoryLookups > 0 && !directory.isKnownByAgentOnly
     }
 
@@ -14,19 +14,19 @@ extension Filesystem {
     ///
     /// - Parameter names: the names from the mount's root on.
     func markDirty(_ path: XenstorePath, names: ArraySlice<Substring>) {
-        guard isAnnouncing else { return }
+        guard notifiesInotify else { return }
         guard !names.isEmpty else { return markAllDirty() }
-        let isOwn = announcer.own.contains(path)
+        let isOwn = notifier.own.contains(path)
         var directory = keys.root
         for (index, name) in names.enumerated() {
             let name = String(name)
             let child = keys.child(name, of: directory)
             let isLast = index == names.count - 1
-            if isRemembered(directory) || child?.isHeld == true {
+            if isWatchable(directory) || child?.isHeld == true {
                 if isLast {
                     markDirty(name, in: directory, isCertain: !isOwn, isAboutShape: false)
                     if let child, !isOwn { markDirectoriesDirty(below: child) }
-                } else if let known = directory.announced, known[name]?.isDirectory != true {
+                } else if let known = directory.snapshot, known[name]?.isDirectory != true {
                     // It is new, or a file that has become a directory: no event tells of it.
                     markDirty(name, in: directory, isCertain: false, isAboutShape: true)
                 }
@@ -43,8 +43,8 @@ extension Filesystem {
         isCertain: Bool,
         isAboutShape: Bool
     ) {
-        announcer.add(
-            Announcer.DirtyEntry(
+        notifier.add(
+            ChangeNotifier.DirtyEntry(
                 directory: directory,
                 name: name,
                 isCertain: isCertain,
@@ -55,7 +55,7 @@ extension Filesystem {
 
     /// Something was not told, as the key was seen since it was asked for.
     func markDirtyAgain(_ name: String, in directory: KeyNode) {
-        guard isAnnouncing else { return }
+        guard notifiesInotify else { return }
         markDirty(name, in: directory, isCertain: false, isAboutShape: true)
         scheduleRevalidation()
     }
@@ -72,14 +72,14 @@ extension Filesystem {
 
     /// Anything may have changed.
     func markAllDirty() {
-        guard isAnnouncing else { return }
+        guard notifiesInotify else { return }
         markDirty("", in: keys.root, isCertain: false, isAboutShape: true)
-        for node in keys.subtree(of: keys.root) where isRemembered(node) {
+        for node in keys.subtree(of: keys.root) where isWatchable(node) {
             // What is above may not be known, as where this domain may not read it.
             if let parent = node.parent {
                 markDirty(node.name, in: parent, isCertain: false, isAboutShape: true)
             }
-            for name in node.announced?.childNames ?? [] {
+            for name in node.snapshot?.childNames ?? [] {
                 markDirty(name, in: node, isCertain: false, isAboutShape: true)
             }
         }
@@ -90,30 +90,30 @@ extension Filesystem {
 
     private func scheduleRevalidation() {
         // Without a connection nobody answers, and with the next one all is asked for.
-        guard isAnnouncing, announcer.hasDirtyEntries, !announcer.isRevalidating else { return }
-        announcer.isRevalidating = true
+        guard notifiesInotify, notifier.hasDirtyEntries, !notifier.isRevalidating else { return }
+        notifier.isRevalidating = true
         let begin = { [self] in
             // When all events that have come are known.
             environment.later { [self] in
                 environment.start { [self] in
-                    if isAnnouncing { await revalidate(announcer.takeBatch()) }
-                    announcer.isRevalidating = false
+                    if notifiesInotify { await revalidate(notifier.takeBatch()) }
+                    notifier.isRevalidating = false
                     scheduleRevalidation()
                 }
             }
         }
         // Changes of one key that gather are one question and one event.
-        if load.isHigh(at: environment.elapsed()), !announcer.hasBatch {
+        if load.isHigh(at: environment.elapsed()), !notifier.hasBatch {
             environment.after(FilesystemLimits.gathering, begin)
         } else {
             begin()
         }
     }
 
-    private func revalidate(_ entries: [Announcer.DirtyEntry]) async {
+    private func revalidate(_ entries: [ChangeNotifier.DirtyEntry]) async {
         // The events of these have come when the answers have, or with a store in this process
         // before the next batch.
-        let ownChanges = announcer.takeAnsweredOwnChanges()
+        let ownChanges = notifier.takeAnsweredOwnChanges()
         var requests: [Request] = []
         var asked: [(path: XenstorePath, count: Int)?] = []
         for entry in entries {
@@ -125,21 +125,21 @@ extension Filesystem {
             requests += questions
             asked.append((path, questions.count))
         }
-        announcer.serial = changes.serial
-        let answerCount = announcer.own.answerCount
+        notifier.serial = changes.serial
+        let answerCount = notifier.own.answerCount
         speculate(entries)
-        defer { announcer.calls.cancelSpeculative() }
+        defer { notifier.calls.cancelSpeculative() }
         let answers = await access.base.send(requests, in: .none)
-        announcer.batchIsDone()
-        announcer.own.remove(ownChanges)
-        guard isAnnouncing else { return }
+        notifier.batchIsDone()
+        notifier.own.remove(ownChanges)
+        guard notifiesInotify else { return }
         var start = 0
         for case (let entry, (let path, let count)?) in zip(entries, asked) {
             defer { start += count }
-            guard !announcer.own.hasAnswered(path, since: answerCount) else {
+            guard !notifier.own.hasAnswered(path, since: answerCount) else {
                 // What the store has said may be of the time before, and what is known here is of
                 // the time after, or of what a rename has put there.
-                announcer.add(entry)
+                notifier.add(entry)
                 continue
             }
             resolve(entry, at: path, answers[start..<(start + count)])
@@ -149,21 +149,21 @@ extension Filesystem {
 
     /// Sends the agent ahead where a change of content is likely: until its call is here, the store
     /// has answered. A call that is refused raises no event.
-    private func speculate(_ entries: [Announcer.DirtyEntry]) {
-        guard announcer.calls.isIdle, entries.count <= FilesystemLimits.speculativeCalls else {
+    private func speculate(_ entries: [ChangeNotifier.DirtyEntry]) {
+        guard notifier.calls.isIdle, entries.count <= FilesystemLimits.speculativeCalls else {
             return
         }
         let likely = entries.filter { entry in
             let child = keys.child(entry.name, of: entry.directory)
             return entry.isCertain && !entry.isAboutShape
-                && entry.directory.announced?[entry.name]?.isDirectory == false
+                && entry.directory.snapshot?[entry.name]?.isDirectory == false
                 && child?.lookups(.file) ?? 0 > 0
         }
         guard !likely.isEmpty else { return }
         let calls = likely.map {
-            PendingCall(speculating: $0.name, in: $0.directory, asOf: announcer.serial)
+            PendingCall(speculating: $0.name, in: $0.directory, asOf: notifier.serial)
         }
-        for call in calls { _ = announcer.calls.add(call) }
+        for call in calls { _ = notifier.calls.add(call) }
         sendCalls(afterQuestion: true)
         // The kernel locks the file meanwhile. A store that is slow keeps nobody from it.
         environment.after(FilesystemLimits.speculation) {
@@ -171,32 +171,34 @@ extension Filesystem {
         }
     }
 
-    private func questions(about entry: Announcer.DirtyEntry, at path: XenstorePath) -> [Request] {
+    private func questions(about entry: ChangeNotifier.DirtyEntry, at path: XenstorePath)
+        -> [Request]
+    {
         if isFile(entry), !entry.isAboutShape {
             return [.read(path), .getPermissions(path)]
         }
         return FactsQuery(path, known: nil).requests
     }
 
-    private func isFile(_ entry: Announcer.DirtyEntry) -> Bool {
-        entry.directory.announced?[entry.name]?.isDirectory == false
+    private func isFile(_ entry: ChangeNotifier.DirtyEntry) -> Bool {
+        entry.directory.snapshot?[entry.name]?.isDirectory == false
     }
 
-    private func path(of entry: Announcer.DirtyEntry) throws(FilesystemError) -> XenstorePath {
+    private func path(of entry: ChangeNotifier.DirtyEntry) throws(FilesystemError) -> XenstorePath {
         entry.name.isEmpty
             ? try entry.directory.path() : try entry.directory.path(ofChild: entry.name)
     }
 
     private func resolve(
-        _ entry: Announcer.DirtyEntry,
+        _ entry: ChangeNotifier.DirtyEntry,
         at path: XenstorePath,
         _ answers: ArraySlice<Result<[UInt8], XenstoreError>>
     ) {
         guard let place = try? self.path(of: entry) else { return }
         // It was moved meanwhile, and what was asked is another's.
-        guard place == path else { return announcer.add(entry) }
+        guard place == path else { return notifier.add(entry) }
         // It is no file any more, and was not asked for its children.
-        guard answers.count == 3 || isFile(entry) else { return announcer.add(entry) }
+        guard answers.count == 3 || isFile(entry) else { return notifier.add(entry) }
         let facts: KeyFacts?
         do throws(XenstoreError) {
             facts =
@@ -208,56 +210,56 @@ extension Filesystem {
             // Not for us to read, or the connection is lost: then all is asked for again.
             return
         }
-        guard !announcer.own.isUnderWay(path) else {
+        guard !notifier.own.isUnderWay(path) else {
             // What this mount is making of it is not settled.
-            return announcer.add(entry)
+            return notifier.add(entry)
         }
         let node = entry.name.isEmpty ? keys.root : keys.child(entry.name, of: entry.directory)
-        if let facts, let node { noteTimes(of: node, facts, at: path, asOf: announcer.serial) }
+        if let facts, let node { noteTimes(of: node, facts, at: path, asOf: notifier.serial) }
         if entry.name.isEmpty {
-            announceRoot(facts)
+            emitRootChanges(facts)
         } else {
-            announce(entry, facts)
+            emitChanges(entry, facts)
         }
     }
 
-    // MARK: Telling
+    // MARK: Emitting
 
-    private func announceRoot(_ facts: KeyFacts?) {
+    private func emitRootChanges(_ facts: KeyFacts?) {
         guard let facts else {
-            for name in keys.root.announced?.childNames ?? [] {
-                announceRemoval(of: name, in: keys.root)
+            for name in keys.root.snapshot?.childNames ?? [] {
+                emitRemoval(of: name, in: keys.root)
             }
             return
         }
-        let record = ChildRecords.Record(facts, isDirectory: true)
-        if let old = announcer.rootRecord {
-            announceValue(of: keys.root, old, record, facts, isCertain: false)
-            if old.differsInPermissions(from: record) {
+        let fingerprint = DirectorySnapshot.Fingerprint(facts, isDirectory: true)
+        if let old = notifier.rootFingerprint {
+            emitValueChange(of: keys.root, old, fingerprint, facts, isCertain: false)
+            if old.differsInPermissions(from: fingerprint) {
                 enqueue(.changeAttributes, "", in: keys.root, .directory, facts)
             }
         }
-        announcer.rootRecord = record
+        notifier.rootFingerprint = fingerprint
         reconcile(keys.root, facts)
     }
 
-    private func announce(_ entry: Announcer.DirtyEntry, _ facts: KeyFacts?) {
+    private func emitChanges(_ entry: ChangeNotifier.DirtyEntry, _ facts: KeyFacts?) {
         let (directory, name) = (entry.directory, entry.name)
-        let old = directory.announced?[name]
+        let old = directory.snapshot?[name]
         guard let facts else {
             // A name that was made and removed since nobody has seen. Where nothing is known of the
             // directory, what this mount has removed itself has no node any more.
             let mayBeSeen =
                 entry.isCertain || keys.child(name, of: directory)?.isHeld == true
-            guard old != nil || directory.announced == nil && mayBeSeen else { return }
-            return announceRemoval(of: name, in: directory)
+            guard old != nil || directory.snapshot == nil && mayBeSeen else { return }
+            return emitRemoval(of: name, in: directory)
         }
         let view = view(facts, named: name, in: directory, old)
-        let record = ChildRecords.Record(facts, isDirectory: view == .directory)
-        directory.announced?[name] = record
+        let fingerprint = DirectorySnapshot.Fingerprint(facts, isDirectory: view == .directory)
+        directory.snapshot?[name] = fingerprint
         guard let old else {
-            guard directory.announced == nil else {
-                return announceCreation(of: name, in: directory, view, facts)
+            guard directory.snapshot == nil else {
+                return emitCreation(of: name, in: directory, view, facts)
             }
             // Nothing is known of the directory. Most changes are writes.
             if view == .directory {
@@ -267,32 +269,38 @@ extension Filesystem {
             }
             return
         }
-        guard old.isDirectory == nil || old.isDirectory == record.isDirectory else {
-            announceRemoval(of: name, in: directory, reshaping: old.isDirectory)
-            directory.announced?[name] = record
-            return announceCreation(of: name, in: directory, view, facts)
+        guard old.isDirectory == nil || old.isDirectory == fingerprint.isDirectory else {
+            emitRemoval(of: name, in: directory, reshaping: old.isDirectory)
+            directory.snapshot?[name] = fingerprint
+            return emitCreation(of: name, in: directory, view, facts)
         }
-        let differs = old.differsInPermissions(from: record)
+        let differs = old.differsInPermissions(from: fingerprint)
         if view == .directory {
             if let node = keys.child(name, of: directory) {
-                announceValue(of: node, old, record, facts, isCertain: entry.isCertain && !differs)
+                emitValueChange(
+                    of: node,
+                    old,
+                    fingerprint,
+                    facts,
+                    isCertain: entry.isCertain && !differs
+                )
                 reconcile(node, facts)
             }
-        } else if old.differsInValue(from: record) || entry.isCertain && !differs {
+        } else if old.differsInValue(from: fingerprint) || entry.isCertain && !differs {
             enqueue(.modify, name, in: directory, view, facts)
         }
         if differs { enqueue(.changeAttributes, name, in: directory, view, facts) }
     }
 
-    /// Tells what has become of the own value of a directory.
-    private func announceValue(
+    /// Emits what has become of the own value of a directory.
+    private func emitValueChange(
         of node: KeyNode,
-        _ old: ChildRecords.Record,
-        _ new: ChildRecords.Record,
+        _ old: DirectorySnapshot.Fingerprint,
+        _ new: DirectorySnapshot.Fingerprint,
         _ facts: KeyFacts,
         isCertain: Bool
     ) {
-        guard old.isKnown, isRemembered(node) else { return }
+        guard old.isKnown, isWatchable(node) else { return }
         let name = NameMeaning.ownValueName
         switch (old.hasNoValue, new.hasNoValue) {
         case (true, true): break
@@ -308,8 +316,8 @@ extension Filesystem {
 
     /// Compares the children that a directory has with those that it had.
     private func reconcile(_ node: KeyNode, _ facts: KeyFacts) {
-        guard isRemembered(node) else { return }
-        guard let known = node.announced else {
+        guard isWatchable(node) else { return }
+        guard let known = node.snapshot else {
             // A program may watch the root without a question to us.
             if node.isRoot { environment.start { [self] in await learnChildren(of: node) } }
             return
@@ -321,7 +329,7 @@ extension Filesystem {
         }
         let present = Set(names.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
         for name in known.childNames where !present.contains(name) {
-            announceRemoval(of: name, in: node)
+            emitRemoval(of: name, in: node)
         }
         for name in present where known[name] == nil {
             markDirty(name, in: node, isCertain: false, isAboutShape: true)
@@ -334,7 +342,7 @@ extension Filesystem {
         guard let path = try? node.path(),
             // What fails is gone, which is told by itself, or the connection is lost.
             let names = try? await access.base.directoryByParts(path, in: .none),
-            let known = node.announced, isAnnouncing
+            let known = node.snapshot, notifiesInotify
         else { return }
         for name in Set(names).symmetricDifference(known.childNames) {
             markDirty(name, in: node, isCertain: false, isAboutShape: true)
@@ -342,7 +350,7 @@ extension Filesystem {
         scheduleRevalidation()
     }
 
-    private func announceCreation(
+    private func emitCreation(
         of name: String,
         in directory: KeyNode,
         _ view: View,
@@ -354,25 +362,25 @@ extension Filesystem {
         }
     }
 
-    /// Tells of a removal, of what was below first.
+    /// Emits a removal, of what was below first.
     ///
     /// - Parameter wasDirectory: as what it is gone, where the key is there and shows otherwise.
-    private func announceRemoval(
+    private func emitRemoval(
         of name: String,
         in directory: KeyNode,
         reshaping wasDirectory: Bool? = nil
     ) {
-        let record = directory.announced?[name]
-        directory.announced?[name] = nil
+        let fingerprint = directory.snapshot?[name]
+        directory.snapshot?[name] = nil
         let child = keys.child(name, of: directory)
         let wasShown = child.map { $0.shownView == .directory } ?? false
-        let isDirectory = wasDirectory ?? record?.isDirectory ?? wasShown
+        let isDirectory = wasDirectory ?? fingerprint?.isDirectory ?? wasShown
         if isDirectory, let child {
-            for name in child.announced?.childNames ?? [] {
-                announceRemoval(of: name, in: child)
+            for name in child.snapshot?.childNames ?? [] {
+                emitRemoval(of: name, in: child)
             }
         }
-        let isSeen = announcer.hasSeen(name, in: directory)
+        let isSeen = notifier.hasSeen(name, in: directory)
         if wasDirectory == nil, !isSeen { forgetMemory(of: name, in: directory) }
         let gone = KeyFacts(
             value: [],
@@ -389,7 +397,7 @@ extension Filesystem {
         )
         if isSeen {
             // Before it went, or after.
-            directory.announced?[name] = .unknown(isDirectory: isDirectory)
+            directory.snapshot?[name] = .unknown(isDirectory: isDirectory)
             markDirty(name, in: directory, isCertain: false, isAboutShape: true)
         }
         // What has lost its last child may be a file from now on.
@@ -407,7 +415,7 @@ extension Filesystem {
         _ facts: KeyFacts,
         named name: String,
         in directory: KeyNode,
-        _ old: ChildRecords.Record?
+        _ old: DirectorySnapshot.Fingerprint?
     ) -> View {
         if let node = keys.child(name, of: directory) { return view(facts, of: node) }
         if facts.hasChildren { return .directory }
@@ -433,15 +441,15 @@ extension Filesystem {
         _ facts: KeyFacts,
         isReshaping: Bool = false
     ) {
-        guard isRemembered(directory) || keys.child(name, of: directory)?.isHeld == true else {
+        guard isWatchable(directory) || keys.child(name, of: directory)?.isHeld == true else {
             return
         }
         let isRemoval = kind == .remove || kind == .removeDirectory
         // It was made again already: see refuseIfInUse.
-        if isRemoval, announcer.hasSeen(name, in: directory) { return }
+        if isRemoval, notifier.hasSeen(name, in: directory) { return }
         let size = view == .file ? options.valueForm.size(of: facts.value) : 0
         let place = Place(directory: directory.id, name: name)
-        if kind == .modify, let call = announcer.calls.findSpeculative(place) {
+        if kind == .modify, let call = notifier.calls.findSpeculative(place) {
             return call.confirm(facts.permissions, size: size)
         }
         let call = PendingCall(
@@ -451,12 +459,12 @@ extension Filesystem {
             view,
             facts.permissions,
             size: size,
-            asOf: announcer.serial
+            asOf: notifier.serial
         )
         call.isReshaping = isReshaping
         if kind == .makeDirectory { call.childNames = facts.names }
-        guard !announcer.calls.add(call), !announcer.hasLostCalls else { return }
-        announcer.hasLostCalls = true
+        guard !notifier.calls.add(call), !notifier.hasLostCalls else { return }
+        notifier.hasLostCalls = true
         environment.report(
             "more than \(FilesystemLimits.pendingCalls) changes wait to be told to inotify: "
                 + "some are lost"

@@ -27,7 +27,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var files = HandleTable<OpenHandle>()
     var directories = HandleTable<OpenDirectory>()
     var changes = ChangeLog()
-    var announcer = Announcer()
+    var notifier = ChangeNotifier()
     /// Names that programs have looked up or look up now: the agent keeps out of their way.
     var lookups = (begun: 0, ended: 0)
     var load = EventLoad()
@@ -134,13 +134,13 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     }
 
     /// The key is there, says the store, or this mount has just made it.
-    func noteSeen(_ node: KeyNode) {
+    func markExists(_ node: KeyNode) {
         node.isGone = false
-        guard announcer.wantsToKnow else { return }
+        guard notifier.wantsToKnow else { return }
         var node = node
         // And so is all that is above it.
         while let parent = node.parent {
-            announcer.noteSeen(node.name, in: parent)
+            notifier.markExists(node.name, in: parent)
             node = parent
         }
     }

@@ -136,7 +136,7 @@ struct InotifyQueue {
     var hasRemovals: Bool { !removals.isEmpty }
 
     /// A key is there.
-    func noteSeen(_ place: Place) {
+    func markExists(_ place: Place) {
         for call in removals[place] ?? [] { call.isMadeAgain = true }
     }
 

@@ -89,7 +89,7 @@ extension Filesystem {
             if requests.count == 1 {
                 let value = try await access.base.send(requests[0], in: .none)
                 if let node {
-                    noteSeen(node)
+                    markExists(node)
                     noteTimes(of: node, at: path, value: value, asOf: serial)
                     node.hasValue = !value.isEmpty
                 }
@@ -109,7 +109,7 @@ extension Filesystem {
     /// Keeps what an answer told, unless a change has come since it was asked.
     func learn(_ facts: KeyFacts, of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
         guard stands(node, at: path) else { return }
-        noteSeen(node)
+        markExists(node)
         noteTimes(of: node, facts, at: path, asOf: serial)
         node.hasValue = !facts.value.isEmpty
         node.wasToldStale = false
@@ -146,14 +146,14 @@ extension Filesystem {
     func noteMissing(_ node: KeyNode) {
         noteListLost(by: node)
         forgetRemoved(node)
-        if node.creatorCount == 0, !node.isRoot { forgetName(of: node) }
+        if node.deferredCreateCount == 0, !node.isRoot { forgetName(of: node) }
         keys.dropUnused(node)
     }
 
     /// A key has no children, so those that it had are gone. One that is being created is still to
     /// come.
     func forgetChildren(of node: KeyNode) {
-        for child in keys.subtree(of: node).dropFirst() where child.creatorCount == 0 {
+        for child in keys.subtree(of: node).dropFirst() where child.deferredCreateCount == 0 {
             forgetRemoved(child)
         }
         keys.forgetMemory(below: node)

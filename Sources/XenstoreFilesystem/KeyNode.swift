@@ -22,7 +22,7 @@ final class KeyNode {
     /// Open files on it.
     var handleCount: UInt32 = 0
     /// Open files that are to make the key at their first write.
-    var creatorCount: UInt32 = 0
+    var deferredCreateCount: UInt32 = 0
     /// What the value was last; 0 where that is not known.
     var valueDigest: UInt32 = 0
     /// The sum of the children's names, where ``listIsKnown``.
@@ -112,8 +112,8 @@ final class KeyNode {
     }
     /// What the kernel may keep of it by itself, with `cache=watch`.
     var lease: Lease?
-    /// What those who watch the directory were told of its children; nil where that is not known.
-    var announced: ChildRecords?
+    /// The children for which inotify has raised all events; nil where they are not known.
+    var snapshot: DirectorySnapshot?
 
     init(id: UInt64, name: String, parent: KeyNode?) {
         self.id = id
@@ -170,7 +170,7 @@ final class KeyNode {
     /// The kernel has forgotten it, and with it all that it kept.
     func wasForgotten() {
         lease = nil
-        announced = nil
+        snapshot = nil
         wasToldStale = false
     }
 
@@ -203,7 +203,7 @@ final class KeyNode {
         guard view == .directory, isKnownByAgentOnly else { return }
         isKnownByAgentOnly = false
         // Nobody has kept it up to date.
-        announced = nil
+        snapshot = nil
     }
 
     /// The kernel gets to know a view for the agent.
@@ -225,7 +225,7 @@ final class KeyNode {
         case .directory:
             directoryLookups -= min(count, directoryLookups)
             // From now on nobody keeps it up to date.
-            if directoryLookups == 0 { announced = nil }
+            if directoryLookups == 0 { snapshot = nil }
         }
     }
 

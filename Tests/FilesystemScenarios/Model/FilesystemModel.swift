@@ -136,7 +136,7 @@ final class FilesystemModel {
 
     private func isBeingCreated(_ path: [String]) -> Bool {
         slots.contains { handle in
-            guard let handle, handle.isCreator, case .key(let place) = handle.target else {
+            guard let handle, handle.createsOnWrite, case .key(let place) = handle.target else {
                 return false
             }
             return place.path == path

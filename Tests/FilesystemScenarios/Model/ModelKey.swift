@@ -146,7 +146,7 @@ final class ModelHandle {
     /// Whether what follows the content is asked for: a read has given nothing, or stat(2) more.
     var asksAtEnd = false
     /// Whether it was to make the key, and has not.
-    var isCreator = false
+    var createsOnWrite = false
 
     init(_ target: Target, _ flags: OpenFlags) {
         self.target = target
@@ -156,7 +156,7 @@ final class ModelHandle {
     /// Whether the program sees the file as it has made it, and the store has not.
     var hidesValue: Bool {
         pending == .untilClose
-            || pending == .untilRelease && (!isCreator || flags.contains(.truncate))
+            || pending == .untilRelease && (!createsOnWrite || flags.contains(.truncate))
     }
 
     /// The program sees the value's size: it can read as much.

@@ -1,15 +1,15 @@
 import XenstoreProtocol
 
-/// What the kernel's users were told of the children of a directory, to find out what a change has
+/// The children of a directory, as of the last inotify events, to find out what a change has
 /// changed: the event of a watch says where, and not what.
 ///
 /// Digests, not values: 16 bytes a child beside its name. A class, as most keys have none: where
 /// there is none, a pointer is what it takes.
-final class ChildRecords {
+final class DirectorySnapshot {
     /// What is remembered of one child.
-    struct Record: Hashable {
+    struct Fingerprint: Hashable {
         fileprivate var valueDigest: UInt32 = 0
-        /// Its two upper bits are the shape's: 16 bytes are a record and its name's hash.
+        /// Its two upper bits are the shape's: 16 bytes are a fingerprint and its name's hash.
         private var permissionsAndShape: UInt32 = 0
 
         fileprivate var permissionsDigest: UInt32 {
@@ -34,13 +34,13 @@ final class ChildRecords {
         private static let isDirectoryBit: UInt32 = 1 << 31
 
         /// Nothing is known but that it is there.
-        static let unknown = Record()
+        static let unknown = Fingerprint()
 
         /// Nothing is known but that it is there, and its shape.
-        static func unknown(isDirectory: Bool) -> Record {
-            var record = Record()
-            record.isDirectory = isDirectory
-            return record
+        static func unknown(isDirectory: Bool) -> Fingerprint {
+            var fingerprint = Fingerprint()
+            fingerprint.isDirectory = isDirectory
+            return fingerprint
         }
 
         init() {}
@@ -57,12 +57,12 @@ final class ChildRecords {
         var hasNoValue: Bool { valueDigest == Self.emptyDigest }
 
         /// Whether both are known and differ.
-        func differsInValue(from other: Record) -> Bool {
+        func differsInValue(from other: Fingerprint) -> Bool {
             valueDigest != 0 && other.valueDigest != 0 && valueDigest != other.valueDigest
         }
 
         /// Whether both are known and differ.
-        func differsInPermissions(from other: Record) -> Bool {
+        func differsInPermissions(from other: Fingerprint) -> Bool {
             permissionsDigest != 0 && other.permissionsDigest != 0
                 && permissionsDigest != other.permissionsDigest
         }
@@ -77,7 +77,7 @@ final class ChildRecords {
 
         private static func digest(_ value: [UInt8]) -> UInt32 {
             guard !value.isEmpty else { return emptyDigest }
-            return max(UInt32(truncatingIfNeeded: ChildRecords.hash(value)), emptyDigest + 1)
+            return max(UInt32(truncatingIfNeeded: DirectorySnapshot.hash(value)), emptyDigest + 1)
         }
 
         private static func digest(_ permissions: Permissions) -> UInt32 {
@@ -87,7 +87,7 @@ final class ChildRecords {
 
     private struct Entry {
         let name: UInt64
-        var record: Record
+        var fingerprint: Fingerprint
     }
 
     /// By hash.
@@ -102,25 +102,25 @@ final class ChildRecords {
         nameCount = list.count { $0 == 0 }
         entries.reserveCapacity(nameCount)
         for name in list.split(separator: 0) {
-            entries.append(Entry(name: Self.hash(name), record: .unknown))
+            entries.append(Entry(name: Self.hash(name), fingerprint: .unknown))
         }
         entries.sort { $0.name < $1.name }
     }
 
     /// What is remembered of a child; nil if it is not there.
-    subscript(name: String) -> Record? {
+    subscript(name: String) -> Fingerprint? {
         get {
             let (index, isThere) = find(Self.hash(name.utf8))
-            return isThere ? entries[index].record : nil
+            return isThere ? entries[index].fingerprint : nil
         }
         set {
             let hash = Self.hash(name.utf8)
             let (index, isThere) = find(hash)
             switch (isThere, newValue) {
-            case (true, let record?): entries[index].record = record
+            case (true, let fingerprint?): entries[index].fingerprint = fingerprint
             case (true, nil): entries.remove(at: index)
-            case (false, let record?):
-                entries.insert(Entry(name: hash, record: record), at: index)
+            case (false, let fingerprint?):
+                entries.insert(Entry(name: hash, fingerprint: fingerprint), at: index)
                 append(name)
             case (false, nil): break
             }
@@ -128,7 +128,7 @@ final class ChildRecords {
     }
 
     /// Whether something is known of all children.
-    var isComplete: Bool { entries.allSatisfy(\.record.isKnown) }
+    var isComplete: Bool { entries.allSatisfy(\.fingerprint.isKnown) }
 
     /// The names of those children of which nothing else is known.
     var unknownNames: [String] {

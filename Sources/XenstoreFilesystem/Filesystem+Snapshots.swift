@@ -3,23 +3,23 @@ import XenstoreProtocol
 /// What is known of keys before they change, and what this mount changes itself.
 extension Filesystem {
     /// Keeps what a lookup or a listing has told of a key, where nothing was known of it.
-    func remember(
+    func recordBaseline(
         _ facts: KeyFacts,
         _ view: View,
         of node: KeyNode,
         _ path: XenstorePath,
         asOf serial: Int
     ) {
-        guard isAnnouncing, !changes.hasChanged(path, since: serial) else { return }
+        guard notifiesInotify, !changes.hasChanged(path, since: serial) else { return }
         // Nobody would keep it up to date where the kernel does not know the directory.
-        if view == .directory, node.directoryLookups > 0, node.announced == nil,
+        if view == .directory, node.directoryLookups > 0, node.snapshot == nil,
             let names = facts.names
         {
-            node.announced = ChildRecords(names: names)
+            node.snapshot = DirectorySnapshot(names: names)
         }
-        // A name that the record does not have is new: its event is to come, and tells of it.
-        if let parent = node.parent, parent.announced?[node.name]?.isKnown == false {
-            parent.announced?[node.name] = ChildRecords.Record(
+        // A name that the snapshot does not have is new: its event is to come.
+        if let parent = node.parent, parent.snapshot?[node.name]?.isKnown == false {
+            parent.snapshot?[node.name] = DirectorySnapshot.Fingerprint(
                 facts,
                 isDirectory: view == .directory
             )
@@ -27,19 +27,20 @@ extension Filesystem {
     }
 
     /// Keeps the list of a DIRECTORY reply, where the names were not known.
-    func remember(list: [UInt8], of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
-        guard isAnnouncing, node.announced == nil, !changes.hasChanged(path, since: serial) else {
+    func recordBaseline(list: [UInt8], of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
+        guard notifiesInotify, node.snapshot == nil, !changes.hasChanged(path, since: serial) else {
             return
         }
-        node.announced = ChildRecords(names: list)
+        node.snapshot = DirectorySnapshot(names: list)
     }
 
     /// Keeps the names of a listing, where they were not known.
-    func remember(_ names: [String], of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
-        guard isAnnouncing, node.announced == nil, !changes.hasChanged(path, since: serial) else {
+    func recordBaseline(_ names: [String], of node: KeyNode, _ path: XenstorePath, asOf serial: Int)
+    {
+        guard notifiesInotify, node.snapshot == nil, !changes.hasChanged(path, since: serial) else {
             return
         }
-        node.announced = ChildRecords(names: names.flatMap { Array($0.utf8) + [0] })
+        node.snapshot = DirectorySnapshot(names: names.flatMap { Array($0.utf8) + [0] })
     }
 
     /// A program that can watch files has looked a directory up: what it is told of the children
@@ -49,18 +50,18 @@ extension Filesystem {
     }
 
     func isToPrepareForWatch(_ node: KeyNode, by caller: CallerID) -> Bool {
-        isAnnouncing && node.announced?.isComplete != true && environment.mayWatch(caller)
+        notifiesInotify && node.snapshot?.isComplete != true && environment.mayWatch(caller)
     }
 
     /// Asks for the children of a directory of which nothing is known yet.
     func learnChildren(of node: KeyNode) async {
         guard let path = try? node.path() else { return }
-        if node.announced == nil {
+        if node.snapshot == nil {
             let serial = changes.serial
             guard let names = try? await access.base.directory(path) else { return }
-            remember(names, of: node, path, asOf: serial)
+            recordBaseline(names, of: node, path, asOf: serial)
         }
-        guard let names = node.announced?.unknownNames,
+        guard let names = node.snapshot?.unknownNames,
             names.count <= FilesystemLimits.watchBaseline
         else { return }
         let paths = names.compactMap { name in (try? path.appending(name)).map { (name, $0) } }
@@ -77,11 +78,14 @@ extension Filesystem {
                 let query = FactsQuery(path, known: nil)
                 guard let facts = try? query.facts(answers[(3 * index)..<(3 * index + 3)]),
                     !changes.hasChanged(path, since: serial),
-                    node.announced?[name]?.isKnown == false
+                    node.snapshot?[name]?.isKnown == false
                 else { continue }
                 // As it will show itself when it is looked up.
                 let view = view(facts, named: name, in: node, nil)
-                node.announced?[name] = ChildRecords.Record(facts, isDirectory: view == .directory)
+                node.snapshot?[name] = DirectorySnapshot.Fingerprint(
+                    facts,
+                    isDirectory: view == .directory
+                )
             }
         }
     }
@@ -89,17 +93,17 @@ extension Filesystem {
     // MARK: Own changes
 
     /// A key has another name, or had: what was told of it goes along.
-    func takeOverMove(
+    func applyLocalMove(
         of key: String,
         in source: KeyNode,
         to newKey: String,
         in target: KeyNode,
         exchanges: Bool
     ) {
-        let moved = source.announced?[key]
-        let replaced = target.announced?[newKey]
-        source.announced?[key] = exchanges ? replaced ?? .unknown : nil
-        target.announced?[newKey] = moved ?? .unknown
+        let moved = source.snapshot?[key]
+        let replaced = target.snapshot?[newKey]
+        source.snapshot?[key] = exchanges ? replaced ?? .unknown : nil
+        target.snapshot?[newKey] = moved ?? .unknown
     }
 
     /// This mount changes keys for a program, and the kernel tells of that by itself.
@@ -107,22 +111,22 @@ extension Filesystem {
     /// - Returns: to be called with whether the store has done it.
     func noteOwnChange(_ requests: [Request]) -> (Bool) -> Void {
         for path in requests.compactMap(\.changedPath) { foresee(path) }
-        guard isAnnouncing else {
+        guard notifiesInotify else {
             return { [self] isDone in
                 settleTimes(of: requests, isDone)
                 if isDone { revoke(what: requests) }
             }
         }
         let numbers = requests.compactMap { request in
-            request.changedPath.map { announcer.own.begin($0, coversBelow: request.isRemoval) }
+            request.changedPath.map { notifier.own.begin($0, coversBelow: request.isRemoval) }
         }
         return { [self] isDone in
-            for number in numbers { announcer.own.answered(number) }
+            for number in numbers { notifier.own.answered(number) }
             settleTimes(of: requests, isDone)
             if isDone { revoke(what: requests) }
             // What moves takes along what is known of it.
             guard isDone, !requests.isMove else { return }
-            for request in requests { takeOver(request) }
+            for request in requests { applyLocalChange(request) }
         }
     }
 
@@ -134,14 +138,14 @@ extension Filesystem {
     }
 
     /// Keeps what a change of our own has made of a key.
-    private func takeOver(_ request: Request) {
+    private func applyLocalChange(_ request: Request) {
         guard let path = request.changedPath, options.subtree.contains(path) else { return }
         let names = names(to: path)
         guard let last = names.last.map(String.init) else {
             switch request {
-            case .write(_, let value): announcer.rootRecord?.set(value: value)
+            case .write(_, let value): notifier.rootFingerprint?.set(value: value)
             case .setPermissions(_, let permissions):
-                announcer.rootRecord?.set(permissions: permissions)
+                notifier.rootFingerprint?.set(permissions: permissions)
             default: break
             }
             return
@@ -149,24 +153,24 @@ extension Filesystem {
         let isRemoval = request.isRemoval
         var directory = keys.root
         for name in names.dropLast() {
-            if !isRemoval { announcer.noteSeen(String(name), in: directory) }
+            if !isRemoval { notifier.markExists(String(name), in: directory) }
             guard let child = keys.child(String(name), of: directory) else { return }
             directory = child
         }
-        if !isRemoval { announcer.noteSeen(last, in: directory) }
-        guard directory.announced != nil else { return }
+        if !isRemoval { notifier.markExists(last, in: directory) }
+        guard directory.snapshot != nil else { return }
         if isRemoval {
-            directory.announced?[last] = nil
+            directory.snapshot?[last] = nil
             return
         }
-        var record = directory.announced?[last] ?? .unknown
+        var fingerprint = directory.snapshot?[last] ?? .unknown
         switch request {
-        case .write(_, let value): record.set(value: value)
-        case .makeDirectory where !record.isKnown: record.set(value: [])
-        case .setPermissions(_, let permissions): record.set(permissions: permissions)
+        case .write(_, let value): fingerprint.set(value: value)
+        case .makeDirectory where !fingerprint.isKnown: fingerprint.set(value: [])
+        case .setPermissions(_, let permissions): fingerprint.set(permissions: permissions)
         default: break
         }
-        directory.announced?[last] = record
+        directory.snapshot?[last] = fingerprint
     }
 }
 

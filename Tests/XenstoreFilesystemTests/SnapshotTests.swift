@@ -6,7 +6,7 @@ import XenstoreStore
 /// What inotify was told of the children of a directory is kept, to find out what a change has
 /// changed. Where it does not hold, events are lost or made up.
 @MainActor
-@Suite struct RecordTests {
+@Suite struct SnapshotTests {
     private let caller = CallerID(rawValue: 3)
 
     /// Its names fit no message, and the store answers E2BIG.

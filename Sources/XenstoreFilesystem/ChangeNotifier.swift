@@ -1,5 +1,6 @@
-/// The state of what those who watch files are still to be told.
-struct Announcer {
+/// The inotify events that are still due: keys of which the changes are to be found out, and the
+/// calls that raise the events.
+struct ChangeNotifier {
     /// A key of which it is to be found out what has changed.
     struct DirtyEntry {
         let directory: KeyNode
@@ -24,7 +25,7 @@ struct Announcer {
     private var olderOwnChanges: [Int] = []
     var calls = InotifyQueue()
     /// What was told of the value of the mount's root.
-    var rootRecord: ChildRecords.Record?
+    var rootFingerprint: DirectorySnapshot.Fingerprint?
     var hasLostCalls = false
 
     var hasDirtyEntries: Bool { !dirty.isEmpty }
@@ -68,11 +69,11 @@ struct Announcer {
     var wantsToKnow: Bool { isRevalidating || calls.hasRemovals }
 
     /// A key is there. It must not be removed if it was made again.
-    mutating func noteSeen(_ name: String, in directory: KeyNode) {
+    mutating func markExists(_ name: String, in directory: KeyNode) {
         guard wantsToKnow else { return }
         let place = Place(directory: directory.id, name: name)
         if isRevalidating { seen.insert(place) }
-        calls.noteSeen(place)
+        calls.markExists(place)
     }
 
     /// Whether a key was seen since the batch was sent.
