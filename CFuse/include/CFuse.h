@@ -64,12 +64,12 @@ int xsfs_session_serve_one(xsfs_session *session);
 /* Ends the mount, with errors for those who still use it. */
 void xsfs_session_unmount(xsfs_session *session, const char *mountpoint);
 void xsfs_session_free(xsfs_session *session);
-/* Makes the kernel forget a name. Blocks while the kernel works in that directory: never to be
- * called on the thread that serves requests. */
-int xsfs_session_forget_name(xsfs_session *session, uint64_t directory, const char *name);
-/* Makes the kernel forget attributes and content, or the names of a directory. Blocks while it
- * waits for a part of them. */
-int xsfs_session_forget_content(xsfs_session *session, uint64_t inode);
+/* Makes the kernel drop a name. Blocks while the kernel works in that directory: never to be called
+ * on the thread that serves requests. */
+int xsfs_session_inval_entry(xsfs_session *session, uint64_t directory, const char *name);
+/* Makes the kernel drop attributes and content, or the names of a directory. Blocks while it waits
+ * for a part of them. */
+int xsfs_session_inval_inode(xsfs_session *session, uint64_t inode);
 
 /* --- Requests, as they come: implemented in Swift ---------------------------------------- */
 

@@ -22,10 +22,10 @@ public final class FuseMount {
     private let session: OpaquePointer
     private let mountpoint: String
     private let context: UnsafeMutablePointer<UnsafeRawPointer?>
-    private let notifier: KernelNotifier
-    /// Apart from names, which wait for whoever works in a directory: a program's own change waits
-    /// for these.
-    private var contentNotifier: KernelNotifier?
+    private let invalidator: KernelInvalidator
+    /// Apart from names, which wait as long as a program works in a directory: a program's own
+    /// change waits for these.
+    private var inodeInvalidator: KernelInvalidator?
     private let agent: InotifyAgent?
     private let innerMounts: InnerMounts?
     var polls = PollTable()
@@ -33,9 +33,9 @@ public final class FuseMount {
     private var isMounted = false
     /// Whether the kernel has ended the mount.
     private var hasEnded = false
-    private var gate = NotificationGate()
+    private var gate = InvalidationGate()
     /// Of contents, which only those who read them hold.
-    private var contentGate = NotificationGate()
+    private var inodeGate = InvalidationGate()
     private var afterHeld: [() -> Void] = []
     private var afterTaken: [() -> Void] = []
     private var unanswered: [UInt64: Task<Void, Never>?] = [:]
@@ -73,7 +73,7 @@ public final class FuseMount {
         self.session = session
         self.mountpoint = mountpoint
         self.context = context
-        notifier = KernelNotifier(session)
+        invalidator = KernelInvalidator(session)
         let device = xsfs_mount_device(mountpoint)
         xsfs_guard_mount(device)
         self.agent = agent.map { InotifyAgent($0, device: device, on: loop) }
@@ -102,8 +102,8 @@ public final class FuseMount {
         xsfs_session_unmount(session, mountpoint)
         agent?.close()
         innerMounts?.close()
-        notifier.close()
-        contentNotifier?.close()
+        invalidator.close()
+        inodeInvalidator?.close()
         xsfs_session_free(session)
     }
 
@@ -123,35 +123,37 @@ public final class FuseMount {
         action()
     }
 
-    /// Tells the kernel to forget something, when it can be done without harm. On the loop.
-    public func notify(_ notification: KernelNotification) {
-        switch notification {
-        case .name:
-            if let notification = gate.pass(notification) { notifier.notify(notification) }
-        case .content:
-            let notifier = contentNotifier ?? KernelNotifier(session)
-            contentNotifier = notifier
-            if let notification = contentGate.pass(notification) { notifier.notify(notification) }
+    /// Makes the kernel drop something, when it can be done without harm. On the loop.
+    public func invalidate(_ invalidation: Invalidation) {
+        switch invalidation {
+        case .entry:
+            if let invalidation = gate.pass(invalidation) { invalidator.invalidate(invalidation) }
+        case .inode:
+            let invalidator = inodeInvalidator ?? KernelInvalidator(session)
+            inodeInvalidator = invalidator
+            if let invalidation = inodeGate.pass(invalidation) {
+                invalidator.invalidate(invalidation)
+            }
         }
     }
 
-    /// Whether the kernel has not taken a notification yet that was given to ``notify(_:)``. On the
+    /// Whether the kernel has not taken an invalidation yet that was given to ``invalidate(_:)``.
+    /// On the loop.
+    public func isInvalidating(_ invalidation: Invalidation) -> Bool {
+        switch invalidation {
+        case .entry: gate.holds(invalidation) || invalidator.isInvalidating(invalidation)
+        case .inode:
+            inodeGate.holds(invalidation) || inodeInvalidator?.isInvalidating(invalidation) ?? false
+        }
+    }
+
+    /// Calls back on the loop when the kernel has taken all invalidations of inodes so far. On the
     /// loop.
-    public func isNotifying(_ notification: KernelNotification) -> Bool {
-        switch notification {
-        case .name: gate.holds(notification) || notifier.isNotifying(notification)
-        case .content:
-            contentGate.holds(notification) || contentNotifier?.isNotifying(notification) ?? false
-        }
-    }
-
-    /// Calls back on the loop when the kernel has forgotten the contents that it was told to forget
-    /// so far. On the loop.
-    public func afterNotices(_ action: @escaping () -> Void) {
-        guard let contentNotifier else { return action() }
-        guard !contentGate.holdsAny else { return afterHeld.append(action) }
+    public func afterInvalidations(_ action: @escaping () -> Void) {
+        guard let inodeInvalidator else { return action() }
+        guard !inodeGate.holdsAny else { return afterHeld.append(action) }
         let action = LoopBound(action, to: loop)
-        contentNotifier.afterAll { [loop] in loop.submit { action.value() } }
+        inodeInvalidator.afterAll { [loop] in loop.submit { action.value() } }
     }
 
     /// Calls back, later, when all requests that the kernel has sent so far were taken: where more
@@ -246,7 +248,7 @@ public final class FuseMount {
         for directory in directories {
             gate.enter(directory)
         }
-        if let file { contentGate.enter(file) }
+        if let file { inodeGate.enter(file) }
         let work = LoopBound((self, raw, body), to: loop)
         let task = Task.immediate(executorPreference: loop) {
             let (mount, raw, body) = work.value
@@ -257,11 +259,11 @@ public final class FuseMount {
             } catch {
                 outcome = .failure(error)
             }
-            if changes { await mount.filesystem.waitForRevoked() }
+            if changes { await mount.filesystem.invalidationBarrier() }
             mount.unanswered[id] = nil
             request.reply(outcome)
             mount.release(directories)
-            if let file { mount.releaseContent(of: file) }
+            if let file { mount.releaseInode(of: file) }
             if mount.onIdle != nil { mount.loop.later { mount.checkIdle() } }
         }
         guard unanswered[id] != nil else { return }
@@ -303,20 +305,20 @@ public final class FuseMount {
 
     private func release(_ directories: [InodeNumber]) {
         for directory in directories {
-            for notification in gate.leave(directory) {
-                notify(notification)
+            for invalidation in gate.leave(directory) {
+                invalidate(invalidation)
             }
         }
     }
 
-    private func releaseContent(of file: InodeNumber) {
-        for notification in contentGate.leave(file) {
-            notify(notification)
+    private func releaseInode(of file: InodeNumber) {
+        for invalidation in inodeGate.leave(file) {
+            invalidate(invalidation)
         }
-        guard !contentGate.holdsAny else { return }
+        guard !inodeGate.holdsAny else { return }
         let actions = afterHeld
         afterHeld = []
-        for action in actions { afterNotices(action) }
+        for action in actions { afterInvalidations(action) }
     }
 
     /// A signal came to the program that waits for a request.

@@ -122,15 +122,15 @@ extension Filesystem {
     struct NameUse {
         let caller: CallerID
         /// Whether the kernel may have had the key's plain name lead to that shape when it sent the
-        /// request. What makes it forget a name waits while it works in the directory.
+        /// request. An invalidation of a name waits while it works in the directory.
         let isPlain: Bool
     }
 
     func nameUse(_ node: KeyNode, _ view: View, by caller: CallerID) -> NameUse {
         guard node.shownView != view else { return NameUse(caller: caller, isPlain: true) }
         guard let parent = node.parent else { return NameUse(caller: caller, isPlain: false) }
-        let name = KernelNotification.name(directory: parent.inode(.directory), name: node.name)
-        return NameUse(caller: caller, isPlain: environment.isForgetting(name))
+        let name = Invalidation.entry(directory: parent.inode(.directory), name: node.name)
+        return NameUse(caller: caller, isPlain: environment.isInvalidating(name))
     }
 
     /// - Throws: as ``requireView(_:of:_:)`` does, and ``FilesystemError/stale``, once for a system
@@ -258,7 +258,7 @@ extension Filesystem {
         let actual = self.view(facts, of: node)
         guard actual != shown else { return }
         node.shownView = actual
-        forgetName(of: node)
+        invalidateEntry(of: node)
         throw .stale
     }
 

@@ -41,7 +41,7 @@ extension Filesystem {
             if node.shownView == .directory {
                 shownDirectories.append(node)
             } else if node.fileLookups > 0 {
-                forgetName(of: node)
+                invalidateEntry(of: node)
             }
         }
         guard shownDirectories.count > 1 else { return }
@@ -97,7 +97,7 @@ extension Filesystem {
             // It may be gone, and the kernel would refuse to walk on through a file. Where
             // inotify's events are raised, that is found out anyway. What this mount removes the
             // kernel knows.
-            forgetName(of: node)
+            invalidateEntry(of: node)
         }
     }
 
@@ -116,7 +116,7 @@ extension Filesystem {
     /// Tells the streams of a change when whoever reads then sees it.
     private func tellWhenTrue(_ path: XenstorePath) {
         guard options.cache == .watch, !streams.open.isEmpty else { return tellStreams(path) }
-        environment.afterNotices { [self] in tellStreams(path) }
+        environment.afterInvalidations { [self] in tellStreams(path) }
     }
 
     /// Something changed below a key: it has children now, or has lost its last one.
@@ -126,7 +126,7 @@ extension Filesystem {
         if node.shownView == .file {
             // The kernel would refuse to walk through a file without asking.
             node.shownView = nil
-            if node.fileLookups > 0 { forgetName(of: node) }
+            if node.fileLookups > 0 { invalidateEntry(of: node) }
         } else if isDirectlyBelow, node.hasValue {
             // Only a key with a value can turn into a file by losing its children.
             if let parent = node.parent { revoke(parent) }
@@ -159,7 +159,7 @@ extension Filesystem {
             let actual = view(facts, of: node)
             if actual != .directory {
                 node.shownView = actual
-                forgetName(of: node)
+                invalidateEntry(of: node)
             }
             return
         }

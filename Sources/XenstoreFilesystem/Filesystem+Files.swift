@@ -106,7 +106,7 @@ extension Filesystem {
         staleOpens[caller] = node.id
         if !node.isDetached {
             node.wasToldStale = true
-            forgetName(of: node)
+            invalidateEntry(of: node)
         }
         return .stale
     }
@@ -308,7 +308,7 @@ extension Filesystem {
         } catch {
             // The value stays as it was, and closing must not empty it. What its creation was
             // deferred for never came.
-            if file.createsOnWrite { forgetName(of: file.node) }
+            if file.createsOnWrite { invalidateEntry(of: file.node) }
             endPending(file)
             throw error
         }

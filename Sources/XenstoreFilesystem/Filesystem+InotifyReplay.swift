@@ -274,7 +274,7 @@ extension Filesystem {
             }
             guard calls.isEmpty else {
                 // Who is told looks, and is to see the new.
-                if options.cache == .watch { return environment.afterNotices { send(calls) } }
+                if options.cache == .watch { return environment.afterInvalidations { send(calls) } }
                 guard afterQuestion else { return send(calls) }
                 // Requests go out with what is for later when they are made.
                 let environment = environment

@@ -63,17 +63,17 @@ extension Filesystem {
         guard let lease = node.lease else { return }
         if lease.size != nil { noteUnsteady(node) }
         node.lease = nil
-        forgetContent(of: node, .file)
-        forgetContent(of: node, .directory)
+        invalidateInode(of: node, .file)
+        invalidateInode(of: node, .directory)
         unsettle(node)
-        settleAfterNotices(node)
+        settleAfterInvalidations(node)
     }
 
     /// Makes the kernel drop what it keeps of a view.
-    private func forgetContent(of node: KeyNode, _ view: View) {
+    private func invalidateInode(of node: KeyNode, _ view: View) {
         // It knows the root without a lookup.
         if node.lookups(view) > 0 || node.isRoot {
-            environment.notify(.content(of: node.inode(view)))
+            environment.invalidate(.inode(node.inode(view)))
         }
     }
 
@@ -92,10 +92,10 @@ extension Filesystem {
         unsettled[node.id, default: 0] += 1
     }
 
-    /// It has when it has taken the notices. What it asked before, it does not take note of:
+    /// It has when it has taken the invalidations. What it asked before, it does not take note of:
     /// neither a request that waits to be taken gets a lease, nor one that waits for the store.
-    private func settleAfterNotices(_ node: KeyNode) {
-        environment.afterNotices { [self] in
+    private func settleAfterInvalidations(_ node: KeyNode) {
+        environment.afterInvalidations { [self] in
             environment.afterRequests { [self] in
                 if let path = try? node.path() { changes.append(path) }
                 guard let count = unsettled[node.id] else { return }
@@ -123,14 +123,14 @@ extension Filesystem {
 
     /// The agent has come back from all of its calls.
     func callsHaveReturned() {
-        for node in injecting { settleAfterNotices(node) }
+        for node in injecting { settleAfterInvalidations(node) }
         injecting = []
     }
 
     /// A system call has changed what is in memory alone, and what other names of the key show.
     func revokeInMemory(_ node: KeyNode) {
         guard options.cache == .watch else { return }
-        ownRevocations.made += 1
+        localInvalidations.made += 1
         revoke(node)
     }
 
@@ -159,7 +159,7 @@ extension Filesystem {
         guard options.cache == .watch, options.subtree.contains(path) else { return }
         // What was asked before is not kept; by now the path may be another key's.
         changes.append(path)
-        ownRevocations.made += 1
+        localInvalidations.made += 1
         var node = keys.root
         var rest = names(to: path)
         while let name = rest.popFirst() {
@@ -172,13 +172,13 @@ extension Filesystem {
         for node in keys.subtree(of: node) { revoke(node) }
     }
 
-    public func waitForRevoked() async {
-        let wanted = ownRevocations.made
-        guard ownRevocations.done < wanted else { return }
+    public func invalidationBarrier() async {
+        let wanted = localInvalidations.made
+        guard localInvalidations.done < wanted else { return }
         await withCheckedContinuation { waiter in
-            environment.afterNotices { waiter.resume() }
+            environment.afterInvalidations { waiter.resume() }
         }
-        ownRevocations.done = max(ownRevocations.done, wanted)
+        localInvalidations.done = max(localInvalidations.done, wanted)
     }
 
     // MARK: Files

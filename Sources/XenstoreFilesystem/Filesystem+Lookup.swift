@@ -187,7 +187,7 @@ extension Filesystem {
     func gone(_ node: KeyNode) -> FilesystemError {
         if !node.wasToldStale {
             node.wasToldStale = true
-            forgetName(of: node)
+            invalidateEntry(of: node)
         }
         return .noEntry
     }
@@ -201,8 +201,8 @@ extension Filesystem {
     }
 
     /// Makes the kernel look the plain name of a key up again.
-    func forgetName(of node: KeyNode) {
+    func invalidateEntry(of node: KeyNode) {
         guard let parent = node.parent else { return }
-        environment.notify(.name(directory: parent.inode(.directory), name: node.name))
+        environment.invalidate(.entry(directory: parent.inode(.directory), name: node.name))
     }
 }

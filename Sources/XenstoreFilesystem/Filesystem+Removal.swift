@@ -147,7 +147,7 @@ extension Filesystem {
         noteList(of: directory, adding: name)
         if directory.shownView == .file {
             directory.shownView = nil
-            forgetName(of: directory)
+            invalidateEntry(of: directory)
         }
     }
 }

@@ -188,14 +188,14 @@ extension Filesystem {
         if node.directoryLookups > 0, node.shownView != .directory {
             let directory = oldParent.inode(.directory)
             let name = NameMeaning.childrenName(of: oldName)
-            environment.notify(.name(directory: directory, name: name))
+            environment.invalidate(.entry(directory: directory, name: name))
         }
         forgetFactsBelow(node)
         markExists(node)
         noteStatus(of: node)
         // The events of the renaming come before its answer. They may have had the kernel forget
         // the name that the key had then.
-        if node.shownView == nil, node.fileLookups > 0 { forgetName(of: node) }
+        if node.shownView == nil, node.fileLookups > 0 { invalidateEntry(of: node) }
     }
 
     /// What is known below a key stays what it is at another place, whatever is usual there.

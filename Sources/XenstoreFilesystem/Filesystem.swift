@@ -55,9 +55,9 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var unsettled: [UInt64: Int] = [:]
     /// Those that the agent's calls are about.
     var injecting: [KeyNode] = []
-    /// How often the kernel was told to drop what a change of our own has made untrue, and up to
+    /// How often the kernel was made to drop what a change of our own has made untrue, and up to
     /// which it has.
-    var ownRevocations = (made: 0, done: 0)
+    var localInvalidations = (made: 0, done: 0)
     /// Whether a watch keeps names, shapes and permissions true.
     var isWatching = false
 

@@ -10,12 +10,12 @@ public struct FilesystemEnvironment {
     public var later: (@escaping () -> Void) -> Void
     /// Runs work after a while.
     public var after: (Duration, @escaping () -> Void) -> Void
-    /// Tells the kernel to forget something. Must not wait for the kernel.
-    public var notify: (KernelNotification) -> Void
-    /// Whether the kernel has not taken such a notification yet.
-    public var isForgetting: (KernelNotification) -> Bool = { _ in false }
-    /// Calls back when the kernel has forgotten the contents that it was told to forget so far.
-    public var afterNotices: (@escaping () -> Void) -> Void
+    /// Makes the kernel drop something. Must not wait for the kernel.
+    public var invalidate: (Invalidation) -> Void
+    /// Whether the kernel has not taken such an invalidation yet.
+    public var isInvalidating: (Invalidation) -> Bool = { _ in false }
+    /// Calls back when the kernel has taken all invalidations of inodes so far.
+    public var afterInvalidations: (@escaping () -> Void) -> Void
     /// Calls back when all requests that the kernel has sent so far were taken.
     public var afterRequests: (@escaping () -> Void) -> Void
     /// Takes an error that no system call can report any more.
@@ -47,8 +47,8 @@ public struct FilesystemEnvironment {
         start: @escaping (@escaping () async -> Void) -> Void,
         later: @escaping (@escaping () -> Void) -> Void,
         after: @escaping (Duration, @escaping () -> Void) -> Void = { $1() },
-        notify: @escaping (KernelNotification) -> Void,
-        afterNotices: @escaping (@escaping () -> Void) -> Void = { $0() },
+        invalidate: @escaping (Invalidation) -> Void,
+        afterInvalidations: @escaping (@escaping () -> Void) -> Void = { $0() },
         afterRequests: @escaping (@escaping () -> Void) -> Void = { $0() },
         report: @escaping (String) -> Void,
         takeEvents: @escaping () -> Bool,
@@ -63,8 +63,8 @@ public struct FilesystemEnvironment {
         self.start = start
         self.later = later
         self.after = after
-        self.notify = notify
-        self.afterNotices = afterNotices
+        self.invalidate = invalidate
+        self.afterInvalidations = afterInvalidations
         self.afterRequests = afterRequests
         self.report = report
         self.takeEvents = takeEvents
@@ -76,12 +76,12 @@ public struct FilesystemEnvironment {
     }
 }
 
-/// What the kernel is to forget.
-public enum KernelNotification: Hashable, Sendable {
+/// What the kernel is to drop.
+public enum Invalidation: Hashable, Sendable {
     /// That this name in this directory leads where it led.
-    case name(directory: InodeNumber, name: String)
+    case entry(directory: InodeNumber, name: String)
     /// The attributes, the content or the listing that it keeps.
-    case content(of: InodeNumber)
+    case inode(InodeNumber)
 }
 
 /// Which store is mounted, and by what way it is reached.

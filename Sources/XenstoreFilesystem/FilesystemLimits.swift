@@ -97,10 +97,10 @@ public enum FilesystemLimits {
     /// larger one are known by name alone, and the first change of one is told as MODIFY.
     public static let watchBaseline = 4096
 
-    /// Notices of changes that wait for the kernel to take them; more are lost, and the log tells.
+    /// Calls for changes that wait for the agent to make them; more are lost, and the log says so.
     public static let pendingCalls = 65536
 
-    /// Notices of changes that are passed to the kernel together.
+    /// Calls that are passed to the agent together.
     public static let callBatch = 64
 
     /// Calls that are made before the store has said what has changed, where no more changes come

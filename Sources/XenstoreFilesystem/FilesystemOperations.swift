@@ -65,7 +65,7 @@ public protocol FilesystemOperations: AnyObject {
         -> ArraySlice<UInt8>
     /// Waits, when a change was made, until the kernel has dropped what that has made untrue: the
     /// program's next call sees the change.
-    func waitForRevoked() async
+    func invalidationBarrier() async
     /// How the kernel may cache what it reads from the handle.
     func caching(of handle: HandleID) -> Caching
     /// How the kernel may cache the names of a directory's handle.

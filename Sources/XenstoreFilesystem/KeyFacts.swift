@@ -146,7 +146,7 @@ extension Filesystem {
     func noteMissing(_ node: KeyNode) {
         noteListLost(by: node)
         forgetRemoved(node)
-        if node.deferredCreateCount == 0, !node.isRoot { forgetName(of: node) }
+        if node.deferredCreateCount == 0, !node.isRoot { invalidateEntry(of: node) }
         keys.dropUnused(node)
     }
 
@@ -165,7 +165,7 @@ extension Filesystem {
             // With the name above them the kernel forgets all but what is in use, and what leads
             // to that.
             if node !== removed, node.fileLookups + node.directoryLookups > 0 {
-                forgetName(of: node)
+                invalidateEntry(of: node)
             }
             node.forgetFacts()
             node.isGone = true

@@ -162,10 +162,10 @@ final class MountDaemon {
             start: { [unowned self] work in begin(work) },
             later: { [loop] work in loop.later(work) },
             after: { [loop] delay, work in _ = loop.schedule(after: delay, work) },
-            notify: { [unowned self] notification in mount?.notify(notification) },
-            afterNotices: { [unowned self] action in
+            invalidate: { [unowned self] invalidation in mount?.invalidate(invalidation) },
+            afterInvalidations: { [unowned self] action in
                 guard let mount else { return action() }
-                mount.afterNotices(action)
+                mount.afterInvalidations(action)
             },
             afterRequests: { [unowned self] action in
                 guard let mount else { return action() }
@@ -180,7 +180,7 @@ final class MountDaemon {
             sharesFiles: { caller, opener in ProcessFamily.contains(caller, openerOf: opener) }
         )
         environment.store = source.storeDescription
-        environment.isForgetting = { [unowned self] in mount?.isNotifying($0) ?? false }
+        environment.isInvalidating = { [unowned self] in mount?.isInvalidating($0) ?? false }
         environment.holdsMount = { [unowned self] path in mount?.holdsMount(path) ?? false }
         return Spaces(access, options: options, environment: environment)
     }

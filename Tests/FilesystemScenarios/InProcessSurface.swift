@@ -24,7 +24,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     private var prefix: [String] = []
     public private(set) var hasEvents = true
 
-    /// What the kernel knows, shared with the filesystem's notices to it.
+    /// What the kernel knows, shared with the filesystem's invalidations.
     private final class Kernel {
         var names: [Name: Dentry] = [:]
         /// Of directories.
@@ -71,12 +71,12 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 elapsed: { ContinuousClock.now - start },
                 start: { work in kernel.started.append(work) },
                 later: { work in kernel.started.append { work() } },
-                notify: { notification in
-                    switch notification {
-                    case .name(let directory, let name):
+                invalidate: { invalidation in
+                    switch invalidation {
+                    case .entry(let directory, let name):
                         kernel.forget(Name(directory: directory, name: name))
                     // This kernel keeps names alone.
-                    case .content: break
+                    case .inode: break
                     }
                 },
                 report: { text in kernel.reports.append(text) },

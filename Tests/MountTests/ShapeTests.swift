@@ -31,7 +31,7 @@ struct ShapeTests {
         }
     }
 
-    /// The inotify agent holds the directory's lock meanwhile, and with it the notification that
+    /// The inotify agent holds the directory's lock meanwhile, and with it the invalidation that
     /// makes the kernel look the name up again.
     @Test(arguments: StoreKind.allCases)
     func aKeyThatIsMadeAgainHasItsNewShapeAtOnce(kind: StoreKind) async throws {

@@ -3,7 +3,7 @@ import XenstoreFilesystem
 import XenstoreProtocol
 import XenstoreStore
 
-/// With `cache=watch` the kernel keeps what it was told until it is told to forget it: whatever
+/// With `cache=watch` the kernel keeps what it was given until it is made to drop it: whatever
 /// changes a key must reach all that is kept of it, by whichever of its names.
 @MainActor
 @Suite(.timeLimit(.minutes(1))) struct KeptTests {
@@ -263,7 +263,7 @@ import XenstoreStore
                 elapsed: { .zero },
                 start: { work in Task { await work() } },
                 later: { work in work() },
-                notify: { kernel.take($0) },
+                invalidate: { kernel.take($0) },
                 report: { text in Issue.record("\(text)") },
                 takeEvents: { true }
             )
@@ -291,7 +291,7 @@ import XenstoreStore
         )
         #expect(try await status().size == 4)
         try await mount.rename("t", in: all, to: "commit", in: all, .replace, by: caller)
-        await mount.waitForRevoked()
+        await mount.invalidationBarrier()
         #expect(try await status().size == 6)
         #expect(try await status().mode == 0o644)
     }
@@ -318,7 +318,7 @@ final class Kernel {
     func forgetAll() { kept = [:] }
 
     /// It is to forget something.
-    func take(_ notification: KernelNotification) {
-        if case .content(let inode) = notification { kept[inode] = nil }
+    func take(_ invalidation: Invalidation) {
+        if case .inode(let inode) = invalidation { kept[inode] = nil }
     }
 }

@@ -107,7 +107,8 @@ import XenstoreProtocol
         try await world.removeDirectory("d")
     }
 
-    /// The kernel locks it, too, until its removal is answered: notices for names in it must wait.
+    /// The kernel locks it, too, until its removal is answered: invalidations of names in it must
+    /// wait.
     @Test func aDirectoryIsKnownByItsNames() async throws {
         let world = try await World(["/d/x": "1"], isListed: false)
         let known = { name in world.filesystem.knownDirectory(name, in: .root) }

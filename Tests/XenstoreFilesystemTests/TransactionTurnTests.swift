@@ -150,7 +150,7 @@ private final class GuestMount {
                 start: { _ in },
                 later: { work in work() },
                 after: { delay, work in timers.waiting.append((delay, work)) },
-                notify: { _ in },
+                invalidate: { _ in },
                 report: { text in Issue.record("\(text)") },
                 takeEvents: { true }
             )

@@ -66,7 +66,7 @@ final class World {
                     guard delay != FilesystemLimits.quietTime else { return work() }
                     outside.timers.append(work)
                 },
-                notify: { [kernel] notification in kernel.take(notification) },
+                invalidate: { [kernel] invalidation in kernel.take(invalidation) },
                 report: { text in Issue.record("\(text)") },
                 takeEvents: { true },
                 inject: { [outside] calls in outside.calls += calls },

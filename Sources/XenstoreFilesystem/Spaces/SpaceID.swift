@@ -60,10 +60,10 @@ struct SpaceID: RawRepresentable, Hashable {
         return listed
     }
 
-    func outer(_ notification: KernelNotification) -> KernelNotification {
-        switch notification {
-        case .name(let directory, let name): .name(directory: outer(directory), name: name)
-        case .content(let inode): .content(of: outer(inode))
+    func outer(_ invalidation: Invalidation) -> Invalidation {
+        switch invalidation {
+        case .entry(let directory, let name): .entry(directory: outer(directory), name: name)
+        case .inode(let inode): .inode(outer(inode))
         }
     }
 }

@@ -199,8 +199,8 @@ extension Spaces {
         }
     }
 
-    public func waitForRevoked() async {
-        await store.waitForRevoked()
+    public func invalidationBarrier() async {
+        await store.invalidationBarrier()
     }
 
     // Only the store's own tree lets the kernel keep anything.

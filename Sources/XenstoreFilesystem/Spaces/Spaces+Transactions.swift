@@ -35,8 +35,8 @@ extension Spaces {
         var inner = environment
         // Nothing in a transaction is told to anybody before it is committed.
         inner.inject = nil
-        inner.notify = { [environment] notification in
-            environment.notify(space.outer(notification))
+        inner.invalidate = { [environment] invalidation in
+            environment.invalidate(space.outer(invalidation))
         }
         let transaction = TransactionSpace(
             space,
@@ -166,7 +166,7 @@ extension Spaces {
 
     /// Has the kernel forget a name in `.txn`: after a commit, too, as it has moved that one.
     private func dropName(_ name: String) {
-        environment.notify(.name(directory: Control.transactions.inode, name: name))
+        environment.invalidate(.entry(directory: Control.transactions.inode, name: name))
     }
 
     private func abort(_ transaction: TransactionSpace<MeasuredAccess<Access>>) {

@@ -3,16 +3,16 @@ import Glibc
 import Synchronization
 import XenstoreFilesystem
 
-/// Tells the kernel to forget names, on a thread of its own: such a call waits in the kernel for
-/// whoever works in that directory.
-// Sendable: the queue is guarded by its mutex; the session is only passed on to libfuse, which
-// lets any thread notify.
-final class KernelNotifier: @unchecked Sendable {
+/// Makes the kernel drop what it keeps, on a thread of its own: such a call waits in the kernel as
+/// long as a program works in that directory.
+// Sendable: the queue is guarded by its mutex; the session is only passed on to libfuse, which lets
+// any thread invalidate.
+final class KernelInvalidator: @unchecked Sendable {
     private struct Queue {
-        var notifications: [KernelNotification] = []
-        var queued: Set<KernelNotification> = []
+        var invalidations: [Invalidation] = []
+        var queued: Set<Invalidation> = []
         /// Those that are being passed.
-        var taken: Set<KernelNotification> = []
+        var taken: Set<Invalidation> = []
         var waiters: [@Sendable () -> Void] = []
         var isClosed = false
     }
@@ -32,12 +32,12 @@ final class KernelNotifier: @unchecked Sendable {
             nil,
             { context in
                 guard let context else { return nil }
-                Unmanaged<KernelNotifier>.fromOpaque(context).takeRetainedValue().run()
+                Unmanaged<KernelInvalidator>.fromOpaque(context).takeRetainedValue().run()
                 return nil
             },
             context
         )
-        precondition(code == 0, "a mount needs a thread for its notices to the kernel")
+        precondition(code == 0, "a mount needs a thread for its invalidations")
     }
 
     deinit {
@@ -45,24 +45,24 @@ final class KernelNotifier: @unchecked Sendable {
         wakeUp.deallocate()
     }
 
-    /// Passes a notification on. One that waits already is not passed twice.
-    func notify(_ notification: KernelNotification) {
+    /// Passes an invalidation on. One that waits already is not passed twice.
+    func invalidate(_ invalidation: Invalidation) {
         let isNew = queue.withLock { queue in
-            guard queue.queued.insert(notification).inserted else { return false }
-            queue.notifications.append(notification)
+            guard queue.queued.insert(invalidation).inserted else { return false }
+            queue.invalidations.append(invalidation)
             return true
         }
         if isNew { sem_post(wakeUp) }
     }
 
-    /// Whether a notification waits or is being passed.
-    func isNotifying(_ notification: KernelNotification) -> Bool {
+    /// Whether an invalidation waits or is being passed.
+    func isInvalidating(_ invalidation: Invalidation) -> Bool {
         queue.withLock {
-            $0.queued.contains(notification) || $0.taken.contains(notification)
+            $0.queued.contains(invalidation) || $0.taken.contains(invalidation)
         }
     }
 
-    /// Calls back, on the notifier's thread, when all that was passed so far is done. On the loop.
+    /// Calls back, on that thread, when all that was passed so far is done. On the loop.
     func afterAll(_ action: @escaping @Sendable () -> Void) {
         queue.withLock { $0.waiters.append(action) }
         sem_post(wakeUp)
@@ -81,30 +81,30 @@ final class KernelNotifier: @unchecked Sendable {
             while sem_wait(wakeUp) != 0 {}
             let (taken, waiters, isClosed) = queue.withLock { queue in
                 defer {
-                    queue.notifications = []
+                    queue.invalidations = []
                     queue.taken = queue.queued
                     queue.queued = []
                     queue.waiters = []
                 }
-                return (queue.notifications, queue.waiters, queue.isClosed)
+                return (queue.invalidations, queue.waiters, queue.isClosed)
             }
             guard !isClosed else { return }
-            for notification in taken {
-                pass(notification)
+            for invalidation in taken {
+                pass(invalidation)
             }
             queue.withLock { $0.taken = [] }
             for waiter in waiters { waiter() }
         }
     }
 
-    private func pass(_ notification: KernelNotification) {
-        switch notification {
-        case .name(let directory, let name):
-            // ENOENT says that the kernel does not know the name: then there is nothing to forget.
+    private func pass(_ invalidation: Invalidation) {
+        switch invalidation {
+        case .entry(let directory, let name):
+            // ENOENT says that the kernel does not know the name: then there is nothing to drop.
             // Any other error means that the mount is ending.
-            _ = xsfs_session_forget_name(session, directory.rawValue, name)
-        case .content(let inode):
-            _ = xsfs_session_forget_content(session, inode.rawValue)
+            _ = xsfs_session_inval_entry(session, directory.rawValue, name)
+        case .inode(let inode):
+            _ = xsfs_session_inval_inode(session, inode.rawValue)
         }
     }
 }
