@@ -51,7 +51,7 @@ final class InotifyAgent {
                 send(message)
                 message = start()
             }
-            message.append(call.kind.code)
+            message.append(call.operation.code)
             message += call.path.utf8
             message.append(0)
         }
@@ -94,7 +94,7 @@ final class InotifyAgent {
     }
 }
 
-extension InotifyCall.Kind {
+extension InotifyCall.Operation {
     fileprivate var code: UInt8 {
         let code =
             switch self {

@@ -37,11 +37,11 @@ extension Filesystem {
             return try rights.require(ofOwnerIn: attributes(of: file).mode)
         }
         guard scratch.directory(inode) == nil else { return }
-        let (node, view) = try find(inode)
+        let (node, kind) = try find(inode)
         // A directory can be entered, whatever its key: there may be others below that the store
         // shows. That holds for one that is open and gone, too.
-        if view == .directory, rights.isSubset(of: .execute) { return }
-        guard !rights.contains(.execute) || view == .directory else { throw .accessDenied }
+        if kind == .directory, rights.isSubset(of: .execute) { return }
+        guard !rights.contains(.execute) || kind == .directory else { throw .accessDenied }
         guard !node.isDetached else { throw detached(node) }
         if !options.isPrivileged { try await askForAccess(rights, to: node) }
     }

@@ -38,7 +38,7 @@ extension Filesystem {
         for node in keys.subtree(of: keys.root) {
             node.forgetFacts()
             revoke(node)
-            if node.shownView == .directory {
+            if node.reportedKind == .directory {
                 shownDirectories.append(node)
             } else if node.fileLookups > 0 {
                 invalidateEntry(of: node)
@@ -71,7 +71,7 @@ extension Filesystem {
         defer { markDirty(path, names: names) }
         while let name = rest.first, let child = keys.child(String(name), of: node) {
             // What is further down may have made the child anew, which has no event of its own.
-            if rest.count == 1 || node.shownView == .file || node.hasChildren == false {
+            if rest.count == 1 || node.reportedKind == .file || node.hasChildren == false {
                 passChange(below: node, isDirectlyBelow: rest.count == 1)
             }
             if !isForeseen, rest.count == 1 || child.permissions == nil {
@@ -91,7 +91,7 @@ extension Filesystem {
         if let parent = node.parent { revoke(parent) }
         if !isForeseen { noteKeyEvent(of: node) }
         forgetFactsBelow(node)
-        if node.shownView == .directory {
+        if node.reportedKind == .directory {
             verify(node)
         } else if node.fileLookups > 0, !notifiesInotify, !isForeseen {
             // It may be gone, and the kernel would refuse to walk on through a file. Where
@@ -123,9 +123,9 @@ extension Filesystem {
     private func passChange(below node: KeyNode, isDirectlyBelow: Bool) {
         node.hasChildren = nil
         guard !node.isRoot else { return }
-        if node.shownView == .file {
+        if node.reportedKind == .file {
             // The kernel would refuse to walk through a file without asking.
-            node.shownView = nil
+            node.reportedKind = nil
             if node.fileLookups > 0 { invalidateEntry(of: node) }
         } else if isDirectlyBelow, node.hasValue {
             // Only a key with a value can turn into a file by losing its children.
@@ -155,10 +155,10 @@ extension Filesystem {
             let facts = try? await facts(of: path, node: node)
             // A change while the answer was on its way: it may be out of date.
             if isWatching, changes.hasChanged(path, since: serial) { continue }
-            guard let facts, node.shownView == .directory else { return }
-            let actual = view(facts, of: node)
+            guard let facts, node.reportedKind == .directory else { return }
+            let actual = kind(facts, of: node)
             if actual != .directory {
-                node.shownView = actual
+                node.reportedKind = actual
                 invalidateEntry(of: node)
             }
             return

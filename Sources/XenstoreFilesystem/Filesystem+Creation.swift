@@ -60,7 +60,7 @@ extension Filesystem {
         by caller: CallerID
     ) async throws(FilesystemError) -> (Entry, HandleID) {
         let entry = try await lookup(name, in: directory, by: caller)
-        guard entry.attributes.view == .file else {
+        guard entry.attributes.kind == .file else {
             forget(entry.attributes.inode, count: 1)
             throw .isDirectory
         }
@@ -125,8 +125,8 @@ extension Filesystem {
         let node = keys.insertNew(key, of: parent)
         forgetRemoved(node)
         markExists(node)
-        node.viewWhenEmpty = .file
-        node.shownView = .file
+        node.emptyKind = .file
+        node.reportedKind = .file
         node.wasToldStale = false
         noteMade(node)
         node.addLookup(.file)
@@ -147,7 +147,7 @@ extension Filesystem {
         let parent = try findDirectory(directory)
         guard scratch.directory(of: parent) == nil else { throw .notPermitted }
         let key: String
-        let asked: View?
+        let asked: FileKind?
         switch NameMeaning(name) {
         case .key(let name): (key, asked) = (name, nil)
         case .children(let name): (key, asked) = (name, .directory)
@@ -163,7 +163,7 @@ extension Filesystem {
         let serial = changes.serial
         let node = keys.insertNew(key, of: parent)
         forgetRemoved(node)
-        node.viewWhenEmpty = .directory
+        node.emptyKind = .directory
         node.isKeptDirectory = true
         node.maker = caller
         noteMade(node)

@@ -78,7 +78,7 @@ extension Filesystem {
             requests.append(.directory(path))
         }
         if plan.hasChildren ?? plan.hint.map(isList) != true,
-            viewWithoutValue(hasChildren: false, node, path) == nil
+            kindWithoutValue(hasChildren: false, node, path) == nil
         {
             plan.valueAnswer = requests.count
             requests.append(.read(path))
@@ -120,22 +120,22 @@ extension Filesystem {
             hasChildren = try KeyFacts.hasChildren(answer)
             names = try? answer.get()
         }
-        let view = try view(
+        let kind = try kind(
             hasChildren: hasChildren ?? false,
             value: plan.valueAnswer.map { answers[$0] },
             keys.child(plan.name, of: parent),
             path
         )
-        if let node = keys.child(plan.name, of: parent), node.shownView == view,
-            node.lookups(view) > 0
+        if let node = keys.child(plan.name, of: parent), node.reportedKind == kind,
+            node.lookups(kind) > 0
         {
-            directory.walk.append(node.inode(view))
-            return .known(node.inode(view), view)
+            directory.walk.append(node.inode(kind))
+            return .known(node.inode(kind), kind)
         }
         let entry = enterListed(
             plan.name,
             of: parent,
-            as: view,
+            as: kind,
             hasChildren: hasChildren ?? false,
             names: plan.hasChildren == nil ? names : nil,
             path,
@@ -147,20 +147,20 @@ extension Filesystem {
             // Nobody asks for them again while this stands.
             if plan.hasChildren == nil, names?.isEmpty == true { forgetChildren(of: node) }
             let serial = plan.hint == nil ? serial : listing.serial
-            if view == .directory, let names {
+            if kind == .directory, let names {
                 recordBaseline(list: names, of: node, path, asOf: serial)
             }
         }
         return .entry(entry)
     }
 
-    private func view(
+    private func kind(
         hasChildren: Bool,
         value: Result<[UInt8], XenstoreError>?,
         _ node: KeyNode?,
         _ path: XenstorePath
-    ) throws(XenstoreError) -> View {
-        if let view = viewWithoutValue(hasChildren: hasChildren, node, path) { return view }
+    ) throws(XenstoreError) -> FileKind {
+        if let kind = kindWithoutValue(hasChildren: hasChildren, node, path) { return kind }
         // An empty key that shows as a directory.
         return try value?.get().isEmpty == false ? .file : .directory
     }

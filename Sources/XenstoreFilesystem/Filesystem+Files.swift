@@ -11,8 +11,8 @@ extension Filesystem {
         if flags.contains(.write) { try requireWritable() }
         if let file = scratch.find(inode) { return try openScratch(file, flags) }
         if let file = streams.find(inode) { return try await openStream(file, flags) }
-        let (node, view) = try find(inode)
-        guard view == .file else { throw .isDirectory }
+        let (node, kind) = try find(inode)
+        guard kind == .file else { throw .isDirectory }
         if !flags.contains(.write) { return try await openToRead(node, flags, by: caller) }
         var createsOnWrite = false
         var content: [UInt8] = []
@@ -20,7 +20,7 @@ extension Filesystem {
         do throws(FilesystemError) {
             let facts = try await factsForOpening(node.path(), node, by: caller)
             await settleSize(of: node, facts)
-            try requireViewAtOpen(of: node, facts, by: caller)
+            try requireKindAtOpen(of: node, facts, by: caller)
             content = options.valueForm.content(of: facts.value)
             if flags.contains(.truncate) {
                 openRetries.remove(caller)
@@ -58,13 +58,13 @@ extension Filesystem {
         throw .stale
     }
 
-    private func requireViewAtOpen(
+    private func requireKindAtOpen(
         of node: KeyNode,
         _ facts: KeyFacts,
         by caller: CallerID
     ) throws(FilesystemError) {
         do throws(FilesystemError) {
-            try requireView(.file, of: node, facts)
+            try requireKind(.file, of: node, facts)
         } catch {
             noteOpenRetry(caller)
             throw error
@@ -140,7 +140,7 @@ extension Filesystem {
         _ ownChanges: Int,
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID {
-        try requireViewAtOpen(of: node, facts, by: caller)
+        try requireKindAtOpen(of: node, facts, by: caller)
         let content = options.valueForm.content(of: facts.value)
         let answer = fresh(facts, asOf: serial, ownChanges)
         try requireSize(content.count, of: node, answer, by: caller)

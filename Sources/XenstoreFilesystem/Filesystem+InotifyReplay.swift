@@ -11,19 +11,19 @@ extension Filesystem {
         if let call = notifier.calls.find(name, in: parent) {
             // For any other error the kernel would drop the name.
             guard await call.hasHappened(), await !wouldDetach(call) else { throw .interrupted }
-            switch call.kind {
+            switch call.operation {
             case .create, .makeDirectory:
                 guard let entry = try entryOfOther(call) else { throw .noEntry }
                 return entry
             case .remove where call.isMadeAgain, .removeDirectory where call.isMadeAgain:
                 // The kernel keeps the name that is in use, and with it a size that is not known
                 // here.
-                let shownView = keys.child(name, of: parent)?.shownView
-                guard shownView == .directory else {
+                let reportedKind = keys.child(name, of: parent)?.reportedKind
+                guard reportedKind == .directory else {
                     leave(call)
                     throw .interrupted
                 }
-                return entry(of: call, as: shownView)
+                return entry(of: call, as: reportedKind)
             case .modify, .changeAttributes, .remove: return entry(of: call)
             case .removeDirectory:
                 call.isLookedUp = true
@@ -52,7 +52,7 @@ extension Filesystem {
         let entry = entry(of: call)
         guard !call.isOwnValue, let node = keys.child(name, of: parent) else { return entry }
         if isNew { noteMet(node, at: environment.now()) }
-        node.shownView = call.view
+        node.reportedKind = call.kind
         if node.snapshot == nil { node.snapshot = call.childNames.map(DirectorySnapshot.init) }
         return entry
     }
@@ -65,7 +65,7 @@ extension Filesystem {
         // For ENOENT the kernel would drop the name from under whoever uses it.
         guard let call = notifier.calls.find(name, in: parent) else { throw .busy }
         guard !isRefused(call) else { throw .busy }
-        if call.kind == .removeDirectory {
+        if call.operation == .removeDirectory {
             // The kernel looks the name up then, and again for each program from now on.
             guard call.isLookedUp else { throw .stale }
             guard await isStillGone(call) else {
@@ -80,7 +80,7 @@ extension Filesystem {
         // nothing be done again in the directory that it knew.
         let isNeeded = call.isReshaping || node.childCount > 0 || isOpen(node)
         guard isNeeded else { return keys.detach(node) }
-        if call.view == .directory { renew(node) }
+        if call.kind == .directory { renew(node) }
     }
 
     /// The entry of a key that is to be told as made, and that shows otherwise by now. It may be in
@@ -89,13 +89,13 @@ extension Filesystem {
     /// - Throws: ``FilesystemError/interrupted`` for a file, of which the size is not known here.
     private func entryOfOther(_ call: PendingCall) throws(FilesystemError) -> Entry? {
         guard !call.isOwnValue, let node = keys.child(call.name, of: call.directory),
-            let view = node.shownView, view != call.view, node.lookups(view) > 0
+            let kind = node.reportedKind, kind != call.kind, node.lookups(kind) > 0
         else { return nil }
         call.isDone = true
-        guard view == .directory else { throw .interrupted }
-        node.addLookupByAgent(view)
+        guard kind == .directory else { throw .interrupted }
+        node.addLookupByAgent(kind)
         return Entry(
-            attributes: attributes(of: node, view, call.permissions, size: 0),
+            attributes: attributes(of: node, kind, call.permissions, size: 0),
             nameLifetime: 0
         )
     }
@@ -129,10 +129,10 @@ extension Filesystem {
             node.lookups(.file) > 0 || node.lookups(.directory) > 0
         else { return nil }
         let isOther =
-            switch call.kind {
+            switch call.operation {
             case .create, .makeDirectory: true
-            case .remove: node.shownView == .directory
-            case .removeDirectory: node.shownView == .file
+            case .remove: node.reportedKind == .directory
+            case .removeDirectory: node.reportedKind == .file
             case .modify, .changeAttributes: false
             }
         return isOther ? node : nil
@@ -152,7 +152,7 @@ extension Filesystem {
         guard !call.isDone else { return }
         call.isDone = true
         if call.directory.snapshot?[call.name] == nil {
-            call.directory.snapshot?[call.name] = .unknown(isDirectory: call.view == .directory)
+            call.directory.snapshot?[call.name] = .unknown(isDirectory: call.kind == .directory)
         }
         markDirtyAgain(call.name, in: call.directory)
     }
@@ -185,7 +185,7 @@ extension Filesystem {
             guard call.isReshaping, let node = keys.child(call.name, of: call.directory) else {
                 return false
             }
-            return view(facts, of: node) != .directory
+            return kind(facts, of: node) != .directory
         } catch {
             return error == .refused(.noEntry)
         }
@@ -213,14 +213,14 @@ extension Filesystem {
     }
 
     public func openForAgent(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
-        let (node, view) = try find(inode)
-        notifier.calls.find(node, view)?.isDone = true
+        let (node, kind) = try find(inode)
+        notifier.calls.find(node, kind)?.isDone = true
         return .agent
     }
 
     public func touchForAgent(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
-        let (node, view) = try find(inode)
-        guard let call = notifier.calls.find(node, view) else { throw .stale }
+        let (node, kind) = try find(inode)
+        guard let call = notifier.calls.find(node, kind) else { throw .stale }
         injected.begin(node)
         guard await call.hasHappened() else {
             injected.acknowledge()
@@ -228,8 +228,8 @@ extension Filesystem {
             throw .busy
         }
         // A change of the content goes on with opening it.
-        call.isDone = call.kind != .modify
-        return attributesForAgent(node, view, call, isSure: true)
+        call.isDone = call.operation != .modify
+        return attributesForAgent(node, kind, call, isSure: true)
     }
 
     // MARK: Batches
@@ -270,7 +270,8 @@ extension Filesystem {
             let calls = batch.compactMap { call in
                 // Even a refused rmdir(2) makes the kernel forget what is below.
                 isRefused(call)
-                    ? nil : pathOnMount(of: call).map { InotifyCall(kind: call.kind, path: $0) }
+                    ? nil
+                    : pathOnMount(of: call).map { InotifyCall(operation: call.operation, path: $0) }
             }
             guard calls.isEmpty else {
                 // Who is told looks, and is to see the new.
@@ -296,14 +297,14 @@ extension Filesystem {
         return above.isEmpty ? call.name : "\(Substring(above))/\(call.name)"
     }
 
-    private func entry(of call: PendingCall, as shownView: View? = nil) -> Entry {
-        let view = shownView ?? call.view
+    private func entry(of call: PendingCall, as reportedKind: FileKind? = nil) -> Entry {
+        let kind = reportedKind ?? call.kind
         let node =
             call.isOwnValue
             ? call.directory : keys.insertChild(call.name, of: call.directory)
-        node.addLookupByAgent(view)
+        node.addLookupByAgent(kind)
         return Entry(
-            attributes: attributesForAgent(node, view, call, isSure: false),
+            attributes: attributesForAgent(node, kind, call, isSure: false),
             nameLifetime: nameLifetime(of: call, node)
         )
     }
@@ -312,14 +313,14 @@ extension Filesystem {
     ///   it leaves if it has taken another answer meanwhile.
     private func attributesForAgent(
         _ node: KeyNode,
-        _ view: View,
+        _ kind: FileKind,
         _ call: PendingCall,
         isSure: Bool
     ) -> Attributes {
         let reported = Int(node.reportedSize)
-        let size = sizeForAgent(node, view, current: call.size)
-        let attributes = attributes(of: node, view, call.permissions, size: size)
-        guard view == .file else { return attributes }
+        let size = sizeForAgent(node, kind, current: call.size)
+        let attributes = attributes(of: node, kind, call.permissions, size: size)
+        guard kind == .file else { return attributes }
         node.limitReportedSize(reported)
         injected.give(size, of: node, isSure: isSure)
         return attributes
@@ -329,11 +330,11 @@ extension Filesystem {
     /// that the next call is one request less.
     private func nameLifetime(of call: PendingCall, _ node: KeyNode) -> Double {
         // Who comes to a directory looks it up: it is only then that what is below is told.
-        guard !call.isRemoval, !call.isOwnValue, call.view == .file,
-            node.shownView ?? .file == .file,
+        guard !call.isRemoval, !call.isOwnValue, call.kind == .file,
+            node.reportedKind ?? .file == .file,
             let path = try? node.path(), !notifier.own.contains(path)
         else { return 0 }
-        node.shownView = call.view
+        node.reportedKind = call.kind
         return nameLifetime(path, asOf: call.serial)
     }
 }

@@ -38,10 +38,10 @@ extension Filesystem {
             let path = try? node.path(), !changes.hasChanged(path, since: serial)
         else { return attributes }
         // oxenstored tells nobody of a change of its root itself: its value is asked for each time.
-        guard attributes.view == .directory || !path.isRoot else { return attributes }
+        guard attributes.kind == .directory || !path.isRoot else { return attributes }
         let lease = node.lease ?? Lease()
         node.lease = lease
-        if attributes.view == .file {
+        if attributes.kind == .file {
             lease.tell(attributes.size, to: caller, at: environment.elapsed())
             if untaken.count >= FilesystemLimits.lastAnswers { untaken = [:] }
             untaken[caller] = lease
@@ -69,11 +69,11 @@ extension Filesystem {
         settleAfterInvalidations(node)
     }
 
-    /// Makes the kernel drop what it keeps of a view.
-    private func invalidateInode(of node: KeyNode, _ view: View) {
+    /// Makes the kernel drop what it keeps of one of a key's two inodes.
+    private func invalidateInode(of node: KeyNode, _ kind: FileKind) {
         // It knows the root without a lookup.
-        if node.lookups(view) > 0 || node.isRoot {
-            environment.invalidate(.inode(node.inode(view)))
+        if node.lookups(kind) > 0 || node.isRoot {
+            environment.invalidate(.inode(node.inode(kind)))
         }
     }
 
@@ -81,7 +81,7 @@ extension Filesystem {
     /// was there is not known since a change at it or above. What was a file is a directory when it
     /// has children, and a listing tells which it is.
     func revokeListing(of directory: KeyNode, before child: KeyNode, isAbove: Bool) {
-        if child.permissions == nil || isAbove && child.shownView != .directory {
+        if child.permissions == nil || isAbove && child.reportedKind != .directory {
             revoke(directory)
         }
     }
@@ -109,12 +109,12 @@ extension Filesystem {
     /// the agent has come back there is no other lease.
     ///
     /// - Parameter current: the size as of the change.
-    func sizeForAgent(_ node: KeyNode, _ view: View, current: Int) -> Int {
+    func sizeForAgent(_ node: KeyNode, _ kind: FileKind, current: Int) -> Int {
         if options.cache == .watch {
             unsettle(node)
             injecting.append(node)
         }
-        guard view == .file else { return current }
+        guard kind == .file else { return current }
         if options.cache == .watch { return node.lease?.size ?? current }
         if let open = largestOpenSize(of: node) { return open }
         // Never less than a program was given before: it may be about to open the file.

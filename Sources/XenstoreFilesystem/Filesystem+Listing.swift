@@ -102,7 +102,7 @@ extension Filesystem {
             throw FilesystemError(error, at: path)
         }
         learn(facts, of: node, path, asOf: serial)
-        try requireView(.directory, of: node, facts)
+        try requireKind(.directory, of: node, facts)
         var names = try await names(of: path, answers[1])
         recordBaseline(names, of: node, path, asOf: serial)
         // First, so that rm -r empties the value before the last child goes: the other way round

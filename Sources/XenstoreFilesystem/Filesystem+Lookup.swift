@@ -47,7 +47,7 @@ extension Filesystem {
     private func lookup(
         _ key: String,
         of parent: KeyNode,
-        as asked: View?,
+        as asked: FileKind?,
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
         let (serial, ownChanges) = (changes.serial, ownChanges)
@@ -62,7 +62,7 @@ extension Filesystem {
         // A stat(2) asks once more for the attributes that came with the name.
         let told = fresh(facts, asOf: serial, ownChanges)
         lastAnswers.put(told, of: entry.attributes.inode, for: caller, handle: nil)
-        if entry.attributes.view == .directory, let node = keys.find(entry.attributes.inode)?.node {
+        if entry.attributes.kind == .directory, let node = keys.find(entry.attributes.inode)?.node {
             await prepareForWatch(node, by: caller)
         }
         return entry
@@ -88,7 +88,7 @@ extension Filesystem {
     /// and asked for each time, as no watch tells of it.
     private func enterUnreadable(_ key: String, of parent: KeyNode) -> Entry {
         let node = keys.insertChild(key, of: parent)
-        node.shownView = .directory
+        node.reportedKind = .directory
         node.addLookup(.directory)
         return Entry(attributes: attributesOfUnreadable(node), nameLifetime: 0)
     }
@@ -97,7 +97,7 @@ extension Filesystem {
     func enter(
         _ key: String,
         of parent: KeyNode,
-        as asked: View?,
+        as asked: FileKind?,
         _ facts: KeyFacts,
         _ path: XenstorePath,
         asOf serial: Int
@@ -107,10 +107,10 @@ extension Filesystem {
         let node = known ?? keys.insertChild(key, of: parent)
         if known == nil { noteMet(node, at: path) }
         learn(facts, of: node, path, asOf: serial)
-        let view = view(facts, of: node)
-        if asked == nil { node.shownView = view }
-        var entry = entry(node, asked ?? view, facts, path, asOf: serial)
-        recordBaseline(facts, view, of: node, path, asOf: serial)
+        let kind = kind(facts, of: node)
+        if asked == nil { node.reportedKind = kind }
+        var entry = entry(node, asked ?? kind, facts, path, asOf: serial)
+        recordBaseline(facts, kind, of: node, path, asOf: serial)
         // Not kept: the key may be renamed, and only its plain name moves along.
         if asked != nil { entry.nameLifetime = 0 }
         return entry
@@ -120,7 +120,7 @@ extension Filesystem {
     func enterListed(
         _ key: String,
         of parent: KeyNode,
-        as view: View,
+        as kind: FileKind,
         hasChildren: Bool,
         names: [UInt8]?,
         _ path: XenstorePath,
@@ -131,16 +131,16 @@ extension Filesystem {
         // It may have a value: whoever depends on that asks.
         if known?.isHeld != true { node.hasValue = true }
         if known == nil { noteMet(node, at: path) }
-        if hasChildren { node.viewWhenEmpty = .directory }
+        if hasChildren { node.emptyKind = .directory }
         markExists(node)
         if isWatching, !changes.hasChanged(path, since: serial) {
             noteNames(of: node, at: path, names, asOf: serial)
             node.hasChildren = hasChildren
         }
-        node.shownView = view
-        node.addLookup(view)
+        node.reportedKind = kind
+        node.addLookup(kind)
         return Entry(
-            attributes: typeAlone(of: node, view),
+            attributes: typeAlone(of: node, kind),
             nameLifetime: nameLifetime(path, asOf: serial)
         )
     }
@@ -160,15 +160,15 @@ extension Filesystem {
 
     private func entry(
         _ node: KeyNode,
-        _ view: View,
+        _ kind: FileKind,
         _ facts: KeyFacts,
         _ path: XenstorePath,
         asOf serial: Int
     ) -> Entry {
-        node.addLookup(view)
-        let attributes = attributes(of: node, view, facts)
+        node.addLookup(kind)
+        let attributes = attributes(of: node, kind, facts)
         // The kernel takes the size from here.
-        if view == .file, let lease = node.lease, lease.size != attributes.size { revoke(node) }
+        if kind == .file, let lease = node.lease, lease.size != attributes.size { revoke(node) }
         return Entry(
             attributes: attributes,
             nameLifetime: nameLifetime(path, asOf: serial)

@@ -14,13 +14,13 @@ extension Filesystem {
         if let file = streams.find(inode) {
             return isShared(file) ? nil : attributes(of: file)
         }
-        let (node, view) = try find(inode)
-        guard !node.isDetached, view == .file || !isToPrepareForWatch(node, by: caller),
-            let facts = try factsFromMemory(of: node, view, for: caller)
+        let (node, kind) = try find(inode)
+        guard !node.isDetached, kind == .file || !isToPrepareForWatch(node, by: caller),
+            let facts = try factsFromMemory(of: node, kind, for: caller)
         else { return nil }
-        let use = nameUse(node, view, by: caller)
-        let attributes = try attributes(of: node, view, checked: facts, use)
-        if view == .file { showSize(of: facts, node) }
+        let use = nameUse(node, kind, by: caller)
+        let attributes = try attributes(of: node, kind, checked: facts, use)
+        if kind == .file { showSize(of: facts, node) }
         let shown = sizeAsRead(attributes, of: node, handle, for: caller)
         guard shown.size == attributes.size else { return shown }
         return lease(shown, of: node, toldFor: inode, asOf: facts.serial, to: caller)
@@ -35,10 +35,10 @@ extension Filesystem {
         guard !flags.contains(.write), scratch.find(inode) == nil, streams.find(inode) == nil else {
             return nil
         }
-        let (node, view) = try find(inode)
-        guard view == .file else { throw .isDirectory }
-        if node.inode(view) == inode, let handle = openLeased(node) { return handle }
-        guard let facts = try factsFromMemory(of: node, view, for: caller, isOpening: true),
+        let (node, kind) = try find(inode)
+        guard kind == .file else { throw .isDirectory }
+        if node.inode(kind) == inode, let handle = openLeased(node) { return handle }
+        guard let facts = try factsFromMemory(of: node, kind, for: caller, isOpening: true),
             !isResizing(node, facts)
         else { return nil }
         return try openToRead(node, flags, facts, asOf: changes.serial, ownChanges, by: caller)

@@ -254,28 +254,28 @@ extension Filesystem {
             guard old != nil || directory.snapshot == nil && mayBeSeen else { return }
             return emitRemoval(of: name, in: directory)
         }
-        let view = view(facts, named: name, in: directory, old)
-        let fingerprint = DirectorySnapshot.Fingerprint(facts, isDirectory: view == .directory)
+        let kind = kind(facts, named: name, in: directory, old)
+        let fingerprint = DirectorySnapshot.Fingerprint(facts, isDirectory: kind == .directory)
         directory.snapshot?[name] = fingerprint
         guard let old else {
             guard directory.snapshot == nil else {
-                return emitCreation(of: name, in: directory, view, facts)
+                return emitCreation(of: name, in: directory, kind, facts)
             }
             // Nothing is known of the directory. Most changes are writes.
-            if view == .directory {
+            if kind == .directory {
                 if let node = keys.child(name, of: directory) { reconcile(node, facts) }
             } else if entry.isCertain {
-                enqueue(.modify, name, in: directory, view, facts)
+                enqueue(.modify, name, in: directory, kind, facts)
             }
             return
         }
         guard old.isDirectory == nil || old.isDirectory == fingerprint.isDirectory else {
             emitRemoval(of: name, in: directory, reshaping: old.isDirectory)
             directory.snapshot?[name] = fingerprint
-            return emitCreation(of: name, in: directory, view, facts)
+            return emitCreation(of: name, in: directory, kind, facts)
         }
         let differs = old.differsInPermissions(from: fingerprint)
-        if view == .directory {
+        if kind == .directory {
             if let node = keys.child(name, of: directory) {
                 emitValueChange(
                     of: node,
@@ -287,9 +287,9 @@ extension Filesystem {
                 reconcile(node, facts)
             }
         } else if old.differsInValue(from: fingerprint) || entry.isCertain && !differs {
-            enqueue(.modify, name, in: directory, view, facts)
+            enqueue(.modify, name, in: directory, kind, facts)
         }
-        if differs { enqueue(.changeAttributes, name, in: directory, view, facts) }
+        if differs { enqueue(.changeAttributes, name, in: directory, kind, facts) }
     }
 
     /// Emits what has become of the own value of a directory.
@@ -353,12 +353,12 @@ extension Filesystem {
     private func emitCreation(
         of name: String,
         in directory: KeyNode,
-        _ view: View,
+        _ kind: FileKind,
         _ facts: KeyFacts
     ) {
-        enqueue(view == .directory ? .makeDirectory : .create, name, in: directory, view, facts)
-        if view == .file, !facts.value.isEmpty {
-            enqueue(.modify, name, in: directory, view, facts)
+        enqueue(kind == .directory ? .makeDirectory : .create, name, in: directory, kind, facts)
+        if kind == .file, !facts.value.isEmpty {
+            enqueue(.modify, name, in: directory, kind, facts)
         }
     }
 
@@ -373,7 +373,7 @@ extension Filesystem {
         let fingerprint = directory.snapshot?[name]
         directory.snapshot?[name] = nil
         let child = keys.child(name, of: directory)
-        let wasShown = child.map { $0.shownView == .directory } ?? false
+        let wasShown = child.map { $0.reportedKind == .directory } ?? false
         let isDirectory = wasDirectory ?? fingerprint?.isDirectory ?? wasShown
         if isDirectory, let child {
             for name in child.snapshot?.childNames ?? [] {
@@ -411,13 +411,13 @@ extension Filesystem {
         if let node = keys.child(name, of: directory) { noteMissing(node) }
     }
 
-    func view(
+    func kind(
         _ facts: KeyFacts,
         named name: String,
         in directory: KeyNode,
         _ old: DirectorySnapshot.Fingerprint?
-    ) -> View {
-        if let node = keys.child(name, of: directory) { return view(facts, of: node) }
+    ) -> FileKind {
+        if let node = keys.child(name, of: directory) { return kind(facts, of: node) }
         if facts.hasChildren { return .directory }
         guard facts.value.isEmpty else { return .file }
         switch old?.isDirectory {
@@ -427,42 +427,42 @@ extension Filesystem {
             // This mount may have made it, and forgotten the rest.
             let path = try? directory.path(ofChild: name)
             guard let path else { return .file }
-            return keys.rememberedView(at: path) ?? options.emptyView.view(of: path)
+            return keys.rememberedKind(at: path) ?? options.emptyKeyKind.kind(of: path)
         }
     }
 
     // MARK: Calls
 
     private func enqueue(
-        _ kind: InotifyCall.Kind,
+        _ operation: InotifyCall.Operation,
         _ name: String,
         in directory: KeyNode,
-        _ view: View,
+        _ kind: FileKind,
         _ facts: KeyFacts,
         isReshaping: Bool = false
     ) {
         guard isWatchable(directory) || keys.child(name, of: directory)?.isHeld == true else {
             return
         }
-        let isRemoval = kind == .remove || kind == .removeDirectory
+        let isRemoval = operation == .remove || operation == .removeDirectory
         // It was made again already: see refuseIfInUse.
         if isRemoval, notifier.hasSeen(name, in: directory) { return }
-        let size = view == .file ? options.valueForm.size(of: facts.value) : 0
+        let size = kind == .file ? options.valueForm.size(of: facts.value) : 0
         let place = Place(directory: directory.id, name: name)
-        if kind == .modify, let call = notifier.calls.findSpeculative(place) {
+        if operation == .modify, let call = notifier.calls.findSpeculative(place) {
             return call.confirm(facts.permissions, size: size)
         }
         let call = PendingCall(
-            kind,
+            operation,
             name,
             in: directory,
-            view,
+            kind,
             facts.permissions,
             size: size,
             asOf: notifier.serial
         )
         call.isReshaping = isReshaping
-        if kind == .makeDirectory { call.childNames = facts.names }
+        if operation == .makeDirectory { call.childNames = facts.names }
         guard !notifier.calls.add(call), !notifier.hasLostCalls else { return }
         notifier.hasLostCalls = true
         environment.report(

@@ -50,8 +50,8 @@ extension Filesystem {
         let permissions = file.permissions
         return Attributes(
             inode: file.inode,
-            view: .file,
-            mode: (file.chosenMode ?? ModeBits.mode(of: permissions, view: .file)) & ~options.umask,
+            kind: .file,
+            mode: (file.chosenMode ?? ModeBits.mode(of: permissions, kind: .file)) & ~options.umask,
             userID: userID(of: permissions),
             groupID: options.groupID,
             size: file.size,
@@ -105,7 +105,7 @@ extension Filesystem {
             let chosen = ModeBits.permissions(
                 file.chosen ?? Permissions(owner: .privileged),
                 withMode: mode & 0o7777,
-                view: .file
+                kind: .file
             )
         else { throw .notPermitted }
         if file.chosen != nil, options.umask == 0 {
@@ -210,7 +210,7 @@ extension Filesystem {
         let node: KeyNode
         if let key {
             node = isNew ? keys.insertNew(key, of: parent) : keys.insertChild(key, of: parent)
-            if node.viewWhenEmpty == nil { node.viewWhenEmpty = .file }
+            if node.emptyKind == nil { node.emptyKind = .file }
         } else {
             node = parent
             node.maker = nil

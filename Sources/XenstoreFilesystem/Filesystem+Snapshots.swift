@@ -5,14 +5,14 @@ extension Filesystem {
     /// Keeps what a lookup or a listing has told of a key, where nothing was known of it.
     func recordBaseline(
         _ facts: KeyFacts,
-        _ view: View,
+        _ kind: FileKind,
         of node: KeyNode,
         _ path: XenstorePath,
         asOf serial: Int
     ) {
         guard notifiesInotify, !changes.hasChanged(path, since: serial) else { return }
         // Nobody would keep it up to date where the kernel does not know the directory.
-        if view == .directory, node.directoryLookups > 0, node.snapshot == nil,
+        if kind == .directory, node.directoryLookups > 0, node.snapshot == nil,
             let names = facts.names
         {
             node.snapshot = DirectorySnapshot(names: names)
@@ -21,7 +21,7 @@ extension Filesystem {
         if let parent = node.parent, parent.snapshot?[node.name]?.isKnown == false {
             parent.snapshot?[node.name] = DirectorySnapshot.Fingerprint(
                 facts,
-                isDirectory: view == .directory
+                isDirectory: kind == .directory
             )
         }
     }
@@ -81,10 +81,10 @@ extension Filesystem {
                     node.snapshot?[name]?.isKnown == false
                 else { continue }
                 // As it will show itself when it is looked up.
-                let view = view(facts, named: name, in: node, nil)
+                let kind = kind(facts, named: name, in: node, nil)
                 node.snapshot?[name] = DirectorySnapshot.Fingerprint(
                     facts,
-                    isDirectory: view == .directory
+                    isDirectory: kind == .directory
                 )
             }
         }

@@ -91,7 +91,7 @@ extension Filesystem {
             case .success(let payload):
                 guard let permissions = Permissions(payload: payload) else { continue }
                 rights[path] = ShownRights(
-                    mode: ModeBits.mode(of: permissions, view: .directory) & ~options.umask,
+                    mode: ModeBits.mode(of: permissions, kind: .directory) & ~options.umask,
                     userID: userID(of: permissions)
                 )
             case .failure(.refused(.accessDenied)):

@@ -4,9 +4,9 @@ import XenstoreProtocol
 /// of what is another than it was when a program looked last.
 extension Filesystem {
     /// The times that stat(2) shows of a key's file or directory.
-    func times(of node: KeyNode, _ view: View) -> (modified: Timestamp, changed: Timestamp) {
+    func times(of node: KeyNode, _ kind: FileKind) -> (modified: Timestamp, changed: Timestamp) {
         guard let times = node.times else { return (keys.started, keys.started) }
-        switch view {
+        switch kind {
         case .file:
             return (
                 Timestamp(sinceEpoch: times.value), Timestamp(sinceEpoch: times.valueStatus)
@@ -23,9 +23,9 @@ extension Filesystem {
     // MARK: By this mount
 
     /// A program sets st_mtime. What others have changed before is older.
-    func setModified(_ time: Timestamp, of node: KeyNode, _ view: View) {
+    func setModified(_ time: Timestamp, of node: KeyNode, _ kind: FileKind) {
         let (times, now) = (changing(node), now)
-        switch view {
+        switch kind {
         case .file:
             (times.value, times.valueStatus) = (time.sinceEpoch, now)
             (node.valueDigest, node.mayHaveChanged, node.valueTimeIsSet) = (0, false, true)

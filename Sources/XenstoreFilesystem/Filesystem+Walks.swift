@@ -10,13 +10,13 @@ extension Filesystem {
     /// The facts of a key for a system call of `caller`, and of what a walk will want next.
     func facts(
         of node: KeyNode,
-        _ view: View,
+        _ kind: FileKind,
         for caller: CallerID
     ) async throws(FilesystemError) -> KeyFacts {
         let path = try node.path()
         if isWatching, let directory = walk(of: caller, to: node) {
-            let next = directory.walk.next(from: node.inode(view))
-            if next.count > 1 { return try await askAhead(next, view, of: node, path, directory) }
+            let next = directory.walk.next(from: node.inode(kind))
+            if next.count > 1 { return try await askAhead(next, kind, of: node, path, directory) }
         }
         return try await facts(of: path, node: node)
     }
@@ -32,11 +32,11 @@ extension Filesystem {
     ///   does not count.
     func factsFromMemory(
         of node: KeyNode,
-        _ view: View,
+        _ kind: FileKind,
         for caller: CallerID,
         isOpening: Bool = false
     ) throws(FilesystemError) -> KeyFacts? {
-        let inode = node.inode(view)
+        let inode = node.inode(kind)
         let path = try node.path()
         if let last = lastAnswers.take(inode, for: caller, isOpening: isOpening),
             // The kernel has looked the name up for this very open(2).
@@ -96,7 +96,7 @@ extension Filesystem {
     /// - Parameter next: the files, `node` first.
     private func askAhead(
         _ next: ArraySlice<InodeNumber>,
-        _ view: View,
+        _ kind: FileKind,
         of node: KeyNode,
         _ path: XenstorePath,
         _ directory: OpenDirectory
@@ -105,7 +105,7 @@ extension Filesystem {
         for inode in next.dropFirst() {
             // Only what is like the first: a program that looks at directories alone may never
             // look at the files.
-            guard let (other, otherView) = keys.find(inode), otherView == view,
+            guard let (other, otherKind) = keys.find(inode), otherKind == kind,
                 let path = try? other.path()
             else { continue }
             queries.append((other, FactsQuery(path, known: other)))
@@ -126,7 +126,7 @@ extension Filesystem {
                 learn(facts, of: other, query.path, asOf: serial)
                 if other !== node {
                     let facts = fresh(facts, asOf: serial, ownChanges)
-                    directory.walk.put(facts, for: other.inode(view))
+                    directory.walk.put(facts, for: other.inode(kind))
                 }
             }
             if case .failure = outcome, other === node { result = outcome }

@@ -75,7 +75,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         self.environment = environment
         keys = KeyTable(
             root: options.subtree,
-            emptyView: options.emptyView,
+            emptyKeyKind: options.emptyKeyKind,
             now: environment.now()
         )
         self.access.onChange = { [unowned self] requests in noteOwnChange(requests) }
@@ -88,13 +88,13 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
 
     // MARK: Numbers
 
-    func find(_ inode: InodeNumber) throws(FilesystemError) -> (node: KeyNode, view: View) {
-        guard let (node, view) = keys.find(inode) else {
+    func find(_ inode: InodeNumber) throws(FilesystemError) -> (node: KeyNode, kind: FileKind) {
+        guard let (node, kind) = keys.find(inode) else {
             if let made = scratch.directory(inode) { return (made.node, .directory) }
             throw streams.find(inode) == nil ? .stale : .notPermitted
         }
-        guard node.isDetached, let heir = openHeir(of: node) else { return (node, view) }
-        return (heir, view)
+        guard node.isDetached, let heir = openHeir(of: node) else { return (node, kind) }
+        return (heir, kind)
     }
 
     /// The node that has taken the place of one, where a program has a file open that was made
@@ -109,15 +109,15 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
 
     /// The directory that an operation on a name is about.
     func findDirectory(_ inode: InodeNumber) throws(FilesystemError) -> KeyNode {
-        let (node, view) = try find(inode)
-        guard view == .directory else { throw .notDirectory }
+        let (node, kind) = try find(inode)
+        guard kind == .directory else { throw .notDirectory }
         return node
     }
 
     public func forget(_ inode: InodeNumber, count: UInt64) {
         guard !streams.forget(inode, count: count) else { return }
-        guard let (node, view) = keys.find(inode) else { return }
-        node.removeLookups(count, view)
+        guard let (node, kind) = keys.find(inode) else { return }
+        node.removeLookups(count, kind)
         keys.dropUnused(node)
     }
 

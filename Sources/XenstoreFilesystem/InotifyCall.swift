@@ -4,7 +4,7 @@ import XenstoreProtocol
 /// event for what another client has done. The call is answered from memory and changes nothing.
 public struct InotifyCall: Hashable, Sendable {
     /// Which call it is.
-    public enum Kind: Hashable, Sendable {
+    public enum Operation: Hashable, Sendable {
         case create
         case makeDirectory
         case modify
@@ -13,20 +13,20 @@ public struct InotifyCall: Hashable, Sendable {
         case removeDirectory
     }
 
-    public var kind: Kind
+    public var operation: Operation
     /// The path on the mount, without a slash at its beginning.
     public var path: String
 }
 
 /// A call that the agent is still to make, and what the requests that come of it are answered with.
 final class PendingCall {
-    let kind: InotifyCall.Kind
+    let operation: InotifyCall.Operation
     let directory: KeyNode
     /// Empty for the root of the mount itself.
     let name: String
     /// What it is that the name leads to: the directory's own value for `.value`.
     let isOwnValue: Bool
-    let view: View
+    let kind: FileKind
     /// The number of changes when the store was asked what has happened.
     let serial: Int
     private(set) var permissions: Permissions
@@ -49,18 +49,18 @@ final class PendingCall {
     private var waiters: [CheckedContinuation<Bool, Never>] = []
 
     init(
-        _ kind: InotifyCall.Kind,
+        _ operation: InotifyCall.Operation,
         _ name: String,
         in directory: KeyNode,
-        _ view: View,
+        _ kind: FileKind,
         _ permissions: Permissions,
         size: Int,
         asOf serial: Int
     ) {
-        self.kind = kind
+        self.operation = operation
         self.directory = directory
         self.name = name
-        self.view = view
+        self.kind = kind
         self.permissions = permissions
         self.size = size
         self.serial = serial
@@ -71,10 +71,10 @@ final class PendingCall {
     /// the agent is on its way when the answer comes. It waits for ``confirm(_:size:)`` or
     /// ``cancel()``.
     init(speculating name: String, in directory: KeyNode, asOf serial: Int) {
-        kind = .modify
+        operation = .modify
         self.directory = directory
         self.name = name
-        view = .file
+        kind = .file
         permissions = Permissions(owner: .privileged)
         size = 0
         self.serial = serial
@@ -117,7 +117,7 @@ final class PendingCall {
         for waiter in waiters { waiter.resume(returning: isTrue) }
     }
 
-    var isRemoval: Bool { kind == .remove || kind == .removeDirectory }
+    var isRemoval: Bool { operation == .remove || operation == .removeDirectory }
 
     var place: Place { Place(directory: directory.id, name: name) }
 }
@@ -144,11 +144,11 @@ struct InotifyQueue {
     ///
     /// - Returns: false where ``FilesystemLimits/pendingCalls`` wait: it is lost.
     mutating func add(_ call: PendingCall) -> Bool {
-        if call.kind == .modify || call.kind == .changeAttributes {
+        if call.operation == .modify || call.operation == .changeAttributes {
             // Near the end, or not at all: older ones may be told once more.
             for other in waiting.suffix(8).reversed()
             where other.directory === call.directory && other.name == call.name {
-                guard other.kind == call.kind else { break }
+                guard other.operation == call.operation else { break }
                 return true
             }
         }
@@ -163,12 +163,12 @@ struct InotifyQueue {
 
     /// The speculative call at the agent that the store has not confirmed yet.
     func findSpeculative(_ place: Place) -> PendingCall? {
-        sent.first { $0.kind == .modify && $0.isTrue == nil && $0.place == place }
+        sent.first { $0.operation == .modify && $0.isTrue == nil && $0.place == place }
     }
 
     /// The store has not confirmed the speculative calls, and nobody is to wait any longer.
     func cancelSpeculative() {
-        for call in sent where call.kind == .modify { call.cancel() }
+        for call in sent where call.operation == .modify { call.cancel() }
     }
 
     /// The next batch, if the agent has nothing to do.
@@ -212,9 +212,9 @@ struct InotifyQueue {
     }
 
     /// The call at the agent that a request about this key belongs to.
-    func find(_ node: KeyNode, _ view: View) -> PendingCall? {
+    func find(_ node: KeyNode, _ kind: FileKind) -> PendingCall? {
         sent.first { call in
-            guard !call.isDone, call.view == view else { return false }
+            guard !call.isDone, call.kind == kind else { return false }
             guard !call.name.isEmpty else { return node.isRoot }
             return call.isOwnValue
                 ? call.directory === node

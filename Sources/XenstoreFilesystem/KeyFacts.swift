@@ -115,7 +115,7 @@ extension Filesystem {
         node.wasToldStale = false
         if node.hasValue { node.maker = nil }
         if facts.hasChildren {
-            node.viewWhenEmpty = .directory
+            node.emptyKind = .directory
         } else if facts.names != nil, node.childCount > 0 {
             // Only where the store was asked: this mount may have made one since it last said so.
             forgetChildren(of: node)
@@ -170,7 +170,7 @@ extension Filesystem {
             node.forgetFacts()
             node.isGone = true
             (node.valueDigest, node.listIsKnown, node.valueTimeIsSet) = (0, false, false)
-            node.viewWhenEmpty = nil
+            node.emptyKind = nil
             node.isKeptDirectory = false
             node.maker = nil
             scratch.unlinkAll(in: node)
@@ -178,30 +178,30 @@ extension Filesystem {
         keys.forgetMemory(below: removed)
     }
 
-    /// Which way the key shows itself, by its plain name.
-    func view(_ facts: KeyFacts, of node: KeyNode) -> View {
+    /// The kind of file that the key shows as, by its plain name.
+    func kind(_ facts: KeyFacts, of node: KeyNode) -> FileKind {
         if node.isRoot || facts.hasChildren || node.isKeptDirectory { return .directory }
         if !facts.value.isEmpty {
-            node.viewWhenEmpty = .file
+            node.emptyKind = .file
             return .file
         }
-        return node.viewWhenEmpty ?? viewByPlace(of: node)
+        return node.emptyKind ?? kindByPlace(of: node)
     }
 
-    /// Which way a key shows itself if that can be told without its value.
+    /// The kind that a key shows as, if that is known without its value.
     ///
     /// - Parameter node: the key where it is known.
-    func viewWithoutValue(hasChildren: Bool, _ node: KeyNode?, _ path: XenstorePath) -> View? {
+    func kindWithoutValue(hasChildren: Bool, _ node: KeyNode?, _ path: XenstorePath) -> FileKind? {
         if hasChildren || node?.isKeptDirectory == true { return .directory }
-        let viewWhenEmpty = node.map(\.viewWhenEmpty) ?? keys.rememberedView(at: path)
+        let emptyKind = node.map(\.emptyKind) ?? keys.rememberedKind(at: path)
         // With a value it is a file, and without one it is too.
-        return viewWhenEmpty ?? options.emptyView.view(of: path) == .file ? .file : nil
+        return emptyKind ?? options.emptyKeyKind.kind(of: path) == .file ? .file : nil
     }
 
-    /// Which way an empty key shows itself of which nothing else is known.
-    private func viewByPlace(of node: KeyNode) -> View {
+    /// The kind that an empty key shows as of which nothing else is known.
+    private func kindByPlace(of node: KeyNode) -> FileKind {
         // Only a path that is too long is none.
-        (try? node.path()).map(options.emptyView.view) ?? .file
+        (try? node.path()).map(options.emptyKeyKind.kind) ?? .file
     }
 }
 

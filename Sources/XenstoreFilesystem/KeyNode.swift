@@ -11,7 +11,7 @@ final class KeyNode {
     /// Nil for the root, and for a key that was removed or replaced under an open handle.
     private(set) var parent: KeyNode?
 
-    /// References that the kernel holds on each view.
+    /// References that the kernel holds on each of the two inodes.
     var fileLookups: UInt64 = 0
     var directoryLookups: UInt64 = 0
     /// When it changed; nil where this mount has seen no change of it.
@@ -33,14 +33,14 @@ final class KeyNode {
     private(set) var reportedSize = UInt16.max
     /// Whether the key has children; nil where it is to be asked again.
     var hasChildren: Bool?
-    /// What the kernel was told last that the plain name is.
-    var shownView: View?
+    /// The kind that the kernel was given last for the plain name.
+    var reportedKind: FileKind?
 
     /// The permissions that were seen last.
     private(set) var seenPermissions: Permissions?
     /// What the key was made as, or was last: that is what it stays when it is empty. Nil where
     /// this mount has not seen it otherwise.
-    var viewWhenEmpty: View?
+    var emptyKind: FileKind?
     /// Whether this mount made it as a directory, or took a child from it: it stays one while the
     /// kernel knows it, even with a value and no children. A program that makes or takes a tree
     /// apart would lose it under its hands otherwise.
@@ -132,10 +132,10 @@ final class KeyNode {
     /// Whether anybody still needs it: it may lead to one that is held or remembered.
     var isInUse: Bool { isHeld || childCount > 0 }
 
-    func inode(_ view: View) -> InodeNumber {
+    func inode(_ kind: FileKind) -> InodeNumber {
         // The root's value cannot have the number 0, which the kernel reserves.
-        if isRoot { return InodeNumber(rawValue: view == .directory ? 1 : 2) }
-        return InodeNumber(rawValue: id << 1 | (view == .directory ? 1 : 0))
+        if isRoot { return InodeNumber(rawValue: kind == .directory ? 1 : 2) }
+        return InodeNumber(rawValue: id << 1 | (kind == .directory ? 1 : 0))
     }
 
     /// The kernel is given the size of the file.
@@ -155,7 +155,7 @@ final class KeyNode {
 
     /// Takes over what is remembered of a key, but for what the kernel knows of it.
     func takeMemory(of other: KeyNode) {
-        viewWhenEmpty = other.viewWhenEmpty
+        emptyKind = other.emptyKind
         isKeptDirectory = other.isKeptDirectory
         maker = other.maker
         hasValue = other.hasValue
@@ -197,30 +197,30 @@ final class KeyNode {
         self.name = name
     }
 
-    /// The kernel gets to know a view for a program.
-    func addLookup(_ view: View) {
-        add(view)
-        guard view == .directory, isKnownByAgentOnly else { return }
+    /// The kernel gets to know one of the inodes for a program.
+    func addLookup(_ kind: FileKind) {
+        add(kind)
+        guard kind == .directory, isKnownByAgentOnly else { return }
         isKnownByAgentOnly = false
         // Nobody has kept it up to date.
         snapshot = nil
     }
 
-    /// The kernel gets to know a view for the agent.
-    func addLookupByAgent(_ view: View) {
-        if view == .directory, directoryLookups == 0 { isKnownByAgentOnly = true }
-        add(view)
+    /// The kernel gets to know one of the inodes for the agent.
+    func addLookupByAgent(_ kind: FileKind) {
+        if kind == .directory, directoryLookups == 0 { isKnownByAgentOnly = true }
+        add(kind)
     }
 
-    private func add(_ view: View) {
-        switch view {
+    private func add(_ kind: FileKind) {
+        switch kind {
         case .file: fileLookups += 1
         case .directory: directoryLookups += 1
         }
     }
 
-    func removeLookups(_ count: UInt64, _ view: View) {
-        switch view {
+    func removeLookups(_ count: UInt64, _ kind: FileKind) {
+        switch kind {
         case .file: fileLookups -= min(count, fileLookups)
         case .directory:
             directoryLookups -= min(count, directoryLookups)
@@ -229,8 +229,8 @@ final class KeyNode {
         }
     }
 
-    func lookups(_ view: View) -> UInt64 {
-        switch view {
+    func lookups(_ kind: FileKind) -> UInt64 {
+        switch kind {
         case .file: fileLookups
         case .directory: directoryLookups
         }

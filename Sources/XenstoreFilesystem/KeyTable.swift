@@ -28,11 +28,11 @@ final class KeyTable {
     /// 0 and 1 are the root's (see `KeyNode.inode`).
     private var nextID: UInt64 = 2
     /// How an empty key shows of which nothing is remembered.
-    private let emptyView: EmptyView
+    private let emptyKeyKind: EmptyKeyKind
     private var forgotten = ForgottenKeys()
     /// What another table knows of a key that this one meets for the first time; nil where there
     /// is no other.
-    var inheritedView: ((XenstorePath) -> View?)?
+    var inheritedKind: ((XenstorePath) -> FileKind?)?
     /// Gives a new key the times that it has in another table.
     var inheritTimes: ((XenstorePath, KeyNode) -> Void)?
     /// What the times of keys are that were not seen to change.
@@ -40,8 +40,8 @@ final class KeyTable {
     /// The names that lead to the root.
     private let rootDepth: Int
 
-    init(root path: XenstorePath, emptyView: EmptyView, now: Timestamp) {
-        self.emptyView = emptyView
+    init(root path: XenstorePath, emptyKeyKind: EmptyKeyKind, now: Timestamp) {
+        self.emptyKeyKind = emptyKeyKind
         started = now
         rootDepth = path.components.count
         root = KeyNode(
@@ -49,7 +49,7 @@ final class KeyTable {
             name: path.isRoot ? "" : path.text,
             parent: nil
         )
-        root.shownView = .directory
+        root.reportedKind = .directory
         wanted = KeyNode(id: 0, name: "", parent: nil)
         byID = [0: root]
     }
@@ -57,8 +57,8 @@ final class KeyTable {
     /// How many keys the kernel knows, or programs have open.
     var count: Int { byID.values.count(where: \.isHeld) }
 
-    /// The key and the view that the kernel's number stands for.
-    func find(_ inode: InodeNumber) -> (node: KeyNode, view: View)? {
+    /// The key and the kind that the kernel's number stands for.
+    func find(_ inode: InodeNumber) -> (node: KeyNode, kind: FileKind)? {
         if inode == .root { return (root, .directory) }
         if inode == root.inode(.file) { return (root, .file) }
         guard let node = byID[inode.rawValue >> 1] else { return nil }
@@ -77,8 +77,8 @@ final class KeyTable {
         if let known = child(name, of: parent) { return known }
         let node = KeyNode(id: nextID, name: name, parent: parent)
         nextID += 1
-        if let inheritedView, let path = try? node.path() {
-            node.viewWhenEmpty = inheritedView(path)
+        if let inheritedKind, let path = try? node.path() {
+            node.emptyKind = inheritedKind(path)
             inheritTimes?(path, node)
         }
         byID[node.id] = node
@@ -181,15 +181,15 @@ final class KeyTable {
     }
 
     /// How an empty key shows of which this table knows nothing.
-    func rememberedView(at path: XenstorePath) -> View? { inheritedView?(path) }
+    func rememberedKind(at path: XenstorePath) -> FileKind? { inheritedKind?(path) }
 
     /// Remembers what empty keys were made as in the table of a transaction that was committed.
-    func adoptViews(of other: KeyTable) {
+    func adoptKinds(of other: KeyTable) {
         for node in other.subtree(of: other.root) {
-            guard let view = node.viewWhenEmpty, let path = try? node.path(),
-                view != emptyView.view(of: path)
+            guard let kind = node.emptyKind, let path = try? node.path(),
+                kind != emptyKeyKind.kind(of: path)
             else { continue }
-            remember(path) { $0.viewWhenEmpty = view }
+            remember(path) { $0.emptyKind = kind }
         }
     }
 
@@ -202,8 +202,8 @@ final class KeyTable {
     }
 
     /// What is known of how a key shows itself when it is empty.
-    func viewWhenEmpty(at path: XenstorePath) -> View? {
-        find(path).map(\.viewWhenEmpty) ?? rememberedView(at: path)
+    func emptyKind(at path: XenstorePath) -> FileKind? {
+        find(path).map(\.emptyKind) ?? rememberedKind(at: path)
     }
 
     /// The known key at a path.

@@ -8,10 +8,10 @@ enum ModeBits {
     private static let ownerBits: UInt32 = 0o600
 
     /// The bits of a file or directory; directories can be entered where they can be read.
-    static func mode(of permissions: Permissions, view: View) -> UInt32 {
+    static func mode(of permissions: Permissions, kind: FileKind) -> UInt32 {
         let others = bits(permissions.everyone)
         let group = mask(permissions)
-        return spread(ownerBits | group << 3 | others, view: view)
+        return spread(ownerBits | group << 3 | others, kind: kind)
     }
 
     /// What chmod(2) makes of permissions, whose entries stay.
@@ -24,12 +24,12 @@ enum ModeBits {
     static func permissions(
         _ permissions: Permissions,
         withMode mode: UInt32,
-        view: View
+        kind: FileKind
     ) -> Permissions? {
         guard mode & 0o7000 == 0 else { return nil }
         var changed = permissions
         changed.everyone = access(mode & 0o7)
-        return self.mode(of: changed, view: view) & ~mode == 0 ? changed : nil
+        return self.mode(of: changed, kind: kind) & ~mode == 0 ? changed : nil
     }
 
     /// Permissions under a mode that was set before their entries were known: the group's bits are
@@ -67,8 +67,8 @@ enum ModeBits {
         return access
     }
 
-    private static func spread(_ mode: UInt32, view: View) -> UInt32 {
-        switch view {
+    private static func spread(_ mode: UInt32, kind: FileKind) -> UInt32 {
+        switch kind {
         case .file: mode
         case .directory: mode | (mode & 0o444) >> 2
         }

@@ -36,7 +36,7 @@ extension Filesystem {
     func attributes(of directory: ScratchDirectory) -> Attributes {
         Attributes(
             inode: directory.inode,
-            view: .directory,
+            kind: .directory,
             mode: 0o700 & ~options.umask,
             userID: userID(of: directory.inherited),
             groupID: options.groupID,

@@ -41,11 +41,11 @@ struct ShapeTests {
             for round in 0..<150 {
                 try await surface.makeDirectory("/t")
                 try await surface.put("", at: "/t/k")
-                let shape = try await surface.status("/t/k").view
+                let shape = try await surface.status("/t/k").kind
                 try #require(shape == .file, "in round \(round)")
                 try await surface.put("1", at: "/t/k/child")
                 try await eventually("/t/k is a directory") {
-                    try await surface.status("/t/k").view == .directory
+                    try await surface.status("/t/k").kind == .directory
                 }
                 try await store.remove(surface.key("/t"))
             }

@@ -72,7 +72,7 @@ import XenstoreStore
         #expect(world.calls == ["makeDirectory d"])
         try await world.remove("/d")
         try await world.write("new", to: "/d")
-        #expect(try await world.lookup("d").attributes.view == .file)
+        #expect(try await world.lookup("d").attributes.kind == .file)
         await #expect(throws: FilesystemError.interrupted) {
             try await world.filesystem.lookupForAgent("d", in: .root)
         }

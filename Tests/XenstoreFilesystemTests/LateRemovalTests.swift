@@ -32,7 +32,7 @@ import XenstoreProtocol
         _ = try await world.lookup("b")
         let parent = try await world.lookup("c").attributes.inode
         let old = try await filesystem.lookup("k", in: parent, by: caller).attributes
-        #expect(old.view == .directory)
+        #expect(old.kind == .directory)
         try await world.remove("/c/k/x")
         try await world.change(at: "/c/k/x")
         let path = try XenstorePath.root.appending("c").appending("k")
@@ -44,7 +44,7 @@ import XenstoreProtocol
         try await rename.value
         await world.finish()
         let new = try await filesystem.lookup("k", in: parent, by: caller).attributes
-        #expect((new.view, new.inode) == (.directory, old.inode))
+        #expect((new.kind, new.inode) == (.directory, old.inode))
     }
 
     // MARK: Removed directories
@@ -160,7 +160,7 @@ import XenstoreProtocol
         let caller = CallerID(rawValue: 3)
         let parent = try await world.lookup("c").attributes.inode
         let entry = try await filesystem.lookup("a", in: parent, by: caller)
-        #expect(entry.attributes.view == .directory)
+        #expect(entry.attributes.kind == .directory)
         filesystem.forget(entry.attributes.inode, count: 1)
         if !isKnown { filesystem.forget(parent, count: 1) }
         try await world.remove("/c")
@@ -168,7 +168,7 @@ import XenstoreProtocol
         try await world.write("", to: "/c/a")
         try await world.change(at: "/c/a")
         let again = try await world.lookup("c").attributes.inode
-        #expect(try await filesystem.lookup("a", in: again, by: caller).attributes.view == .file)
+        #expect(try await filesystem.lookup("a", in: again, by: caller).attributes.kind == .file)
     }
 
     /// What was told of its children then says nothing of those that it has when the kernel gets to

@@ -168,7 +168,7 @@ import XenstoreStore
         _ = try await made.value
         _ = try await look.value
         let found = try await filesystem.lookup("e", in: directory, by: caller)
-        #expect(found.attributes.view == .directory)
+        #expect(found.attributes.kind == .directory)
     }
 
     /// The number of keys counts, and not how often they come and go.
@@ -180,7 +180,7 @@ import XenstoreStore
         for _ in 0...FilesystemLimits.rememberedKeys {
             filesystem.forget(try await world.lookup("d").attributes.inode, count: 1)
         }
-        #expect(try await world.lookup("e").attributes.view == .directory)
+        #expect(try await world.lookup("e").attributes.kind == .directory)
     }
 
     private static var manyChildren: [String: String] {

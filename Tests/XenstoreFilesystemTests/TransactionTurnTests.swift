@@ -143,7 +143,7 @@ private final class GuestMount {
         self.timers = timers
         filesystem = Spaces(
             access,
-            options: FilesystemOptions(emptyView: .directory, asksForWriting: true),
+            options: FilesystemOptions(emptyKeyKind: .directory, asksForWriting: true),
             environment: FilesystemEnvironment(
                 now: { Timestamp(seconds: 1, nanoseconds: 0) },
                 elapsed: { .zero },

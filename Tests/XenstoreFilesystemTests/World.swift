@@ -30,7 +30,7 @@ final class World {
         }
     }
 
-    var calls: [String] { outside.calls.map { "\($0.kind) \($0.path)" } }
+    var calls: [String] { outside.calls.map { "\($0.operation) \($0.path)" } }
 
     /// - Parameters:
     ///   - values: of keys that are there beside `/key`, by their paths.

@@ -112,7 +112,7 @@ extension Spaces {
             }
         return Attributes(
             inode: inode,
-            view: isDirectory ? .directory : .file,
+            kind: isDirectory ? .directory : .file,
             mode: mode(inode, isDirectory: isDirectory) & ~store.options.umask,
             userID: userID,
             groupID: store.options.groupID,
@@ -175,7 +175,7 @@ extension Spaces {
     }
 
     func openControlDirectory(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
-        let names: [(name: String, inode: InodeNumber, view: View)]
+        let names: [(name: String, inode: InodeNumber, kind: FileKind)]
         switch Control(inode) {
         case .directory: names = controlFiles
         case .transactions:
@@ -183,16 +183,16 @@ extension Spaces {
             names = open.map { ($0.name, $0.id.outer(.root), .directory) }
         default: throw .notDirectory
         }
-        let dots = [(".", inode, View.directory), ("..", .root, .directory)]
+        let dots = [(".", inode, FileKind.directory), ("..", .root, .directory)]
         let entries = (dots + names).enumerated().map { index, listed in
-            let (name, inode, view) = listed
-            return DirectoryEntry(name: name, target: .known(inode, view), nextOffset: index + 1)
+            let (name, inode, kind) = listed
+            return DirectoryEntry(name: name, target: .known(inode, kind), nextOffset: index + 1)
         }
         return SpaceID.control.outer(directories.insert(entries))
     }
 
     /// What is in `.xsfs`.
-    private var controlFiles: [(name: String, inode: InodeNumber, view: View)] {
+    private var controlFiles: [(name: String, inode: InodeNumber, kind: FileKind)] {
         // The number of a stream is given when it is looked up.
         let unknown = InodeNumber(rawValue: SpaceID.ownLimit - 2)
         return [

@@ -54,7 +54,7 @@ struct SpaceID: RawRepresentable, Hashable {
         var listed = listed
         switch listed.target {
         case .entry(let entry): listed.target = .entry(outer(entry))
-        case .known(let inode, let view): listed.target = .known(outer(inode), view)
+        case .known(let inode, let kind): listed.target = .known(outer(inode), kind)
         case .unknown: break
         }
         return listed

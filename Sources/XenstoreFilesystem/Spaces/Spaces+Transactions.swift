@@ -45,8 +45,8 @@ extension Spaces {
             options: store.options,
             environment: inner
         )
-        transaction.filesystem.keys.inheritedView = { [unowned store] path in
-            store.keys.viewWhenEmpty(at: path)
+        transaction.filesystem.keys.inheritedKind = { [unowned store] path in
+            store.keys.emptyKind(at: path)
         }
         transaction.filesystem.keys.inheritTimes = { [unowned store] path, node in
             store.inheritTimes(of: path, to: node)
@@ -119,7 +119,7 @@ extension Spaces {
         }
         lastConflict = ""
         dropName(Control.commitName)
-        store.keys.adoptViews(of: transaction.filesystem.keys)
+        store.keys.adoptKinds(of: transaction.filesystem.keys)
         store.adoptTimes(of: changes.map(\.path), from: transaction.filesystem)
     }
 

@@ -29,10 +29,10 @@ struct AccessListText: Hashable, Sendable {
     }
 
     /// What SEMANTICS.md says that permissions look like; nil where the mode says it all.
-    init?(_ permissions: Permissions, _ view: View) {
+    init?(_ permissions: Permissions, _ kind: FileKind) {
         guard !permissions.entries.isEmpty else { return nil }
         func bits(_ access: Access) -> UInt8 {
-            let read: UInt8 = access.contains(.read) ? (view == .directory ? 5 : 4) : 0
+            let read: UInt8 = access.contains(.read) ? (kind == .directory ? 5 : 4) : 0
             return read + (access.contains(.write) ? 2 : 0)
         }
         let others = bits(permissions.everyone)

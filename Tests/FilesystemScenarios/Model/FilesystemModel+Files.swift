@@ -24,7 +24,7 @@ extension FilesystemModel {
             case .key(let name), .value(let name):
                 try check(bytes.count)
                 let key = make(name, in: place.directory)
-                key.viewWhenEmpty = .file
+                key.emptyKind = .file
                 key.value = ModelKey.value(of: bytes)
             case .scratch:
                 let file = ModelScratch(in: place.directory)
@@ -325,7 +325,7 @@ extension FilesystemModel {
         put(ModelKey.value(of: file.content), at: path)
         if let made = self.key(at: path) {
             made.permissions = chosen
-            if made.viewWhenEmpty == nil { made.viewWhenEmpty = .file }
+            if made.emptyKind == nil { made.emptyKind = .file }
         }
         oldDirectory.scratch[name] = nil
         file.destination = place(path)

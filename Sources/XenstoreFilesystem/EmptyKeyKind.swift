@@ -1,13 +1,13 @@
 import XenstoreProtocol
 
 /// How a key shows that has neither value nor children, where this mount knows nothing of it.
-public enum EmptyView: Hashable, Sendable {
+public enum EmptyKeyKind: Hashable, Sendable {
     /// As what Xen documents for its place; as a file where it documents nothing.
     case known
     case file
     case directory
 
-    func view(of path: XenstorePath) -> View {
+    func kind(of path: XenstorePath) -> FileKind {
         switch self {
         case .known: KnownDirectories.contain(path) ? .directory : .file
         case .file: .file
