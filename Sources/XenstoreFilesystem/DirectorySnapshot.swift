@@ -45,9 +45,9 @@ final class DirectorySnapshot {
 
         init() {}
 
-        init(_ facts: KeyFacts, isDirectory: Bool) {
-            valueDigest = Self.digest(facts.value)
-            permissionsDigest = Self.digest(facts.permissions)
+        init(_ stat: KeyStat, isDirectory: Bool) {
+            valueDigest = Self.digest(stat.value)
+            permissionsDigest = Self.digest(stat.permissions)
             self.isDirectory = isDirectory
         }
 

@@ -12,9 +12,9 @@ extension Filesystem {
         if kind == .directory { await prepareForWatch(node, by: caller) }
         let (attributes, serial) = try await attributes(of: node, kind, handle, use) {
             () async throws(FilesystemError) in
-            let facts = try await facts(of: node, kind, for: caller)
-            if kind == .file { showSize(of: facts, node) }
-            return facts
+            let stat = try await stat(of: node, kind, for: caller)
+            if kind == .file { showSize(of: stat, node) }
+            return stat
         }
         let shown = sizeAsRead(attributes, of: node, handle, for: caller)
         // What one program sees of a file that it has changed is no other's.
@@ -64,13 +64,13 @@ extension Filesystem {
 
     /// The store holds this value: what programs read from files that they have open is of the size
     /// that they are given.
-    func showSize(of facts: KeyFacts, _ node: KeyNode) {
+    func showSize(of stat: KeyStat, _ node: KeyNode) {
         guard node.handleCount > 0 else { return }
         let form = options.valueForm
-        let size = form.size(of: facts.value)
+        let size = form.size(of: stat.value)
         files.forEach { handle in
             guard case .key(let file) = handle, file.node === node else { return }
-            file.show(size: size) { form.content(of: facts.value) }
+            file.show(size: size) { form.content(of: stat.value) }
         }
     }
 
@@ -78,7 +78,7 @@ extension Filesystem {
     private func attributes(of inode: InodeNumber) async throws(FilesystemError) -> Attributes {
         let (node, kind) = try find(inode)
         return try await attributes(of: node, kind) { () async throws(FilesystemError) in
-            try await facts(of: node.path(), node: node)
+            try await stat(of: node.path(), node: node)
         }.attributes
     }
 
@@ -87,7 +87,7 @@ extension Filesystem {
         _ kind: FileKind,
         _ handle: HandleID? = nil,
         _ use: NameUse? = nil,
-        _ ask: () async throws(FilesystemError) -> KeyFacts
+        _ ask: () async throws(FilesystemError) -> KeyStat
     ) async throws(FilesystemError) -> (attributes: Attributes, serial: Int?) {
         if node.isDetached {
             if node.wasToldStale, let gone = attributesOfOpen(node, kind, handle) {
@@ -96,9 +96,9 @@ extension Filesystem {
             // A read(2) by way of the kernel's cache asks here, each time.
             throw kind == .file && isOpenLeased(node) ? .stale : detached(node)
         }
-        let facts: KeyFacts
+        let stat: KeyStat
         do throws(FilesystemError) {
-            facts = try await ask()
+            stat = try await ask()
         } catch .noEntry where node.deferredCreateCount > 0 && kind == .file {
             return (try await attributesBeforeCreation(of: node), nil)
         } catch .noEntry {
@@ -115,7 +115,7 @@ extension Filesystem {
         } catch .accessDenied where kind == .directory {
             return (attributesOfUnreadable(node), nil)
         }
-        return (try attributes(of: node, kind, checked: facts, use), facts.serial)
+        return (try attributes(of: node, kind, checked: stat, use), stat.serial)
     }
 
     /// How a program has come to a shape of a key.
@@ -139,26 +139,25 @@ extension Filesystem {
     func attributes(
         of node: KeyNode,
         _ kind: FileKind,
-        checked facts: KeyFacts,
+        checked stat: KeyStat,
         _ use: NameUse?
     ) throws(FilesystemError) -> Attributes {
         let isLeased = kind == .file && isOpenLeased(node)
         if let use, !isLeased {
             let isRetry = !nameRetries.isEmpty && nameRetries.remove(use.caller) != nil
-            if use.isPlain, node.reportedKind != kind, !isRetry, self.kind(facts, of: node) != kind
-            {
-                if nameRetries.count >= FilesystemLimits.lastAnswers { nameRetries = [] }
+            if use.isPlain, node.reportedKind != kind, !isRetry, self.kind(stat, of: node) != kind {
+                if nameRetries.count >= FilesystemLimits.threadStats { nameRetries = [] }
                 nameRetries.insert(use.caller)
                 throw .stale
             }
         }
-        if !isLeased { try requireKind(kind, of: node, facts) }
-        return attributes(of: node, kind, facts)
+        if !isLeased { try requireKind(kind, of: node, stat) }
+        return attributes(of: node, kind, stat)
     }
 
-    func attributes(of node: KeyNode, _ kind: FileKind, _ facts: KeyFacts) -> Attributes {
-        let size = kind == .file ? options.valueForm.size(of: facts.value) : 0
-        return attributes(of: node, kind, facts.permissions, size: size)
+    func attributes(of node: KeyNode, _ kind: FileKind, _ stat: KeyStat) -> Attributes {
+        let size = kind == .file ? options.valueForm.size(of: stat.value) : 0
+        return attributes(of: node, kind, stat.permissions, size: size)
     }
 
     func attributes(of node: KeyNode, _ kind: FileKind, _ permissions: Permissions, size: Int)
@@ -254,10 +253,9 @@ extension Filesystem {
     /// Checks that the kernel sees the key the way it is, after another client may have changed it.
     ///
     /// - Throws: ``FilesystemError/stale`` once: the kernel then looks the name up again.
-    func requireKind(_ kind: FileKind, of node: KeyNode, _ facts: KeyFacts) throws(FilesystemError)
-    {
+    func requireKind(_ kind: FileKind, of node: KeyNode, _ stat: KeyStat) throws(FilesystemError) {
         guard let shown = node.reportedKind, shown == kind else { return }
-        let actual = self.kind(facts, of: node)
+        let actual = self.kind(stat, of: node)
         guard actual != shown else { return }
         node.reportedKind = actual
         invalidateEntry(of: node)

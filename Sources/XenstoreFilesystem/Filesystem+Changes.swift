@@ -36,7 +36,7 @@ extension Filesystem {
         markAllDirty()
         var shownDirectories: [KeyNode] = []
         for node in keys.subtree(of: keys.root) {
-            node.forgetFacts()
+            node.forgetStat()
             revoke(node)
             if node.reportedKind == .directory {
                 shownDirectories.append(node)
@@ -90,7 +90,7 @@ extension Filesystem {
         // It may be new, or gone.
         if let parent = node.parent { revoke(parent) }
         if !isForeseen { noteKeyEvent(of: node) }
-        forgetFactsBelow(node)
+        forgetStatBelow(node)
         if node.reportedKind == .directory {
             verify(node)
         } else if node.fileLookups > 0, !notifiesInotify, !isForeseen {
@@ -152,11 +152,11 @@ extension Filesystem {
         while let path = try? node.path() {
             let serial = changes.serial
             // An error of the way to the store is told to whoever uses the key next.
-            let facts = try? await facts(of: path, node: node)
+            let stat = try? await stat(of: path, node: node)
             // A change while the answer was on its way: it may be out of date.
             if isWatching, changes.hasChanged(path, since: serial) { continue }
-            guard let facts, node.reportedKind == .directory else { return }
-            let actual = kind(facts, of: node)
+            guard let stat, node.reportedKind == .directory else { return }
+            let actual = kind(stat, of: node)
             if actual != .directory {
                 node.reportedKind = actual
                 invalidateEntry(of: node)

@@ -87,7 +87,7 @@ extension Filesystem {
 
     /// Whether an answer to DIRECTORY has names.
     private func isList(_ answer: Result<[UInt8], XenstoreError>) -> Bool {
-        (try? KeyFacts.hasChildren(answer)) == true
+        (try? KeyStat.hasChildren(answer)) == true
     }
 
     /// What a name of a listing leads to; nil for a scratch file that is gone.
@@ -106,7 +106,7 @@ extension Filesystem {
             case NameMeaning.ownValueName:
                 let path = try? parent.path()
                 return path.map {
-                    .entry(enterValue(listing.facts, of: parent, $0, asOf: listing.serial))
+                    .entry(enterValue(listing.stat, of: parent, $0, asOf: listing.serial))
                 }
             default: return scratchEntry(plan.name, in: parent).map { .entry($0) }
             }
@@ -117,7 +117,7 @@ extension Filesystem {
         if let answer = plan.childrenAnswer.map({ answers[$0] }) ?? plan.hint,
             hasChildren == nil
         {
-            hasChildren = try KeyFacts.hasChildren(answer)
+            hasChildren = try KeyStat.hasChildren(answer)
             names = try? answer.get()
         }
         let kind = try kind(

@@ -18,17 +18,17 @@ extension Filesystem {
         var content: [UInt8] = []
         let (serial, ownChanges) = (changes.serial, ownChanges)
         do throws(FilesystemError) {
-            let facts = try await factsForOpening(node.path(), node, by: caller)
-            await settleSize(of: node, facts)
-            try requireKindAtOpen(of: node, facts, by: caller)
-            content = options.valueForm.content(of: facts.value)
+            let stat = try await statForOpening(node.path(), node, by: caller)
+            await settleSize(of: node, stat)
+            try requireKindAtOpen(of: node, stat, by: caller)
+            content = options.valueForm.content(of: stat.value)
             if flags.contains(.truncate) {
                 openRetries.remove(caller)
             } else {
-                let answer = fresh(facts, asOf: serial, ownChanges)
+                let answer = fresh(stat, asOf: serial, ownChanges)
                 try requireSize(content.count, of: node, answer, by: caller)
             }
-            try await askForWriting(node.path(), facts)
+            try await askForWriting(node.path(), stat)
         } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.
             createsOnWrite = true
@@ -47,24 +47,24 @@ extension Filesystem {
     private func requireSize(
         _ size: Int,
         of node: KeyNode,
-        _ answer: FreshFacts,
+        _ answer: CachedStat,
         by caller: CallerID
     ) throws(FilesystemError) {
         let isAgain = !openRetries.isEmpty && openRetries.remove(caller) != nil
         guard size > node.reportedSize, !isAgain else { return }
         noteOpenRetry(caller)
         // The lookup is of the same open(2).
-        lastAnswers.put(answer, of: node.inode(.file), for: caller, handle: nil)
+        threadStats.put(answer, of: node.inode(.file), for: caller, handle: nil)
         throw .stale
     }
 
     private func requireKindAtOpen(
         of node: KeyNode,
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         by caller: CallerID
     ) throws(FilesystemError) {
         do throws(FilesystemError) {
-            try requireKind(.file, of: node, facts)
+            try requireKind(.file, of: node, stat)
         } catch {
             noteOpenRetry(caller)
             throw error
@@ -73,14 +73,14 @@ extension Filesystem {
 
     /// Whether the kernel takes a file for longer or shorter than it is, and is about to be given
     /// another size.
-    func isResizing(_ node: KeyNode, _ facts: KeyFacts) -> Bool {
-        injected.isPending(node) && options.valueForm.size(of: facts.value) != node.reportedSize
+    func isResizing(_ node: KeyNode, _ stat: KeyStat) -> Bool {
+        injected.isPending(node) && options.valueForm.size(of: stat.value) != node.reportedSize
     }
 
     /// Waits until the kernel has taken note of the size that it is given with a change of others,
     /// if it takes the file for longer or shorter than it is.
-    private func settleSize(of node: KeyNode, _ facts: KeyFacts) async {
-        guard isResizing(node, facts) else { return }
+    private func settleSize(of node: KeyNode, _ stat: KeyStat) async {
+        guard isResizing(node, stat) else { return }
         await injected.settle(node) { end in
             environment.after(FilesystemLimits.injection, end)
         }
@@ -88,7 +88,7 @@ extension Filesystem {
 
     /// The kernel tries to open a file once more, and no more than once.
     private func noteOpenRetry(_ caller: CallerID) {
-        if openRetries.count >= FilesystemLimits.lastAnswers { openRetries = [] }
+        if openRetries.count >= FilesystemLimits.threadStats { openRetries = [] }
         openRetries.insert(caller)
     }
 
@@ -102,7 +102,7 @@ extension Filesystem {
             return .noEntry
         }
         noteOpenRetry(caller)
-        if staleOpens.count >= FilesystemLimits.lastAnswers { staleOpens = [:] }
+        if staleOpens.count >= FilesystemLimits.threadStats { staleOpens = [:] }
         staleOpens[caller] = node.id
         if !node.isDetached {
             node.wasToldStale = true
@@ -118,9 +118,9 @@ extension Filesystem {
     ) async throws(FilesystemError) -> HandleID {
         let (serial, ownChanges) = (changes.serial, ownChanges)
         do throws(FilesystemError) {
-            let facts = try await facts(of: node, .file, for: caller)
-            await settleSize(of: node, facts)
-            return try openToRead(node, flags, facts, asOf: serial, ownChanges, by: caller)
+            let stat = try await stat(of: node, .file, for: caller)
+            await settleSize(of: node, stat)
+            return try openToRead(node, flags, stat, asOf: serial, ownChanges, by: caller)
         } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.
             return openFile(node, flags, by: caller, [], createsOnWrite: false)
@@ -135,27 +135,27 @@ extension Filesystem {
     func openToRead(
         _ node: KeyNode,
         _ flags: OpenFlags,
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         asOf serial: Int,
         _ ownChanges: Int,
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID {
-        try requireKindAtOpen(of: node, facts, by: caller)
-        let content = options.valueForm.content(of: facts.value)
-        let answer = fresh(facts, asOf: serial, ownChanges)
+        try requireKindAtOpen(of: node, stat, by: caller)
+        let content = options.valueForm.content(of: stat.value)
+        let answer = fresh(stat, asOf: serial, ownChanges)
         try requireSize(content.count, of: node, answer, by: caller)
         let handle = openFile(node, flags, by: caller, content, createsOnWrite: false)
-        lastAnswers.put(answer, of: node.inode(.file), for: caller, handle: handle)
+        threadStats.put(answer, of: node.inode(.file), for: caller, handle: handle)
         return handle
     }
 
     /// Asks whether the store lets this domain write a key that is there. Nothing is sent where the
     /// key's permissions say so.
-    func askForWriting(_ path: XenstorePath, _ facts: KeyFacts) async throws(FilesystemError) {
-        if let own = options.ownDomain, facts.permissions.access(of: own).contains(.write) {
+    func askForWriting(_ path: XenstorePath, _ stat: KeyStat) async throws(FilesystemError) {
+        if let own = options.ownDomain, stat.permissions.access(of: own).contains(.write) {
             return
         }
-        try await tryWriting(facts.value, to: path)
+        try await tryWriting(stat.value, to: path)
     }
 
     /// Tries a write in a transaction that is forgotten: where the store refuses it, opening fails,
@@ -266,8 +266,8 @@ extension Filesystem {
             return try await readLeased(node, offset: offset, count: count, by: caller)
         case .key(let file):
             do throws(FilesystemError) {
-                let facts = try await facts(of: file.node.path(), node: file.node)
-                let content = options.valueForm.content(of: facts.value)
+                let stat = try await stat(of: file.node.path(), node: file.node)
+                let content = options.valueForm.content(of: stat.value)
                 return file.read(content, offset: offset, count: count)
             } catch .noEntry, .stale {
                 // It is gone: the same end again.
@@ -342,8 +342,8 @@ extension Filesystem {
         of node: KeyNode
     ) async throws(FilesystemError) -> [UInt8] {
         do throws(FilesystemError) {
-            let facts = try await facts(of: node.path(), node: node)
-            let current = options.valueForm.content(of: facts.value)
+            let stat = try await stat(of: node.path(), node: node)
+            let current = options.valueForm.content(of: stat.value)
             return current.count > content.count ? current : content
         } catch .noEntry {
             // The write makes it, as every put does.
@@ -427,7 +427,7 @@ extension Filesystem {
     }
 
     public func releaseToStore(_ handle: HandleID) async {
-        lastAnswers.close(handle)
+        threadStats.close(handle)
         guard case .key(let file) = files.remove(handle) else { return }
         do throws(FilesystemError) {
             try await finish(file)

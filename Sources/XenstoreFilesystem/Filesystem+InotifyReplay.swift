@@ -166,7 +166,7 @@ extension Filesystem {
         guard let path = try? call.directory.path(ofChild: call.name) else { return false }
         call.askAgain()
         environment.start { [self] in
-            let requests = FactsQuery(path, known: nil).requests
+            let requests = StatQuery(path, known: nil).requests
             let answers = await access.base.send(requests, in: .none)
             call.settle(isGone(call, path, answers))
         }
@@ -181,11 +181,11 @@ extension Filesystem {
         _ answers: [Result<[UInt8], XenstoreError>]
     ) -> Bool {
         do throws(XenstoreError) {
-            let facts = try FactsQuery(path, known: nil).facts(answers[...])
+            let stat = try StatQuery(path, known: nil).stat(answers[...])
             guard call.isReshaping, let node = keys.child(call.name, of: call.directory) else {
                 return false
             }
-            return kind(facts, of: node) != .directory
+            return kind(stat, of: node) != .directory
         } catch {
             return error == .refused(.noEntry)
         }

@@ -43,7 +43,7 @@ extension Filesystem {
         node.lease = lease
         if attributes.kind == .file {
             lease.tell(attributes.size, to: caller, at: environment.elapsed())
-            if untaken.count >= FilesystemLimits.lastAnswers { untaken = [:] }
+            if untaken.count >= FilesystemLimits.threadStats { untaken = [:] }
             untaken[caller] = lease
         }
         var attributes = attributes
@@ -148,7 +148,7 @@ extension Filesystem {
             guard let child = keys.child(String(name), of: node) else { break }
             node = child
             guard rest.isEmpty else { continue }
-            for node in isSubtree ? keys.subtree(of: node) : [node] { node.forgetFacts() }
+            for node in isSubtree ? keys.subtree(of: node) : [node] { node.forgetStat() }
             if isSubtree { keys.forgetMemory(below: node) }
         }
         revoke(at: path, andBelow: isSubtree)
@@ -250,14 +250,14 @@ extension Filesystem {
     ) async throws(FilesystemError) -> ArraySlice<UInt8> {
         let path = try node.path()
         let serial = changes.serial
-        let facts: KeyFacts
+        let stat: KeyStat
         do throws(FilesystemError) {
-            facts = try await self.facts(of: path, node: node)
+            stat = try await self.stat(of: path, node: node)
         } catch .noEntry {
             // Others have removed it, and nobody has what it was.
             throw .stale
         }
-        let content = options.valueForm.content(of: facts.value)
+        let content = options.valueForm.content(of: stat.value)
         let now = environment.elapsed()
         guard let lease = node.lease, lease.covers(content.count, readBy: caller, at: now) else {
             revoke(node)
@@ -270,7 +270,7 @@ extension Filesystem {
                 interruptedReads[caller] = nil
                 return content.part(offset: offset, count: count)
             }
-            if interruptedReads.count >= FilesystemLimits.lastAnswers { interruptedReads = [:] }
+            if interruptedReads.count >= FilesystemLimits.threadStats { interruptedReads = [:] }
             interruptedReads[caller] = since
             throw .interrupted
         }

@@ -18,18 +18,18 @@ extension Filesystem {
         let listing = try await listing(of: node)
         let lease = lease(listing, of: node)
         node.handleCount += 1
-        let answer = fresh(listing.facts, asOf: listing.serial, ownChanges)
+        let answer = fresh(listing.stat, asOf: listing.serial, ownChanges)
         let directory = OpenDirectory(node: node, caller: caller, listing: listing)
         directory.firstAnswer = answer
         directory.lease = lease
         let handle = directories.insert(directory)
-        lastAnswers.put(answer, of: inode, for: caller, handle: handle)
+        threadStats.put(answer, of: inode, for: caller, handle: handle)
         await prepareForWatch(node, by: caller)
         return handle
     }
 
     public func releaseDirectory(_ handle: HandleID) {
-        lastAnswers.close(handle)
+        threadStats.close(handle)
         guard let directory = directories.remove(handle) else { return }
         end(directory)
         directory.node.handleCount -= 1
@@ -75,7 +75,7 @@ extension Filesystem {
         guard let path = try? directory.node.path() else { return false }
         guard isWatching else {
             return answer.ownChanges == ownChanges
-                && environment.elapsed() - answer.told < FilesystemLimits.lastAnswerLifetime
+                && environment.elapsed() - answer.told < FilesystemLimits.threadStatLifetime
         }
         return isTrue(answer, of: path, within: FilesystemLimits.aheadLifetime)
     }
@@ -88,29 +88,29 @@ extension Filesystem {
         guard !node.isDetached else { throw detached(node) }
         let path = try node.path()
         let serial = changes.serial
-        let query = FactsQuery(path, known: isWatching ? node : nil, asksNames: true)
+        let query = StatQuery(path, known: isWatching ? node : nil, asksNames: true)
         let children = hintedChildren(of: node)
         let own = query.requests
         let requests = own + children.map { .directory($0.path) }
         let answers = await access.base.send(requests, in: .none)
-        let facts: KeyFacts
+        let stat: KeyStat
         do throws(XenstoreError) {
-            facts = try query.facts(answers[..<own.count])
+            stat = try query.stat(answers[..<own.count])
         } catch .refused(.noEntry) {
             throw gone(node)
         } catch {
             throw FilesystemError(error, at: path)
         }
-        learn(facts, of: node, path, asOf: serial)
-        try requireKind(.directory, of: node, facts)
+        cache(stat, of: node, path, asOf: serial)
+        try requireKind(.directory, of: node, stat)
         var names = try await names(of: path, answers[1])
         recordBaseline(names, of: node, path, asOf: serial)
         // First, so that rm -r empties the value before the last child goes: the other way round
         // the key would turn into a file under its hands.
-        if !facts.value.isEmpty { names.insert(NameMeaning.ownValueName, at: 0) }
+        if !stat.value.isEmpty { names.insert(NameMeaning.ownValueName, at: 0) }
         return Listing(
             names: names + scratch.names(in: node),
-            facts: facts,
+            stat: stat,
             serial: serial,
             children: Dictionary(
                 zip(children.map(\.name), answers[own.count...]),

@@ -35,9 +35,9 @@ extension Filesystem {
         case .ownValue:
             let serial = changes.serial
             let path = try parent.path()
-            let facts = try await facts(of: path, node: parent)
-            guard parent.maker != caller || !facts.value.isEmpty else { throw .noEntry }
-            return enterValue(facts, of: parent, path, asOf: serial)
+            let stat = try await stat(of: path, node: parent)
+            guard parent.maker != caller || !stat.value.isEmpty else { throw .noEntry }
+            return enterValue(stat, of: parent, path, asOf: serial)
         case .stream(let key): return try await lookupStream(key, of: parent)
         case .foreign, .reserved: throw .noEntry
         }
@@ -52,16 +52,16 @@ extension Filesystem {
     ) async throws(FilesystemError) -> Entry {
         let (serial, ownChanges) = (changes.serial, ownChanges)
         let path = try parent.path(ofChild: key)
-        let facts: KeyFacts
+        let stat: KeyStat
         do throws(FilesystemError) {
-            facts = try await factsForOpening(path, keys.child(key, of: parent), by: caller)
+            stat = try await statForOpening(path, keys.child(key, of: parent), by: caller)
         } catch .accessDenied where asked != .file {
             return enterUnreadable(key, of: parent)
         }
-        let entry = enter(key, of: parent, as: asked, facts, path, asOf: serial)
+        let entry = enter(key, of: parent, as: asked, stat, path, asOf: serial)
         // A stat(2) asks once more for the attributes that came with the name.
-        let told = fresh(facts, asOf: serial, ownChanges)
-        lastAnswers.put(told, of: entry.attributes.inode, for: caller, handle: nil)
+        let told = fresh(stat, asOf: serial, ownChanges)
+        threadStats.put(told, of: entry.attributes.inode, for: caller, handle: nil)
         if entry.attributes.kind == .directory, let node = keys.find(entry.attributes.inode)?.node {
             await prepareForWatch(node, by: caller)
         }
@@ -70,17 +70,17 @@ extension Filesystem {
 
     /// What the store says of a key that is looked up or opened. If the kernel tries to open a file
     /// once more, what the store has said for the same open(2) serves.
-    func factsForOpening(
+    func statForOpening(
         _ path: XenstorePath,
         _ node: KeyNode?,
         by caller: CallerID
-    ) async throws(FilesystemError) -> KeyFacts {
+    ) async throws(FilesystemError) -> KeyStat {
         if let node, openRetries.contains(caller),
-            let answer = lastAnswers.take(node.inode(.file), for: caller, isOpening: true)
+            let answer = threadStats.take(node.inode(.file), for: caller, isOpening: true)
         {
-            return answer.facts
+            return answer.stat
         }
-        return try await facts(of: path, node: node)
+        return try await stat(of: path, node: node)
     }
 
     /// Makes the entry of a key that the store does not let this domain read. Below it there may be
@@ -98,7 +98,7 @@ extension Filesystem {
         _ key: String,
         of parent: KeyNode,
         as asked: FileKind?,
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         _ path: XenstorePath,
         asOf serial: Int
     ) -> Entry {
@@ -106,11 +106,11 @@ extension Filesystem {
         let known = keys.child(key, of: parent)
         let node = known ?? keys.insertChild(key, of: parent)
         if known == nil { noteMet(node, at: path) }
-        learn(facts, of: node, path, asOf: serial)
-        let kind = kind(facts, of: node)
+        cache(stat, of: node, path, asOf: serial)
+        let kind = kind(stat, of: node)
         if asked == nil { node.reportedKind = kind }
-        var entry = entry(node, asked ?? kind, facts, path, asOf: serial)
-        recordBaseline(facts, kind, of: node, path, asOf: serial)
+        var entry = entry(node, asked ?? kind, stat, path, asOf: serial)
+        recordBaseline(stat, kind, of: node, path, asOf: serial)
         // Not kept: the key may be renamed, and only its plain name moves along.
         if asked != nil { entry.nameLifetime = 0 }
         return entry
@@ -147,13 +147,13 @@ extension Filesystem {
 
     /// Makes the entry of a directory's own value.
     func enterValue(
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         of node: KeyNode,
         _ path: XenstorePath,
         asOf serial: Int
     ) -> Entry {
         // Not kept: whether the name is there depends on the value.
-        var entry = entry(node, .file, facts, path, asOf: serial)
+        var entry = entry(node, .file, stat, path, asOf: serial)
         entry.nameLifetime = 0
         return entry
     }
@@ -161,12 +161,12 @@ extension Filesystem {
     private func entry(
         _ node: KeyNode,
         _ kind: FileKind,
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         _ path: XenstorePath,
         asOf serial: Int
     ) -> Entry {
         node.addLookup(kind)
-        let attributes = attributes(of: node, kind, facts)
+        let attributes = attributes(of: node, kind, stat)
         // The kernel takes the size from here.
         if kind == .file, let lease = node.lease, lease.size != attributes.size { revoke(node) }
         return Entry(

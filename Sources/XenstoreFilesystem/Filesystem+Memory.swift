@@ -16,14 +16,14 @@ extension Filesystem {
         }
         let (node, kind) = try find(inode)
         guard !node.isDetached, kind == .file || !isToPrepareForWatch(node, by: caller),
-            let facts = try factsFromMemory(of: node, kind, for: caller)
+            let stat = try statFromMemory(of: node, kind, for: caller)
         else { return nil }
         let use = nameUse(node, kind, by: caller)
-        let attributes = try attributes(of: node, kind, checked: facts, use)
-        if kind == .file { showSize(of: facts, node) }
+        let attributes = try attributes(of: node, kind, checked: stat, use)
+        if kind == .file { showSize(of: stat, node) }
         let shown = sizeAsRead(attributes, of: node, handle, for: caller)
         guard shown.size == attributes.size else { return shown }
-        return lease(shown, of: node, toldFor: inode, asOf: facts.serial, to: caller)
+        return lease(shown, of: node, toldFor: inode, asOf: stat.serial, to: caller)
     }
 
     public func openFromMemory(
@@ -38,15 +38,15 @@ extension Filesystem {
         let (node, kind) = try find(inode)
         guard kind == .file else { throw .isDirectory }
         if node.inode(kind) == inode, let handle = openLeased(node) { return handle }
-        guard let facts = try factsFromMemory(of: node, kind, for: caller, isOpening: true),
-            !isResizing(node, facts)
+        guard let stat = try statFromMemory(of: node, kind, for: caller, isOpening: true),
+            !isResizing(node, stat)
         else { return nil }
-        return try openToRead(node, flags, facts, asOf: changes.serial, ownChanges, by: caller)
+        return try openToRead(node, flags, stat, asOf: changes.serial, ownChanges, by: caller)
     }
 
     public func releaseFromMemory(_ handle: HandleID) -> Bool {
         if case .key(let file) = try? files.find(handle), file.pending != .nothing { return false }
-        lastAnswers.close(handle)
+        threadStats.close(handle)
         switch files.remove(handle) {
         case .key(let file): end(file)
         case .scratch(let open):

@@ -89,7 +89,7 @@ extension Filesystem {
                 in: id
             ) { answers throws(XenstoreError) in
                 value = try answers[0].get()
-                let hasChildren = try KeyFacts.hasChildren(answers[1])
+                let hasChildren = try KeyStat.hasChildren(answers[1])
                 switch kind {
                 case .file: obstacle = hasChildren ? .isDirectory : nil
                 case .directory: obstacle = hasChildren || !value.isEmpty ? .notEmpty : nil

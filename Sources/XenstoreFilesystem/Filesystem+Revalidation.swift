@@ -177,7 +177,7 @@ extension Filesystem {
         if isFile(entry), !entry.isAboutShape {
             return [.read(path), .getPermissions(path)]
         }
-        return FactsQuery(path, known: nil).requests
+        return StatQuery(path, known: nil).requests
     }
 
     private func isFile(_ entry: ChangeNotifier.DirtyEntry) -> Bool {
@@ -199,13 +199,13 @@ extension Filesystem {
         guard place == path else { return notifier.add(entry) }
         // It is no file any more, and was not asked for its children.
         guard answers.count == 3 || isFile(entry) else { return notifier.add(entry) }
-        let facts: KeyFacts?
+        let stat: KeyStat?
         do throws(XenstoreError) {
-            facts =
+            stat =
                 try answers.count == 3
-                ? FactsQuery(path, known: nil).facts(answers) : KeyFacts(childless: answers)
+                ? StatQuery(path, known: nil).stat(answers) : KeyStat(childless: answers)
         } catch .refused(.noEntry) {
-            facts = nil
+            stat = nil
         } catch {
             // Not for us to read, or the connection is lost: then all is asked for again.
             return
@@ -215,38 +215,38 @@ extension Filesystem {
             return notifier.add(entry)
         }
         let node = entry.name.isEmpty ? keys.root : keys.child(entry.name, of: entry.directory)
-        if let facts, let node { noteTimes(of: node, facts, at: path, asOf: notifier.serial) }
+        if let stat, let node { noteTimes(of: node, stat, at: path, asOf: notifier.serial) }
         if entry.name.isEmpty {
-            emitRootChanges(facts)
+            emitRootChanges(stat)
         } else {
-            emitChanges(entry, facts)
+            emitChanges(entry, stat)
         }
     }
 
     // MARK: Emitting
 
-    private func emitRootChanges(_ facts: KeyFacts?) {
-        guard let facts else {
+    private func emitRootChanges(_ stat: KeyStat?) {
+        guard let stat else {
             for name in keys.root.snapshot?.childNames ?? [] {
                 emitRemoval(of: name, in: keys.root)
             }
             return
         }
-        let fingerprint = DirectorySnapshot.Fingerprint(facts, isDirectory: true)
+        let fingerprint = DirectorySnapshot.Fingerprint(stat, isDirectory: true)
         if let old = notifier.rootFingerprint {
-            emitValueChange(of: keys.root, old, fingerprint, facts, isCertain: false)
+            emitValueChange(of: keys.root, old, fingerprint, stat, isCertain: false)
             if old.differsInPermissions(from: fingerprint) {
-                enqueue(.changeAttributes, "", in: keys.root, .directory, facts)
+                enqueue(.changeAttributes, "", in: keys.root, .directory, stat)
             }
         }
         notifier.rootFingerprint = fingerprint
-        reconcile(keys.root, facts)
+        reconcile(keys.root, stat)
     }
 
-    private func emitChanges(_ entry: ChangeNotifier.DirtyEntry, _ facts: KeyFacts?) {
+    private func emitChanges(_ entry: ChangeNotifier.DirtyEntry, _ stat: KeyStat?) {
         let (directory, name) = (entry.directory, entry.name)
         let old = directory.snapshot?[name]
-        guard let facts else {
+        guard let stat else {
             // A name that was made and removed since nobody has seen. Where nothing is known of the
             // directory, what this mount has removed itself has no node any more.
             let mayBeSeen =
@@ -254,25 +254,25 @@ extension Filesystem {
             guard old != nil || directory.snapshot == nil && mayBeSeen else { return }
             return emitRemoval(of: name, in: directory)
         }
-        let kind = kind(facts, named: name, in: directory, old)
-        let fingerprint = DirectorySnapshot.Fingerprint(facts, isDirectory: kind == .directory)
+        let kind = kind(stat, named: name, in: directory, old)
+        let fingerprint = DirectorySnapshot.Fingerprint(stat, isDirectory: kind == .directory)
         directory.snapshot?[name] = fingerprint
         guard let old else {
             guard directory.snapshot == nil else {
-                return emitCreation(of: name, in: directory, kind, facts)
+                return emitCreation(of: name, in: directory, kind, stat)
             }
             // Nothing is known of the directory. Most changes are writes.
             if kind == .directory {
-                if let node = keys.child(name, of: directory) { reconcile(node, facts) }
+                if let node = keys.child(name, of: directory) { reconcile(node, stat) }
             } else if entry.isCertain {
-                enqueue(.modify, name, in: directory, kind, facts)
+                enqueue(.modify, name, in: directory, kind, stat)
             }
             return
         }
         guard old.isDirectory == nil || old.isDirectory == fingerprint.isDirectory else {
             emitRemoval(of: name, in: directory, reshaping: old.isDirectory)
             directory.snapshot?[name] = fingerprint
-            return emitCreation(of: name, in: directory, kind, facts)
+            return emitCreation(of: name, in: directory, kind, stat)
         }
         let differs = old.differsInPermissions(from: fingerprint)
         if kind == .directory {
@@ -281,15 +281,15 @@ extension Filesystem {
                     of: node,
                     old,
                     fingerprint,
-                    facts,
+                    stat,
                     isCertain: entry.isCertain && !differs
                 )
-                reconcile(node, facts)
+                reconcile(node, stat)
             }
         } else if old.differsInValue(from: fingerprint) || entry.isCertain && !differs {
-            enqueue(.modify, name, in: directory, kind, facts)
+            enqueue(.modify, name, in: directory, kind, stat)
         }
-        if differs { enqueue(.changeAttributes, name, in: directory, kind, facts) }
+        if differs { enqueue(.changeAttributes, name, in: directory, kind, stat) }
     }
 
     /// Emits what has become of the own value of a directory.
@@ -297,34 +297,34 @@ extension Filesystem {
         of node: KeyNode,
         _ old: DirectorySnapshot.Fingerprint,
         _ new: DirectorySnapshot.Fingerprint,
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         isCertain: Bool
     ) {
         guard old.isKnown, isWatchable(node) else { return }
         let name = NameMeaning.ownValueName
         switch (old.hasNoValue, new.hasNoValue) {
         case (true, true): break
-        case (false, true): enqueue(.remove, name, in: node, .file, facts)
+        case (false, true): enqueue(.remove, name, in: node, .file, stat)
         case (true, false):
-            enqueue(.create, name, in: node, .file, facts)
-            enqueue(.modify, name, in: node, .file, facts)
+            enqueue(.create, name, in: node, .file, stat)
+            enqueue(.modify, name, in: node, .file, stat)
         case (false, false):
             guard isCertain || old.differsInValue(from: new) else { return }
-            enqueue(.modify, name, in: node, .file, facts)
+            enqueue(.modify, name, in: node, .file, stat)
         }
     }
 
     /// Compares the children that a directory has with those that it had.
-    private func reconcile(_ node: KeyNode, _ facts: KeyFacts) {
+    private func reconcile(_ node: KeyNode, _ stat: KeyStat) {
         guard isWatchable(node) else { return }
         guard let known = node.snapshot else {
             // A program may watch the root without a question to us.
-            if node.isRoot { environment.start { [self] in await learnChildren(of: node) } }
+            if node.isRoot { environment.start { [self] in await cacheChildren(of: node) } }
             return
         }
-        guard let names = facts.names else {
+        guard let names = stat.names else {
             // They were not asked for, or fit no message.
-            guard facts.hasChildren else { return }
+            guard stat.hasChildren else { return }
             return environment.start { [self] in await reconcileByParts(node) }
         }
         let present = Set(names.split(separator: 0).map { String(decoding: $0, as: UTF8.self) })
@@ -354,11 +354,11 @@ extension Filesystem {
         of name: String,
         in directory: KeyNode,
         _ kind: FileKind,
-        _ facts: KeyFacts
+        _ stat: KeyStat
     ) {
-        enqueue(kind == .directory ? .makeDirectory : .create, name, in: directory, kind, facts)
-        if kind == .file, !facts.value.isEmpty {
-            enqueue(.modify, name, in: directory, kind, facts)
+        enqueue(kind == .directory ? .makeDirectory : .create, name, in: directory, kind, stat)
+        if kind == .file, !stat.value.isEmpty {
+            enqueue(.modify, name, in: directory, kind, stat)
         }
     }
 
@@ -382,7 +382,7 @@ extension Filesystem {
         }
         let isSeen = notifier.hasSeen(name, in: directory)
         if wasDirectory == nil, !isSeen { forgetMemory(of: name, in: directory) }
-        let gone = KeyFacts(
+        let gone = KeyStat(
             value: [],
             hasChildren: false,
             permissions: Permissions(owner: .privileged)
@@ -412,14 +412,14 @@ extension Filesystem {
     }
 
     func kind(
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         named name: String,
         in directory: KeyNode,
         _ old: DirectorySnapshot.Fingerprint?
     ) -> FileKind {
-        if let node = keys.child(name, of: directory) { return kind(facts, of: node) }
-        if facts.hasChildren { return .directory }
-        guard facts.value.isEmpty else { return .file }
+        if let node = keys.child(name, of: directory) { return kind(stat, of: node) }
+        if stat.hasChildren { return .directory }
+        guard stat.value.isEmpty else { return .file }
         switch old?.isDirectory {
         case true: return .directory
         case false: return .file
@@ -438,7 +438,7 @@ extension Filesystem {
         _ name: String,
         in directory: KeyNode,
         _ kind: FileKind,
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         isReshaping: Bool = false
     ) {
         guard isWatchable(directory) || keys.child(name, of: directory)?.isHeld == true else {
@@ -447,22 +447,22 @@ extension Filesystem {
         let isRemoval = operation == .remove || operation == .removeDirectory
         // It was made again already: see refuseIfInUse.
         if isRemoval, notifier.hasSeen(name, in: directory) { return }
-        let size = kind == .file ? options.valueForm.size(of: facts.value) : 0
+        let size = kind == .file ? options.valueForm.size(of: stat.value) : 0
         let place = Place(directory: directory.id, name: name)
         if operation == .modify, let call = notifier.calls.findSpeculative(place) {
-            return call.confirm(facts.permissions, size: size)
+            return call.confirm(stat.permissions, size: size)
         }
         let call = PendingCall(
             operation,
             name,
             in: directory,
             kind,
-            facts.permissions,
+            stat.permissions,
             size: size,
             asOf: notifier.serial
         )
         call.isReshaping = isReshaping
-        if operation == .makeDirectory { call.childNames = facts.names }
+        if operation == .makeDirectory { call.childNames = stat.names }
         guard !notifier.calls.add(call), !notifier.hasLostCalls else { return }
         notifier.hasLostCalls = true
         environment.report(
@@ -472,7 +472,7 @@ extension Filesystem {
     }
 }
 
-extension KeyFacts {
+extension KeyStat {
     /// Takes the answers to READ and GET_PERMS of a key that has no children.
     fileprivate init(
         childless answers: ArraySlice<Result<[UInt8], XenstoreError>>

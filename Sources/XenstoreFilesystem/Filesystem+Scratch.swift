@@ -13,7 +13,7 @@ extension Filesystem {
         if let made = scratch.directory(of: directory) {
             inherited = made.inherited
         } else {
-            inherited = try await facts(of: directory.path(), node: directory).permissions
+            inherited = try await stat(of: directory.path(), node: directory).permissions
         }
         guard scratch.directory(in: directory) == nil || name != ScratchDirectory.name else {
             throw flags.contains(.exclusive) ? .exists : .isDirectory
@@ -215,7 +215,7 @@ extension Filesystem {
             node = parent
             node.maker = nil
         }
-        node.forgetFacts()
+        node.forgetStat()
         node.hasValue = !value.isEmpty
         if isNew { noteMade(node) }
         noteRenamed(file, to: node, with: value)

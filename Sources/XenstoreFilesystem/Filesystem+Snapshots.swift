@@ -4,7 +4,7 @@ import XenstoreProtocol
 extension Filesystem {
     /// Keeps what a lookup or a listing has told of a key, where nothing was known of it.
     func recordBaseline(
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         _ kind: FileKind,
         of node: KeyNode,
         _ path: XenstorePath,
@@ -13,14 +13,14 @@ extension Filesystem {
         guard notifiesInotify, !changes.hasChanged(path, since: serial) else { return }
         // Nobody would keep it up to date where the kernel does not know the directory.
         if kind == .directory, node.directoryLookups > 0, node.snapshot == nil,
-            let names = facts.names
+            let names = stat.names
         {
             node.snapshot = DirectorySnapshot(names: names)
         }
         // A name that the snapshot does not have is new: its event is to come.
         if let parent = node.parent, parent.snapshot?[node.name]?.isKnown == false {
             parent.snapshot?[node.name] = DirectorySnapshot.Fingerprint(
-                facts,
+                stat,
                 isDirectory: kind == .directory
             )
         }
@@ -46,7 +46,7 @@ extension Filesystem {
     /// A program that can watch files has looked a directory up: what it is told of the children
     /// must be right from the first change on.
     func prepareForWatch(_ node: KeyNode, by caller: CallerID) async {
-        if isToPrepareForWatch(node, by: caller) { await learnChildren(of: node) }
+        if isToPrepareForWatch(node, by: caller) { await cacheChildren(of: node) }
     }
 
     func isToPrepareForWatch(_ node: KeyNode, by caller: CallerID) -> Bool {
@@ -54,7 +54,7 @@ extension Filesystem {
     }
 
     /// Asks for the children of a directory of which nothing is known yet.
-    func learnChildren(of node: KeyNode) async {
+    func cacheChildren(of node: KeyNode) async {
         guard let path = try? node.path() else { return }
         if node.snapshot == nil {
             let serial = changes.serial
@@ -71,19 +71,19 @@ extension Filesystem {
             rest = rest.dropFirst(part.count)
             let serial = changes.serial
             let answers = await access.base.send(
-                part.flatMap { FactsQuery($0.1, known: nil).requests },
+                part.flatMap { StatQuery($0.1, known: nil).requests },
                 in: .none
             )
             for (index, (name, path)) in part.enumerated() {
-                let query = FactsQuery(path, known: nil)
-                guard let facts = try? query.facts(answers[(3 * index)..<(3 * index + 3)]),
+                let query = StatQuery(path, known: nil)
+                guard let stat = try? query.stat(answers[(3 * index)..<(3 * index + 3)]),
                     !changes.hasChanged(path, since: serial),
                     node.snapshot?[name]?.isKnown == false
                 else { continue }
                 // As it will show itself when it is looked up.
-                let kind = kind(facts, named: name, in: node, nil)
+                let kind = kind(stat, named: name, in: node, nil)
                 node.snapshot?[name] = DirectorySnapshot.Fingerprint(
-                    facts,
+                    stat,
                     isDirectory: kind == .directory
                 )
             }

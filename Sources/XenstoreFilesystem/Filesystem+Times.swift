@@ -157,11 +157,11 @@ extension Filesystem {
     }
 
     /// Compares all that the store says of a key with what was seen of it last.
-    func noteTimes(of node: KeyNode, _ facts: KeyFacts, at path: XenstorePath, asOf serial: Int) {
-        let (value, permissions) = (facts.value, facts.permissions)
+    func noteTimes(of node: KeyNode, _ stat: KeyStat, at path: XenstorePath, asOf serial: Int) {
+        let (value, permissions) = (stat.value, stat.permissions)
         noteTimes(of: node, at: path, value: value, permissions: permissions, asOf: serial)
-        let wereAsked = node.hasChildren == nil && facts.hasChildren
-        noteNames(of: node, at: path, facts.names, wereAsked: wereAsked, asOf: serial)
+        let wereAsked = node.hasChildren == nil && stat.hasChildren
+        noteNames(of: node, at: path, stat.names, wereAsked: wereAsked, asOf: serial)
     }
 
     /// Compares what the store says of a key with what was seen of it last.

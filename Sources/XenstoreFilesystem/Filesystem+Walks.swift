@@ -7,21 +7,21 @@ struct WalkPlace: Hashable {
 }
 
 extension Filesystem {
-    /// The facts of a key for a system call of `caller`, and of what a walk will want next.
-    func facts(
+    /// The stat of a key for a system call of `caller`, and of what a walk will want next.
+    func stat(
         of node: KeyNode,
         _ kind: FileKind,
         for caller: CallerID
-    ) async throws(FilesystemError) -> KeyFacts {
+    ) async throws(FilesystemError) -> KeyStat {
         let path = try node.path()
         if isWatching, let directory = walk(of: caller, to: node) {
             let next = directory.walk.next(from: node.inode(kind))
             if next.count > 1 { return try await askAhead(next, kind, of: node, path, directory) }
         }
-        return try await facts(of: path, node: node)
+        return try await stat(of: path, node: node)
     }
 
-    /// The facts of a key for a system call of `caller`, where they are known.
+    /// The stat of a key for a system call of `caller`, where they are known.
     ///
     /// Each call asks the store, with two exceptions for the thread that goes from one file to the
     /// next faster than it could have learnt of a change: what it was told a moment ago holds for
@@ -30,31 +30,31 @@ extension Filesystem {
     ///
     /// - Parameter isOpening: whether a file is opened, for which what an opening before has told
     ///   does not count.
-    func factsFromMemory(
+    func statFromMemory(
         of node: KeyNode,
         _ kind: FileKind,
         for caller: CallerID,
         isOpening: Bool = false
-    ) throws(FilesystemError) -> KeyFacts? {
+    ) throws(FilesystemError) -> KeyStat? {
         let inode = node.inode(kind)
         let path = try node.path()
-        if let last = lastAnswers.take(inode, for: caller, isOpening: isOpening),
+        if let last = threadStats.take(inode, for: caller, isOpening: isOpening),
             // The kernel has looked the name up for this very open(2).
             isOpening && openRetries.contains(caller)
-                || isTrue(last, of: path, within: FilesystemLimits.lastAnswerLifetime)
+                || isTrue(last, of: path, within: FilesystemLimits.threadStatLifetime)
         {
-            return last.facts
+            return last.stat
         }
         guard isWatching, let directory = walk(of: caller, to: node),
             let ahead = directory.walk.take(inode),
             isTrue(ahead, of: path, within: FilesystemLimits.aheadLifetime)
         else { return nil }
-        return ahead.facts
+        return ahead.stat
     }
 
     /// Whether what the store said a moment ago still holds, as far as it has sent events.
     func isTrue(
-        _ fresh: FreshFacts,
+        _ fresh: CachedStat,
         of path: XenstorePath,
         within lifetime: Duration
     ) -> Bool {
@@ -64,9 +64,9 @@ extension Filesystem {
     }
 
     /// Notes what was just told, at once after the answer came.
-    func fresh(_ facts: KeyFacts, asOf serial: Int, _ ownChanges: Int) -> FreshFacts {
-        FreshFacts(
-            facts: facts,
+    func fresh(_ stat: KeyStat, asOf serial: Int, _ ownChanges: Int) -> CachedStat {
+        CachedStat(
+            stat: stat,
             serial: serial,
             ownChanges: ownChanges,
             told: environment.elapsed()
@@ -100,39 +100,39 @@ extension Filesystem {
         of node: KeyNode,
         _ path: XenstorePath,
         _ directory: OpenDirectory
-    ) async throws(FilesystemError) -> KeyFacts {
-        var queries = [(node: node, query: FactsQuery(path, known: node))]
+    ) async throws(FilesystemError) -> KeyStat {
+        var queries = [(node: node, query: StatQuery(path, known: node))]
         for inode in next.dropFirst() {
             // Only what is like the first: a program that looks at directories alone may never
             // look at the files.
             guard let (other, otherKind) = keys.find(inode), otherKind == kind,
                 let path = try? other.path()
             else { continue }
-            queries.append((other, FactsQuery(path, known: other)))
+            queries.append((other, StatQuery(path, known: other)))
         }
         let (serial, ownChanges) = (changes.serial, ownChanges)
         let answers = await access.base.send(queries.flatMap(\.query.requests), in: .none)
-        var result: Result<KeyFacts, XenstoreError>?
+        var result: Result<KeyStat, XenstoreError>?
         var position = 0
         for (other, query) in queries {
             let end = position + query.requests.count
             let outcome = Result { () throws(XenstoreError) in
-                try query.facts(answers[position..<end])
+                try query.stat(answers[position..<end])
             }
             position = end
-            if case .success(var facts) = outcome {
-                facts.serial = serial
-                if other === node { result = .success(facts) }
-                learn(facts, of: other, query.path, asOf: serial)
+            if case .success(var stat) = outcome {
+                stat.serial = serial
+                if other === node { result = .success(stat) }
+                cache(stat, of: other, query.path, asOf: serial)
                 if other !== node {
-                    let facts = fresh(facts, asOf: serial, ownChanges)
-                    directory.walk.put(facts, for: other.inode(kind))
+                    let stat = fresh(stat, asOf: serial, ownChanges)
+                    directory.walk.put(stat, for: other.inode(kind))
                 }
             }
             if case .failure = outcome, other === node { result = outcome }
         }
         switch result {
-        case .success(let facts): return facts
+        case .success(let stat): return stat
         case .failure(let error): throw noted(error, node, at: path)
         case nil: throw .inputOutput
         }

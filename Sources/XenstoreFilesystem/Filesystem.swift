@@ -34,7 +34,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var foreseen = ForeseenEvents()
     /// Changes that this mount has begun or made.
     var ownChanges = 0
-    var lastAnswers = LastAnswers()
+    var threadStats = ThreadStatCache()
     var readdirHints = ReaddirHints()
     var walks: [WalkPlace: OpenDirectory] = [:]
     /// The leases that were told last to threads which have not come back since.

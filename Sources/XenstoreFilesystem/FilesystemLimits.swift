@@ -52,10 +52,10 @@ public enum FilesystemLimits {
     /// How long what a thread was told serves its next calls about the same file; then they ask.
     /// Less than a change and its acknowledgement take: a store may send the event of a change some
     /// time after that, as oxenstored does.
-    public static let lastAnswerLifetime = Duration.microseconds(50)
+    public static let threadStatLifetime = Duration.microseconds(50)
 
     /// Threads of which the last answer is kept; then all are forgotten.
-    public static let lastAnswers = 64
+    public static let threadStats = 64
 
     /// How long what was asked for ahead of a program that goes through a listing serves it; then
     /// it is asked for again.

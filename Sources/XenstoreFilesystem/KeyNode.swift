@@ -187,7 +187,7 @@ final class KeyNode {
     }
 
     /// Forgets what a change may have made untrue.
-    func forgetFacts() {
+    func forgetStat() {
         permissions = nil
         hasChildren = nil
     }

@@ -11,7 +11,7 @@ final class OpenDirectory {
     /// On which the kernel keeps what it reads; nil where it does not.
     var lease: Lease?
     /// What the store said at the opening, until the program reads from the start.
-    var firstAnswer: FreshFacts?
+    var firstAnswer: CachedStat?
     var walk = Walk()
 
     init(node: KeyNode, caller: CallerID, listing: Listing?) {
@@ -32,7 +32,7 @@ struct Listing {
     /// The names of the children, and `.value` where there is one.
     var names: [String]
     /// The directory itself.
-    let facts: KeyFacts
+    let stat: KeyStat
     /// The change up to which all of it is true.
     let serial: Int
     /// The answers to DIRECTORY of children that were asked for in the same round trip.
@@ -45,19 +45,19 @@ struct Walk {
     private var given: [InodeNumber] = []
     private var position = 0
     private var size = FilesystemLimits.firstAhead
-    private var ahead: [InodeNumber: FreshFacts] = [:]
+    private var ahead: [InodeNumber: CachedStat] = [:]
 
     mutating func append(_ inode: InodeNumber) {
         given.append(inode)
     }
 
     /// What was asked for ahead; it serves once.
-    mutating func take(_ inode: InodeNumber) -> FreshFacts? {
+    mutating func take(_ inode: InodeNumber) -> CachedStat? {
         ahead.removeValue(forKey: inode)
     }
 
-    mutating func put(_ facts: FreshFacts, for inode: InodeNumber) {
-        ahead[inode] = facts
+    mutating func put(_ stat: CachedStat, for inode: InodeNumber) {
+        ahead[inode] = stat
     }
 
     /// The files that a program which is at `inode` now will want next, with that one first. Each

@@ -1,6 +1,6 @@
 /// What the store said of a key a moment ago, with all that tells whether it still holds.
-struct FreshFacts {
-    let facts: KeyFacts
+struct CachedStat {
+    let stat: KeyStat
     /// The change up to which it is true.
     let serial: Int
     /// How many changes this mount had made when it was asked.
@@ -8,12 +8,12 @@ struct FreshFacts {
     let told: Duration
 }
 
-/// What programs were told last: it serves the calls of the same thread that follow at once, such
-/// as the fstat(2) after an open(2), or the second half of a stat(2).
-struct LastAnswers {
+/// What the last call of each thread was answered: it serves the calls of the same thread that
+/// follow at once, such as the fstat(2) after an open(2), or the second half of a stat(2).
+struct ThreadStatCache {
     private struct Answer {
         let inode: InodeNumber
-        let facts: FreshFacts
+        let stat: CachedStat
         /// What was opened by it, and holds it; without, it serves once.
         let handle: HandleID?
     }
@@ -21,23 +21,23 @@ struct LastAnswers {
     private var answers: [CallerID: Answer] = [:]
 
     mutating func put(
-        _ facts: FreshFacts,
+        _ stat: CachedStat,
         of inode: InodeNumber,
         for caller: CallerID,
         handle: HandleID?
     ) {
-        if answers.count >= FilesystemLimits.lastAnswers { answers = [:] }
-        answers[caller] = Answer(inode: inode, facts: facts, handle: handle)
+        if answers.count >= FilesystemLimits.threadStats { answers = [:] }
+        answers[caller] = Answer(inode: inode, stat: stat, handle: handle)
     }
 
     mutating func take(
         _ inode: InodeNumber,
         for caller: CallerID,
         isOpening: Bool
-    ) -> FreshFacts? {
+    ) -> CachedStat? {
         guard let answer = answers[caller], answer.handle == nil || !isOpening else { return nil }
         if answer.handle == nil || answer.inode != inode { answers[caller] = nil }
-        return answer.inode == inode ? answer.facts : nil
+        return answer.inode == inode ? answer.stat : nil
     }
 
     /// The handle is closed, and what it held is gone with it.

@@ -1,7 +1,7 @@
 import XenstoreProtocol
 
 /// What the store says of a key, as of one moment.
-struct KeyFacts {
+struct KeyStat {
     var value: [UInt8]
     var hasChildren: Bool
     var permissions: Permissions
@@ -14,7 +14,7 @@ struct KeyFacts {
 
 /// What is asked about one key: its value always, and with it whether the key exists; the rest
 /// where a watch has not kept it.
-struct FactsQuery {
+struct StatQuery {
     let path: XenstorePath
     private let hasChildren: Bool?
     private let permissions: Permissions?
@@ -36,30 +36,30 @@ struct FactsQuery {
     }
 
     /// Takes the answers to ``requests``.
-    func facts(
+    func stat(
         _ answers: ArraySlice<Result<[UInt8], XenstoreError>>
-    ) throws(XenstoreError) -> KeyFacts {
+    ) throws(XenstoreError) -> KeyStat {
         var answers = answers
         func next() throws(XenstoreError) -> Result<[UInt8], XenstoreError> {
             guard let answer = answers.popFirst() else { throw .malformedReply }
             return answer
         }
         let value = try next().get()
-        var facts = KeyFacts(
+        var stat = KeyStat(
             value: value,
             hasChildren: hasChildren ?? false,
             permissions: permissions ?? Permissions(owner: .privileged)
         )
         if hasChildren == nil {
             let answer = try next()
-            facts.hasChildren = try KeyFacts.hasChildren(answer)
-            facts.names = try? answer.get()
+            stat.hasChildren = try KeyStat.hasChildren(answer)
+            stat.names = try? answer.get()
         }
         if permissions == nil {
             guard let told = Permissions(payload: try next().get()) else { throw .malformedReply }
-            facts.permissions = told
+            stat.permissions = told
         }
-        return facts
+        return stat
     }
 }
 
@@ -69,20 +69,20 @@ extension Filesystem {
     /// - Parameter node: the key where it is known; what it knows is not asked again, and what is
     ///   learnt is kept there. If this mount moves it meanwhile, the key is asked for at its new
     ///   place: another may be at the old one.
-    func facts(of path: XenstorePath, node: KeyNode?) async throws(FilesystemError) -> KeyFacts {
+    func stat(of path: XenstorePath, node: KeyNode?) async throws(FilesystemError) -> KeyStat {
         var path = path
         while true {
-            let facts = try await factsNow(of: path, node)
-            guard let node, let place = try? node.path(), place != path else { return facts }
+            let stat = try await statNow(of: path, node)
+            guard let node, let place = try? node.path(), place != path else { return stat }
             path = place
         }
     }
 
-    private func factsNow(
+    private func statNow(
         of path: XenstorePath,
         _ node: KeyNode?
-    ) async throws(FilesystemError) -> KeyFacts {
-        let query = FactsQuery(path, known: isWatching ? node : nil)
+    ) async throws(FilesystemError) -> KeyStat {
+        let query = StatQuery(path, known: isWatching ? node : nil)
         let requests = query.requests
         let serial = changes.serial
         do throws(XenstoreError) {
@@ -93,40 +93,40 @@ extension Filesystem {
                     noteTimes(of: node, at: path, value: value, asOf: serial)
                     node.hasValue = !value.isEmpty
                 }
-                var facts = try query.facts([.success(value)])
-                facts.serial = serial
-                return facts
+                var stat = try query.stat([.success(value)])
+                stat.serial = serial
+                return stat
             }
-            var facts = try query.facts(await access.base.send(requests, in: .none)[...])
-            facts.serial = serial
-            if let node { learn(facts, of: node, path, asOf: serial) }
-            return facts
+            var stat = try query.stat(await access.base.send(requests, in: .none)[...])
+            stat.serial = serial
+            if let node { cache(stat, of: node, path, asOf: serial) }
+            return stat
         } catch {
             throw noted(error, node, at: path)
         }
     }
 
     /// Keeps what an answer told, unless a change has come since it was asked.
-    func learn(_ facts: KeyFacts, of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
+    func cache(_ stat: KeyStat, of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
         guard stands(node, at: path) else { return }
         markExists(node)
-        noteTimes(of: node, facts, at: path, asOf: serial)
-        node.hasValue = !facts.value.isEmpty
+        noteTimes(of: node, stat, at: path, asOf: serial)
+        node.hasValue = !stat.value.isEmpty
         node.wasToldStale = false
         if node.hasValue { node.maker = nil }
-        if facts.hasChildren {
+        if stat.hasChildren {
             node.emptyKind = .directory
-        } else if facts.names != nil, node.childCount > 0 {
+        } else if stat.names != nil, node.childCount > 0 {
             // Only where the store was asked: this mount may have made one since it last said so.
             forgetChildren(of: node)
         }
         guard isWatching, !changes.hasChanged(path, since: serial) else { return }
-        node.hasChildren = facts.hasChildren
+        node.hasChildren = stat.hasChildren
         // oxenstored tells nobody of a change of its root itself.
         guard !path.isRoot else { return }
         // A key inherits its parent's permissions: most share them, and need no copy.
         let inherited = node.parent?.permissions
-        node.permissions = inherited == facts.permissions ? inherited : facts.permissions
+        node.permissions = inherited == stat.permissions ? inherited : stat.permissions
     }
 
     /// Whether an answer about a path is one about the key: it may have been moved meanwhile.
@@ -167,7 +167,7 @@ extension Filesystem {
             if node !== removed, node.fileLookups + node.directoryLookups > 0 {
                 invalidateEntry(of: node)
             }
-            node.forgetFacts()
+            node.forgetStat()
             node.isGone = true
             (node.valueDigest, node.listIsKnown, node.valueTimeIsSet) = (0, false, false)
             node.emptyKind = nil
@@ -179,9 +179,9 @@ extension Filesystem {
     }
 
     /// The kind of file that the key shows as, by its plain name.
-    func kind(_ facts: KeyFacts, of node: KeyNode) -> FileKind {
-        if node.isRoot || facts.hasChildren || node.isKeptDirectory { return .directory }
-        if !facts.value.isEmpty {
+    func kind(_ stat: KeyStat, of node: KeyNode) -> FileKind {
+        if node.isRoot || stat.hasChildren || node.isKeptDirectory { return .directory }
+        if !stat.value.isEmpty {
             node.emptyKind = .file
             return .file
         }
@@ -205,7 +205,7 @@ extension Filesystem {
     }
 }
 
-extension KeyFacts {
+extension KeyStat {
     /// Takes the answer to DIRECTORY.
     static func hasChildren(
         _ answer: Result<[UInt8], XenstoreError>
