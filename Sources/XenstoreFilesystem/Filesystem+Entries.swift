@@ -129,7 +129,7 @@ extension Filesystem {
         if let node = keys.child(plan.name, of: parent), node.reportedKind == kind,
             node.lookups(kind) > 0
         {
-            directory.walk.append(node.inode(kind))
+            directory.readahead.append(node.inode(kind))
             return .known(node.inode(kind), kind)
         }
         let entry = enterListed(
@@ -141,7 +141,7 @@ extension Filesystem {
             path,
             asOf: plan.hint == nil ? serial : listing.serial
         )
-        directory.walk.append(entry.attributes.inode)
+        directory.readahead.append(entry.attributes.inode)
         if let node = keys.child(plan.name, of: parent) {
             readdirHints.put(names ?? [], of: node)
             // Nobody asks for them again while this stands.

@@ -49,7 +49,7 @@ extension Filesystem {
             // rewinddir(3): the program wants to see what is there now.
             listing = try await self.listing(of: directory.node)
             directory.listing = listing
-            directory.walk = Walk()
+            directory.readahead = ReadaheadWindow()
         }
         let dots = [".", ".."]
         let names = listing.names
@@ -77,7 +77,7 @@ extension Filesystem {
             return answer.ownChanges == ownChanges
                 && environment.elapsed() - answer.told < FilesystemLimits.threadStatLifetime
         }
-        return isTrue(answer, of: path, within: FilesystemLimits.aheadLifetime)
+        return isTrue(answer, of: path, within: FilesystemLimits.readaheadLifetime)
     }
 
     // MARK: Names

@@ -36,7 +36,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var ownChanges = 0
     var threadStats = ThreadStatCache()
     var readdirHints = ReaddirHints()
-    var walks: [WalkPlace: OpenDirectory] = [:]
+    var readaheads: [ReadaheadKey: OpenDirectory] = [:]
     /// The leases that were told last to threads which have not come back since.
     var untaken: [CallerID: Lease] = [:]
     /// When keys were last changed of which the kernel kept the content, by their numbers.

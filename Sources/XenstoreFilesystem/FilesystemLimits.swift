@@ -57,15 +57,15 @@ public enum FilesystemLimits {
     /// Threads of which the last answer is kept; then all are forgotten.
     public static let threadStats = 64
 
-    /// How long what was asked for ahead of a program that goes through a listing serves it; then
-    /// it is asked for again.
-    public static let aheadLifetime = Duration.milliseconds(5)
+    /// How long what was read ahead for a program that goes through a listing serves it; then it is
+    /// asked for again.
+    public static let readaheadLifetime = Duration.milliseconds(5)
 
     /// Files that are asked for together when a program begins to go through a listing.
-    public static let firstAhead = 8
+    public static let readaheadInitial = 8
 
     /// Files that are asked for together at most.
-    public static let mostAhead = 64
+    public static let readaheadMax = 64
 
     /// Names of children that a listing asks for before it knows that they are there.
     public static let hintedNames = 64

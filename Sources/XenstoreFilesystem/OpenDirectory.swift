@@ -12,7 +12,7 @@ final class OpenDirectory {
     var lease: Lease?
     /// What the store said at the opening, until the program reads from the start.
     var firstAnswer: CachedStat?
-    var walk = Walk()
+    var readahead = ReadaheadWindow()
 
     init(node: KeyNode, caller: CallerID, listing: Listing?) {
         self.node = node
@@ -39,25 +39,25 @@ struct Listing {
     let children: [String: Result<[UInt8], XenstoreError>]
 }
 
-/// How far a program is with the files of a listing, and what the store was asked for ahead of it.
-struct Walk {
+/// How far a program is with the files of a listing, and what was read ahead for it.
+struct ReadaheadWindow {
     /// What was given out, in order.
     private var given: [InodeNumber] = []
     private var position = 0
-    private var size = FilesystemLimits.firstAhead
-    private var ahead: [InodeNumber: CachedStat] = [:]
+    private var size = FilesystemLimits.readaheadInitial
+    private var prefetched: [InodeNumber: CachedStat] = [:]
 
     mutating func append(_ inode: InodeNumber) {
         given.append(inode)
     }
 
-    /// What was asked for ahead; it serves once.
+    /// What was read ahead; it serves once.
     mutating func take(_ inode: InodeNumber) -> CachedStat? {
-        ahead.removeValue(forKey: inode)
+        prefetched.removeValue(forKey: inode)
     }
 
     mutating func put(_ stat: CachedStat, for inode: InodeNumber) {
-        ahead[inode] = stat
+        prefetched[inode] = stat
     }
 
     /// The files that a program which is at `inode` now will want next, with that one first. Each
@@ -65,12 +65,12 @@ struct Walk {
     ///
     /// - Returns: nothing if the program does not follow the listing.
     mutating func next(from inode: InodeNumber) -> ArraySlice<InodeNumber> {
-        let window = given[position...].prefix(FilesystemLimits.mostAhead)
+        let window = given[position...].prefix(FilesystemLimits.readaheadMax)
         guard let start = window.firstIndex(of: inode) else { return [] }
         let next = given[start...].prefix(size)
         position = next.endIndex
-        size = min(size * 2, FilesystemLimits.mostAhead)
-        ahead = [:]
+        size = min(size * 2, FilesystemLimits.readaheadMax)
+        prefetched = [:]
         return next
     }
 }

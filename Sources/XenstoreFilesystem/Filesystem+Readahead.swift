@@ -1,22 +1,22 @@
 import XenstoreProtocol
 
 /// The directory that a thread goes through.
-struct WalkPlace: Hashable {
+struct ReadaheadKey: Hashable {
     let caller: CallerID
     let directory: UInt64
 }
 
 extension Filesystem {
-    /// The stat of a key for a system call of `caller`, and of what a walk will want next.
+    /// The stat of a key for a system call of `caller`, and of the files that its readahead covers.
     func stat(
         of node: KeyNode,
         _ kind: FileKind,
         for caller: CallerID
     ) async throws(FilesystemError) -> KeyStat {
         let path = try node.path()
-        if isWatching, let directory = walk(of: caller, to: node) {
-            let next = directory.walk.next(from: node.inode(kind))
-            if next.count > 1 { return try await askAhead(next, kind, of: node, path, directory) }
+        if isWatching, let directory = readahead(of: caller, to: node) {
+            let next = directory.readahead.next(from: node.inode(kind))
+            if next.count > 1 { return try await readAhead(next, kind, of: node, path, directory) }
         }
         return try await stat(of: path, node: node)
     }
@@ -25,8 +25,8 @@ extension Filesystem {
     ///
     /// Each call asks the store, with two exceptions for the thread that goes from one file to the
     /// next faster than it could have learnt of a change: what it was told a moment ago holds for
-    /// the calls that follow at once, and what its walk through a listing will want next was asked
-    /// for in one batch, and serves once. Neither does where a change of the key is known by now.
+    /// the calls that follow at once, and what it will want next of a listing was read ahead in one
+    /// batch, and serves once. Neither does where a change of the key is known by now.
     ///
     /// - Parameter isOpening: whether a file is opened, for which what an opening before has told
     ///   does not count.
@@ -45,11 +45,11 @@ extension Filesystem {
         {
             return last.stat
         }
-        guard isWatching, let directory = walk(of: caller, to: node),
-            let ahead = directory.walk.take(inode),
-            isTrue(ahead, of: path, within: FilesystemLimits.aheadLifetime)
+        guard isWatching, let directory = readahead(of: caller, to: node),
+            let prefetched = directory.readahead.take(inode),
+            isTrue(prefetched, of: path, within: FilesystemLimits.readaheadLifetime)
         else { return nil }
-        return ahead.stat
+        return prefetched.stat
     }
 
     /// Whether what the store said a moment ago still holds, as far as it has sent events.
@@ -75,26 +75,26 @@ extension Filesystem {
 
     // MARK: Going through a listing
 
-    private func walk(of caller: CallerID, to node: KeyNode) -> OpenDirectory? {
-        guard !walks.isEmpty, let parent = node.parent else { return nil }
-        return walks[WalkPlace(caller: caller, directory: parent.id)]
+    private func readahead(of caller: CallerID, to node: KeyNode) -> OpenDirectory? {
+        guard !readaheads.isEmpty, let parent = node.parent else { return nil }
+        return readaheads[ReadaheadKey(caller: caller, directory: parent.id)]
     }
 
     /// The thread is given entries of a listing.
     func begin(_ directory: OpenDirectory) {
-        let place = WalkPlace(caller: directory.caller, directory: directory.node.id)
-        walks[place] = directory
+        let place = ReadaheadKey(caller: directory.caller, directory: directory.node.id)
+        readaheads[place] = directory
     }
 
     func end(_ directory: OpenDirectory) {
-        let place = WalkPlace(caller: directory.caller, directory: directory.node.id)
-        if walks[place] === directory { walks[place] = nil }
+        let place = ReadaheadKey(caller: directory.caller, directory: directory.node.id)
+        if readaheads[place] === directory { readaheads[place] = nil }
     }
 
     /// Asks for a file and for those that a program wants after it.
     ///
     /// - Parameter next: the files, `node` first.
-    private func askAhead(
+    private func readAhead(
         _ next: ArraySlice<InodeNumber>,
         _ kind: FileKind,
         of node: KeyNode,
@@ -126,7 +126,7 @@ extension Filesystem {
                 cache(stat, of: other, query.path, asOf: serial)
                 if other !== node {
                     let stat = fresh(stat, asOf: serial, ownChanges)
-                    directory.walk.put(stat, for: other.inode(kind))
+                    directory.readahead.put(stat, for: other.inode(kind))
                 }
             }
             if case .failure = outcome, other === node { result = outcome }
