@@ -4,7 +4,7 @@ struct CachedStat {
     /// The change up to which it is true.
     let serial: Int
     /// How many changes this mount had made when it was asked.
-    let ownChanges: Int
+    let localChangeCount: Int
     let told: Duration
 }
 

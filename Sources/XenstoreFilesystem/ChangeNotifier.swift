@@ -14,15 +14,15 @@ struct ChangeNotifier {
 
     private var dirty: [Place: DirtyEntry] = [:]
     private var order: [Place] = []
-    private var underWay: Set<Place> = []
+    private var inFlight: Set<Place> = []
     var isRevalidating = false
     /// Keys that were seen since the batch was sent.
     private var seen: Set<Place> = []
-    var own = OwnChanges()
+    var localChanges = LocalChanges()
     /// The number of changes when the last batch was asked for.
     var serial = 0
-    /// Changes of our own that were answered before the last batch.
-    private var olderOwnChanges: [Int] = []
+    /// Local changes that were answered before the last batch.
+    private var olderLocalChanges: [Int] = []
     var calls = InotifyQueue()
     /// What was told of the value of the mount's root.
     var rootFingerprint: DirectorySnapshot.Fingerprint?
@@ -36,7 +36,7 @@ struct ChangeNotifier {
         let place = Place(directory: entry.directory.id, name: entry.name)
         // The answer that is under way may tell of this change already. If it does not, there is a
         // difference to be found.
-        let isCertain = entry.isCertain && !underWay.contains(place)
+        let isCertain = entry.isCertain && !inFlight.contains(place)
         if var known = dirty[place] {
             known.isCertain = known.isCertain || isCertain
             known.isAboutShape = known.isAboutShape || entry.isAboutShape
@@ -53,16 +53,16 @@ struct ChangeNotifier {
     mutating func takeBatch() -> [DirtyEntry] {
         seen = []
         let places = order.prefix(FilesystemLimits.revalidationBatch)
-        underWay = Set(places)
+        inFlight = Set(places)
         let batch = places.compactMap { dirty.removeValue(forKey: $0) }
         order.removeFirst(places.count)
         return batch
     }
 
-    /// The changes of our own that were answered a batch ago.
-    mutating func takeAnsweredOwnChanges() -> [Int] {
-        defer { olderOwnChanges = own.answered }
-        return olderOwnChanges
+    /// The local changes that were answered a batch ago.
+    mutating func takeAnsweredLocalChanges() -> [Int] {
+        defer { olderLocalChanges = localChanges.answered }
+        return olderLocalChanges
     }
 
     /// Whether it matters that a key is seen.
@@ -83,15 +83,15 @@ struct ChangeNotifier {
 
     /// The answers to a batch have come.
     mutating func batchIsDone() {
-        underWay = []
+        inFlight = []
     }
 
     /// Nothing comes any more that was expected.
     mutating func disconnected() {
         dirty = [:]
         order = []
-        own.removeAll()
-        olderOwnChanges = []
+        localChanges.removeAll()
+        olderLocalChanges = []
     }
 }
 

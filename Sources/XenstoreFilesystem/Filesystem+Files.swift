@@ -16,7 +16,7 @@ extension Filesystem {
         if !flags.contains(.write) { return try await openToRead(node, flags, by: caller) }
         var createsOnWrite = false
         var content: [UInt8] = []
-        let (serial, ownChanges) = (changes.serial, ownChanges)
+        let (serial, localChangeCount) = (changes.serial, localChangeCount)
         do throws(FilesystemError) {
             let stat = try await statForOpening(node.path(), node, by: caller)
             await settleSize(of: node, stat)
@@ -25,7 +25,7 @@ extension Filesystem {
             if flags.contains(.truncate) {
                 openRetries.remove(caller)
             } else {
-                let answer = fresh(stat, asOf: serial, ownChanges)
+                let answer = fresh(stat, asOf: serial, localChangeCount)
                 try requireSize(content.count, of: node, answer, by: caller)
             }
             try await askForWriting(node.path(), stat)
@@ -116,11 +116,11 @@ extension Filesystem {
         _ flags: OpenFlags,
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
-        let (serial, ownChanges) = (changes.serial, ownChanges)
+        let (serial, localChangeCount) = (changes.serial, localChangeCount)
         do throws(FilesystemError) {
             let stat = try await stat(of: node, .file, for: caller)
             await settleSize(of: node, stat)
-            return try openToRead(node, flags, stat, asOf: serial, ownChanges, by: caller)
+            return try openToRead(node, flags, stat, asOf: serial, localChangeCount, by: caller)
         } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.
             return openFile(node, flags, by: caller, [], createsOnWrite: false)
@@ -131,18 +131,18 @@ extension Filesystem {
 
     /// - Parameters:
     ///   - serial: the number of changes when the store was asked.
-    ///   - ownChanges: how many this mount had made then.
+    ///   - localChangeCount: how many this mount had made then.
     func openToRead(
         _ node: KeyNode,
         _ flags: OpenFlags,
         _ stat: KeyStat,
         asOf serial: Int,
-        _ ownChanges: Int,
+        _ localChangeCount: Int,
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID {
         try requireKindAtOpen(of: node, stat, by: caller)
         let content = options.valueForm.content(of: stat.value)
-        let answer = fresh(stat, asOf: serial, ownChanges)
+        let answer = fresh(stat, asOf: serial, localChangeCount)
         try requireSize(content.count, of: node, answer, by: caller)
         let handle = openFile(node, flags, by: caller, content, createsOnWrite: false)
         threadStats.put(answer, of: node.inode(.file), for: caller, handle: handle)

@@ -209,7 +209,7 @@ extension Filesystem {
     /// Whether this mount makes the key, or one below it, at this moment.
     private func isBeingMade(_ call: PendingCall) -> Bool {
         guard let path = try? call.directory.path(ofChild: call.name) else { return false }
-        return notifier.own.isMaking(path)
+        return notifier.localChanges.isCreating(path)
     }
 
     public func openForAgent(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
@@ -332,7 +332,7 @@ extension Filesystem {
         // Who comes to a directory looks it up: it is only then that what is below is told.
         guard !call.isRemoval, !call.isOwnValue, call.kind == .file,
             node.reportedKind ?? .file == .file,
-            let path = try? node.path(), !notifier.own.contains(path)
+            let path = try? node.path(), !notifier.localChanges.contains(path)
         else { return 0 }
         node.reportedKind = call.kind
         return nameLifetime(path, asOf: call.serial)

@@ -14,11 +14,11 @@ extension Filesystem {
             )
         }
         if let handle = openLeasedDirectory(node, by: caller) { return handle }
-        let ownChanges = ownChanges
+        let localChangeCount = localChangeCount
         let listing = try await listing(of: node)
         let lease = lease(listing, of: node)
         node.handleCount += 1
-        let answer = fresh(listing.stat, asOf: listing.serial, ownChanges)
+        let answer = fresh(listing.stat, asOf: listing.serial, localChangeCount)
         let directory = OpenDirectory(node: node, caller: caller, listing: listing)
         directory.firstAnswer = answer
         directory.lease = lease
@@ -74,7 +74,7 @@ extension Filesystem {
         if let lease = directory.lease, lease === directory.node.lease { return true }
         guard let path = try? directory.node.path() else { return false }
         guard isWatching else {
-            return answer.ownChanges == ownChanges
+            return answer.localChangeCount == localChangeCount
                 && environment.elapsed() - answer.told < FilesystemLimits.threadStatLifetime
         }
         return isTrue(answer, of: path, within: FilesystemLimits.readaheadLifetime)

@@ -50,7 +50,7 @@ extension Filesystem {
         as asked: FileKind?,
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
-        let (serial, ownChanges) = (changes.serial, ownChanges)
+        let (serial, localChangeCount) = (changes.serial, localChangeCount)
         let path = try parent.path(ofChild: key)
         let stat: KeyStat
         do throws(FilesystemError) {
@@ -60,7 +60,7 @@ extension Filesystem {
         }
         let entry = enter(key, of: parent, as: asked, stat, path, asOf: serial)
         // A stat(2) asks once more for the attributes that came with the name.
-        let told = fresh(stat, asOf: serial, ownChanges)
+        let told = fresh(stat, asOf: serial, localChangeCount)
         threadStats.put(told, of: entry.attributes.inode, for: caller, handle: nil)
         if entry.attributes.kind == .directory, let node = keys.find(entry.attributes.inode)?.node {
             await prepareForWatch(node, by: caller)

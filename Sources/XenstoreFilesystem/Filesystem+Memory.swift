@@ -41,7 +41,7 @@ extension Filesystem {
         guard let stat = try statFromMemory(of: node, kind, for: caller, isOpening: true),
             !isResizing(node, stat)
         else { return nil }
-        return try openToRead(node, flags, stat, asOf: changes.serial, ownChanges, by: caller)
+        return try openToRead(node, flags, stat, asOf: changes.serial, localChangeCount, by: caller)
     }
 
     public func releaseFromMemory(_ handle: HandleID) -> Bool {

@@ -58,17 +58,17 @@ extension Filesystem {
         of path: XenstorePath,
         within lifetime: Duration
     ) -> Bool {
-        isWatching && fresh.ownChanges == ownChanges
+        isWatching && fresh.localChangeCount == localChangeCount
             && environment.elapsed() - fresh.told < lifetime
             && environment.takeEvents() && !changes.hasChanged(path, since: fresh.serial)
     }
 
     /// Notes what was just told, at once after the answer came.
-    func fresh(_ stat: KeyStat, asOf serial: Int, _ ownChanges: Int) -> CachedStat {
+    func fresh(_ stat: KeyStat, asOf serial: Int, _ localChangeCount: Int) -> CachedStat {
         CachedStat(
             stat: stat,
             serial: serial,
-            ownChanges: ownChanges,
+            localChangeCount: localChangeCount,
             told: environment.elapsed()
         )
     }
@@ -110,7 +110,7 @@ extension Filesystem {
             else { continue }
             queries.append((other, StatQuery(path, known: other)))
         }
-        let (serial, ownChanges) = (changes.serial, ownChanges)
+        let (serial, localChangeCount) = (changes.serial, localChangeCount)
         let answers = await access.base.send(queries.flatMap(\.query.requests), in: .none)
         var result: Result<KeyStat, XenstoreError>?
         var position = 0
@@ -125,7 +125,7 @@ extension Filesystem {
                 if other === node { result = .success(stat) }
                 cache(stat, of: other, query.path, asOf: serial)
                 if other !== node {
-                    let stat = fresh(stat, asOf: serial, ownChanges)
+                    let stat = fresh(stat, asOf: serial, localChangeCount)
                     directory.readahead.put(stat, for: other.inode(kind))
                 }
             }

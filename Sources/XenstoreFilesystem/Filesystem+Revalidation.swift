@@ -16,7 +16,7 @@ extension Filesystem {
     func markDirty(_ path: XenstorePath, names: ArraySlice<Substring>) {
         guard notifiesInotify else { return }
         guard !names.isEmpty else { return markAllDirty() }
-        let isOwn = notifier.own.contains(path)
+        let isOwn = notifier.localChanges.contains(path)
         var directory = keys.root
         for (index, name) in names.enumerated() {
             let name = String(name)
@@ -113,7 +113,7 @@ extension Filesystem {
     private func revalidate(_ entries: [ChangeNotifier.DirtyEntry]) async {
         // The events of these have come when the answers have, or with a store in this process
         // before the next batch.
-        let ownChanges = notifier.takeAnsweredOwnChanges()
+        let localChanges = notifier.takeAnsweredLocalChanges()
         var requests: [Request] = []
         var asked: [(path: XenstorePath, count: Int)?] = []
         for entry in entries {
@@ -126,17 +126,17 @@ extension Filesystem {
             asked.append((path, questions.count))
         }
         notifier.serial = changes.serial
-        let answerCount = notifier.own.answerCount
+        let answerCount = notifier.localChanges.answerCount
         speculate(entries)
         defer { notifier.calls.cancelSpeculative() }
         let answers = await access.base.send(requests, in: .none)
         notifier.batchIsDone()
-        notifier.own.remove(ownChanges)
+        notifier.localChanges.remove(localChanges)
         guard notifiesInotify else { return }
         var start = 0
         for case (let entry, (let path, let count)?) in zip(entries, asked) {
             defer { start += count }
-            guard !notifier.own.hasAnswered(path, since: answerCount) else {
+            guard !notifier.localChanges.hasAnswered(path, since: answerCount) else {
                 // What the store has said may be of the time before, and what is known here is of
                 // the time after, or of what a rename has put there.
                 notifier.add(entry)
@@ -210,7 +210,7 @@ extension Filesystem {
             // Not for us to read, or the connection is lost: then all is asked for again.
             return
         }
-        guard !notifier.own.isUnderWay(path) else {
+        guard !notifier.localChanges.isInFlight(path) else {
             // What this mount is making of it is not settled.
             return notifier.add(entry)
         }

@@ -90,7 +90,7 @@ extension Filesystem {
         }
     }
 
-    // MARK: Own changes
+    // MARK: Local changes
 
     /// A key has another name, or had: what was told of it goes along.
     func applyLocalMove(
@@ -109,7 +109,7 @@ extension Filesystem {
     /// This mount changes keys for a program, and the kernel tells of that by itself.
     ///
     /// - Returns: to be called with whether the store has done it.
-    func noteOwnChange(_ requests: [Request]) -> (Bool) -> Void {
+    func noteLocalChange(_ requests: [Request]) -> (Bool) -> Void {
         for path in requests.compactMap(\.changedPath) { foresee(path) }
         guard notifiesInotify else {
             return { [self] isDone in
@@ -118,10 +118,12 @@ extension Filesystem {
             }
         }
         let numbers = requests.compactMap { request in
-            request.changedPath.map { notifier.own.begin($0, coversBelow: request.isRemoval) }
+            request.changedPath.map {
+                notifier.localChanges.begin($0, coversBelow: request.isRemoval)
+            }
         }
         return { [self] isDone in
-            for number in numbers { notifier.own.answered(number) }
+            for number in numbers { notifier.localChanges.answered(number) }
             settleTimes(of: requests, isDone)
             if isDone { revoke(what: requests) }
             // What moves takes along what is known of it.
@@ -137,7 +139,7 @@ extension Filesystem {
         }
     }
 
-    /// Keeps what a change of our own has made of a key.
+    /// Keeps what a local change has made of a key.
     private func applyLocalChange(_ request: Request) {
         guard let path = request.changedPath, options.subtree.contains(path) else { return }
         let names = names(to: path)

@@ -120,7 +120,7 @@ extension Filesystem {
         (node.valueDigest, node.mayHaveChanged, node.valueTimeIsSet) = (digest, false, false)
     }
 
-    // MARK: Events of changes of our own
+    // MARK: Events of local changes
 
     /// A change is made, or seen, whose events are to come.
     ///

@@ -6,7 +6,7 @@ public import XenstoreProtocol
 /// store, others run.
 public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     /// The way to the store of what the kernel tells by itself: its changes are our own.
-    let access: RecordingAccess<Access>
+    let access: LocalChangeRecorder<Access>
     let options: FilesystemOptions
     let environment: FilesystemEnvironment
     /// The names that lead to the mount's root.
@@ -32,8 +32,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var lookups = (begun: 0, ended: 0)
     var load = EventLoad()
     var foreseen = ForeseenEvents()
-    /// Changes that this mount has begun or made.
-    var ownChanges = 0
+    /// Local changes, those that this mount makes itself, begun or made.
+    var localChangeCount = 0
     var threadStats = ThreadStatCache()
     var readdirHints = ReaddirHints()
     var readaheads: [ReadaheadKey: OpenDirectory] = [:]
@@ -55,8 +55,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var unsettled: [UInt64: Int] = [:]
     /// Those that the agent's calls are about.
     var injecting: [KeyNode] = []
-    /// How often the kernel was made to drop what a change of our own has made untrue, and up to
-    /// which it has.
+    /// How often the kernel was made to drop what a local change has made untrue, and up to which
+    /// it has.
     var localInvalidations = (made: 0, done: 0)
     /// Whether a watch keeps names, shapes and permissions true.
     var isWatching = false
@@ -67,7 +67,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         environment: FilesystemEnvironment,
         rollsBack: Bool = true
     ) {
-        self.access = RecordingAccess(access)
+        self.access = LocalChangeRecorder(access)
         self.rollsBack = rollsBack
         turns = options.asksForWriting ? TransactionTurns(after: environment.after) : nil
         self.options = options
@@ -78,7 +78,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
             emptyKeyKind: options.emptyKeyKind,
             now: environment.now()
         )
-        self.access.onChange = { [unowned self] requests in noteOwnChange(requests) }
+        self.access.onChange = { [unowned self] requests in noteLocalChange(requests) }
     }
 
     /// The names that lead from the mount's root to a key below it.
@@ -151,8 +151,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     func send(_ request: Request, at path: XenstorePath) async throws(FilesystemError) -> [UInt8] {
         // What was asked for before a change may not hold after it.
         let changes = request.isReadOnly ? 0 : 1
-        ownChanges += changes
-        defer { ownChanges += changes }
+        localChangeCount += changes
+        defer { localChangeCount += changes }
         do throws(XenstoreError) {
             return try await access.send(request, in: .none)
         } catch {
@@ -176,8 +176,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         _ body: (TransactionID) async throws(XenstoreError) -> Outcome<Value>
     ) async throws(FilesystemError) -> Value {
         let outcome: Outcome<Value>
-        ownChanges += 1
-        defer { ownChanges += 1 }
+        localChangeCount += 1
+        defer { localChangeCount += 1 }
         do throws(XenstoreError) {
             outcome = try await access.transaction(
                 attempts: FilesystemLimits.transactionAttempts,

@@ -1,8 +1,8 @@
 import XenstoreProtocol
 
-/// The changes that this mount makes itself and whose events are still to come: the kernel has told
-/// of them already.
-struct OwnChanges {
+/// The local changes, those that this mount makes itself, whose events are still to come: the
+/// kernel has raised inotify's events for them already.
+struct LocalChanges {
     private struct Change {
         let path: XenstorePath
         /// Whether all below the path goes with it.
@@ -34,7 +34,7 @@ struct OwnChanges {
         changes[number]?.answer = answerCount
     }
 
-    /// Whether the event of a change at this path may be that of a change of our own.
+    /// Whether the event of a change at this path may be that of a local change.
     func contains(_ path: XenstorePath) -> Bool {
         guard !changes.isEmpty else { return false }
         if byPath[path] != nil { return true }
@@ -42,8 +42,8 @@ struct OwnChanges {
         return changes.values.contains { $0.coversBelow && $0.path.contains(path) }
     }
 
-    /// Whether a change of our own at this path waits for the store's answer.
-    func isUnderWay(_ path: XenstorePath) -> Bool {
+    /// Whether a local change at this path waits for the store's answer.
+    func isInFlight(_ path: XenstorePath) -> Bool {
         guard byPath[path] != nil || subtreeCount > 0 else { return false }
         return changes.values.contains { change in
             !change.isAnswered
@@ -51,8 +51,8 @@ struct OwnChanges {
         }
     }
 
-    /// Whether a change of our own at, above or below this path was answered after that many were:
-    /// what the store was asked for then may be older, or of another key.
+    /// Whether a local change at, above or below this path was answered after that many were: what
+    /// the store was asked for then may be older, or of another key.
     func hasAnswered(_ path: XenstorePath, since count: Int) -> Bool {
         guard answerCount > count else { return false }
         return changes.values.contains { change in
@@ -61,8 +61,8 @@ struct OwnChanges {
         }
     }
 
-    /// Whether a change of our own that waits for the store's answer may make the key at this path.
-    func isMaking(_ path: XenstorePath) -> Bool {
+    /// Whether a local change that waits for the store's answer may make the key at this path.
+    func isCreating(_ path: XenstorePath) -> Bool {
         changes.values.contains { change in
             !change.isAnswered && !change.coversBelow && path.contains(change.path)
         }

@@ -1,9 +1,9 @@
 import XenstoreProtocol
 
-/// A way to the store that tells of the changes that are made on it.
+/// A way to the store that records the local changes, those that are made on it.
 ///
-/// A change in a transaction is told when that is committed.
-final class RecordingAccess<Base: XenstoreAccess>: XenstoreAccess {
+/// A change in a transaction is recorded when that is committed.
+final class LocalChangeRecorder<Base: XenstoreAccess>: XenstoreAccess {
     let base: Base
     /// A request that changes keys is sent. What it returns is called with whether it succeeded.
     var onChange: (([Request]) -> (Bool) -> Void)?
@@ -22,13 +22,13 @@ final class RecordingAccess<Base: XenstoreAccess>: XenstoreAccess {
         guard onChange != nil, !request.isReadOnly else {
             return try await base.send(request, in: transaction)
         }
-        let settle = begin(request, in: transaction)
+        let finish = begin(request, in: transaction)
         do throws(XenstoreError) {
             let answer = try await base.send(request, in: transaction)
-            settle?(true)
+            finish?(true)
             return answer
         } catch {
-            settle?(false)
+            finish?(false)
             throw error
         }
     }
@@ -38,11 +38,11 @@ final class RecordingAccess<Base: XenstoreAccess>: XenstoreAccess {
         in transaction: TransactionID
     ) async -> [Result<[UInt8], XenstoreError>] {
         guard onChange != nil else { return await base.send(requests, in: transaction) }
-        let settle = requests.map { $0.isReadOnly ? nil : begin($0, in: transaction) }
+        let finish = requests.map { $0.isReadOnly ? nil : begin($0, in: transaction) }
         let answers = await base.send(requests, in: transaction)
-        for (settle, answer) in zip(settle, answers) {
-            guard let settle else { continue }
-            if case .success = answer { settle(true) } else { settle(false) }
+        for (finish, answer) in zip(finish, answers) {
+            guard let finish else { continue }
+            if case .success = answer { finish(true) } else { finish(false) }
         }
         return answers
     }
