@@ -32,7 +32,7 @@ struct xsfs_attributes {
 /* What the kernel may do with its own cache of a file or directory that is opened. */
 enum xsfs_caching {
     XSFS_CACHE_NONE, /* each read asks */
-    XSFS_CACHE_ANEW, /* it drops what it has, and keeps what it reads */
+    XSFS_CACHE_FRESH, /* it drops what it has, and keeps what it reads */
     XSFS_CACHE_KEPT, /* what it has is true */
 };
 

@@ -99,7 +99,7 @@ extension Caching {
     fileprivate var code: xsfs_caching {
         switch self {
         case .none: XSFS_CACHE_NONE
-        case .anew: XSFS_CACHE_ANEW
+        case .fresh: XSFS_CACHE_FRESH
         case .kept: XSFS_CACHE_KEPT
         }
     }

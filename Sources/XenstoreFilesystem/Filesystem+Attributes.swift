@@ -19,7 +19,7 @@ extension Filesystem {
         let shown = sizeAsRead(attributes, of: node, handle, for: caller)
         // What one program sees of a file that it has changed is no other's.
         guard shown.size == attributes.size else { return shown }
-        return lease(shown, of: node, toldFor: inode, asOf: serial, to: caller)
+        return lease(shown, of: node, askedFor: inode, asOf: serial, to: caller)
     }
 
     /// Attributes with the size that a program finds when it reads by the file that it has open.

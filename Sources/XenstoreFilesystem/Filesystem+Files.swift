@@ -181,7 +181,7 @@ extension Filesystem {
         let content = truncates ? [] : content
         let file = OpenFile(node: node, flags: flags, opener: opener, content: content)
         if truncates {
-            noteUnsteady(node)
+            noteModified(node)
             // The kernel takes it to be empty by itself.
             node.reportSize(0)
         }

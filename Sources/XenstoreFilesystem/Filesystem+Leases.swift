@@ -5,7 +5,7 @@ public enum Caching: Hashable, Sendable {
     /// Each read asks the filesystem.
     case none
     /// The kernel drops what it has, and keeps what it reads.
-    case anew
+    case fresh
     /// What the kernel has is true.
     case kept
 }
@@ -13,28 +13,28 @@ public enum Caching: Hashable, Sendable {
 /// What the kernel may keep by itself with `cache=watch`: attributes, listings and contents, until
 /// an event of the watch takes them back.
 ///
-/// A lease begins when attributes are told, and covers what is read under them. The kernel cuts
-/// what it reads at the size that it knows, so that content goes out only under a lease that told
-/// its very size: half of a value is seen only where a thread sleeps between the two.
+/// A lease begins when attributes are granted, and covers what is read under them. The kernel cuts
+/// what it reads at the size that it knows, so that content goes out only under a lease of its very
+/// size: half of a value is seen only where a thread sleeps between the two.
 extension Filesystem {
     /// Whether the kernel may keep anything at all.
     var isLeasing: Bool { options.cache == .watch && isWatching }
 
-    /// Lets the kernel keep attributes that a system call of `caller` is told.
+    /// Lets the kernel keep attributes that a system call of `caller` is answered with.
     ///
     /// - Parameters:
-    ///   - inode: which the kernel asked about. It is told nothing of another later.
+    ///   - inode: which the kernel asked about. No other is invalidated later.
     ///   - serial: the number of changes when the store was asked.
     func lease(
         _ attributes: Attributes,
         of node: KeyNode,
-        toldFor inode: InodeNumber,
+        askedFor inode: InodeNumber,
         asOf serial: Int?,
         to caller: CallerID
     ) -> Attributes {
-        // One of a key that was made again under an open file is not told when that changes.
+        // One of a key that was made again under an open file is not invalidated when that changes.
         guard isLeasing, attributes.inode == inode, let serial, node.deferredCreateCount == 0,
-            unsettled[node.id] == nil,
+            invalidating[node.id] == nil,
             let path = try? node.path(), !changes.hasChanged(path, since: serial)
         else { return attributes }
         // oxenstored tells nobody of a change of its root itself: its value is asked for each time.
@@ -42,9 +42,9 @@ extension Filesystem {
         let lease = node.lease ?? Lease()
         node.lease = lease
         if attributes.kind == .file {
-            lease.tell(attributes.size, to: caller, at: environment.elapsed())
-            if untaken.count >= FilesystemLimits.threadStats { untaken = [:] }
-            untaken[caller] = lease
+            lease.grant(attributes.size, to: caller, at: environment.elapsed())
+            if unacknowledged.count >= FilesystemLimits.threadStats { unacknowledged = [:] }
+            unacknowledged[caller] = lease
         }
         var attributes = attributes
         attributes.lifetime =
@@ -53,20 +53,20 @@ extension Filesystem {
         return attributes
     }
 
-    /// A thread makes a system call, and so has what the one before was told.
-    func hasTaken(_ caller: CallerID) {
-        if !untaken.isEmpty { untaken.removeValue(forKey: caller)?.confirm() }
+    /// A thread makes a system call, and so has the answer to the one before.
+    func acknowledge(_ caller: CallerID) {
+        if !unacknowledged.isEmpty { unacknowledged.removeValue(forKey: caller)?.acknowledge() }
     }
 
     /// Something has changed: the kernel keeps nothing of a key any more.
     func revoke(_ node: KeyNode) {
         guard let lease = node.lease else { return }
-        if lease.size != nil { noteUnsteady(node) }
+        if lease.size != nil { noteModified(node) }
         node.lease = nil
         invalidateInode(of: node, .file)
         invalidateInode(of: node, .directory)
-        unsettle(node)
-        settleAfterInvalidations(node)
+        suspendLeases(node)
+        resumeLeasesAfterInvalidations(node)
     }
 
     /// Makes the kernel drop what it keeps of one of a key's two inodes.
@@ -86,20 +86,20 @@ extension Filesystem {
         }
     }
 
-    /// The kernel is about to change what it knows of a key, at a moment that is not known: until
-    /// it has, there is no other lease.
-    private func unsettle(_ node: KeyNode) {
-        unsettled[node.id, default: 0] += 1
+    /// The kernel is about to drop what it knows of a key, at a moment that is not known: until it
+    /// has, there is no other lease.
+    private func suspendLeases(_ node: KeyNode) {
+        invalidating[node.id, default: 0] += 1
     }
 
     /// It has when it has taken the invalidations. What it asked before, it does not take note of:
     /// neither a request that waits to be taken gets a lease, nor one that waits for the store.
-    private func settleAfterInvalidations(_ node: KeyNode) {
+    private func resumeLeasesAfterInvalidations(_ node: KeyNode) {
         environment.afterInvalidations { [self] in
             environment.afterRequests { [self] in
                 if let path = try? node.path() { changes.append(path) }
-                guard let count = unsettled[node.id] else { return }
-                unsettled[node.id] = count > 1 ? count - 1 : nil
+                guard let count = invalidating[node.id] else { return }
+                invalidating[node.id] = count > 1 ? count - 1 : nil
             }
         }
     }
@@ -111,7 +111,7 @@ extension Filesystem {
     /// - Parameter current: the size as of the change.
     func sizeForAgent(_ node: KeyNode, _ kind: FileKind, current: Int) -> Int {
         if options.cache == .watch {
-            unsettle(node)
+            suspendLeases(node)
             injecting.append(node)
         }
         guard kind == .file else { return current }
@@ -123,7 +123,7 @@ extension Filesystem {
 
     /// The agent has come back from all of its calls.
     func callsHaveReturned() {
-        for node in injecting { settleAfterInvalidations(node) }
+        for node in injecting { resumeLeasesAfterInvalidations(node) }
         injecting = []
     }
 
@@ -183,23 +183,27 @@ extension Filesystem {
 
     // MARK: Files
 
-    /// The content of a key changes, or a program empties it to write it anew: the kernel makes its
-    /// size 0 then, and changes it once more with the write. Whoever opens it now had better read
-    /// past the kernel's cache.
-    func noteUnsteady(_ node: KeyNode) {
+    /// The content of a key changes, or a program empties it to write it again: the kernel makes
+    /// its size 0 then, and changes it once more with the write. Whoever opens it now had better
+    /// read past the kernel's cache.
+    func noteModified(_ node: KeyNode) {
         guard options.cache == .watch else { return }
         let now = environment.elapsed()
-        if unsteady.count >= FilesystemLimits.unsteadyKeys {
-            unsteady = unsteady.filter { now - $0.value < FilesystemLimits.settling }
-            if unsteady.count >= FilesystemLimits.unsteadyKeys { unsteady = [:] }
+        if recentlyModified.count >= FilesystemLimits.recentlyModifiedKeys {
+            recentlyModified = recentlyModified.filter {
+                now - $0.value < FilesystemLimits.quietPeriod
+            }
+            if recentlyModified.count >= FilesystemLimits.recentlyModifiedKeys {
+                recentlyModified = [:]
+            }
         }
-        unsteady[node.id] = now
+        recentlyModified[node.id] = now
     }
 
-    private func isSteady(_ node: KeyNode, at now: Duration) -> Bool {
-        guard let time = unsteady[node.id] else { return true }
-        guard now - time >= FilesystemLimits.settling else { return false }
-        unsteady[node.id] = nil
+    private func isQuiet(_ node: KeyNode, at now: Duration) -> Bool {
+        guard let time = recentlyModified[node.id] else { return true }
+        guard now - time >= FilesystemLimits.quietPeriod else { return false }
+        recentlyModified[node.id] = nil
         return true
     }
 
@@ -210,7 +214,7 @@ extension Filesystem {
             return nil
         }
         let now = environment.elapsed()
-        guard lease.isTaken(at: now), isSteady(node, at: now) else { return nil }
+        guard lease.isAcknowledged(at: now), isQuiet(node, at: now) else { return nil }
         node.handleCount += 1
         return files.insert(.leased(node))
     }
@@ -225,7 +229,7 @@ extension Filesystem {
 
     public func caching(of handle: HandleID) -> Caching {
         guard case .leased(let node) = try? files.find(handle) else { return .none }
-        return node.lease?.keepsContent == true ? .kept : .anew
+        return node.lease?.keepsContent == true ? .kept : .fresh
     }
 
     /// This mount takes a key away: who has it open to be read by way of the kernel's cache reads
@@ -266,7 +270,7 @@ extension Filesystem {
             // The next try of read(2) asks for the attributes first, as soon as the kernel has
             // dropped those that it has. That of sendfile(2) does not, and would go on for ever.
             let since = interruptedReads[caller] ?? now
-            guard now - since < FilesystemLimits.settling else {
+            guard now - since < FilesystemLimits.quietPeriod else {
                 interruptedReads[caller] = nil
                 return content.part(offset: offset, count: count)
             }

@@ -5,7 +5,7 @@ extension Filesystem {
         _ inode: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
-        hasTaken(caller)
+        acknowledge(caller)
         let node = try findDirectory(inode)
         if let made = scratch.directory(of: node) {
             node.handleCount += 1

@@ -8,7 +8,7 @@ extension Filesystem {
     ) async throws(FilesystemError) -> Entry {
         lookups.begun += 1
         defer { lookups.ended += 1 }
-        hasTaken(caller)
+        acknowledge(caller)
         if !staleOpens.isEmpty { staleOpens[caller] = nil }
         do throws(FilesystemError) {
             return try await find(name, in: directory, by: caller)

@@ -6,7 +6,7 @@ extension Filesystem {
         handle: HandleID?,
         by caller: CallerID
     ) throws(FilesystemError) -> Attributes? {
-        hasTaken(caller)
+        acknowledge(caller)
         if !interruptedReads.isEmpty { interruptedReads[caller] = nil }
         if !openRetries.isEmpty { openRetries.remove(caller) }
         if let file = scratch.find(inode) { return attributes(of: file) }
@@ -23,7 +23,7 @@ extension Filesystem {
         if kind == .file { showSize(of: stat, node) }
         let shown = sizeAsRead(attributes, of: node, handle, for: caller)
         guard shown.size == attributes.size else { return shown }
-        return lease(shown, of: node, toldFor: inode, asOf: stat.serial, to: caller)
+        return lease(shown, of: node, askedFor: inode, asOf: stat.serial, to: caller)
     }
 
     public func openFromMemory(
@@ -31,7 +31,7 @@ extension Filesystem {
         _ flags: OpenFlags,
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID? {
-        hasTaken(caller)
+        acknowledge(caller)
         guard !flags.contains(.write), scratch.find(inode) == nil, streams.find(inode) == nil else {
             return nil
         }

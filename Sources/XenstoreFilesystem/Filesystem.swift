@@ -37,10 +37,11 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var threadStats = ThreadStatCache()
     var readdirHints = ReaddirHints()
     var readaheads: [ReadaheadKey: OpenDirectory] = [:]
-    /// The leases that were told last to threads which have not come back since.
-    var untaken: [CallerID: Lease] = [:]
+    /// The leases that were granted last to threads which have not acknowledged them: they have
+    /// made no call since.
+    var unacknowledged: [CallerID: Lease] = [:]
     /// When keys were last changed of which the kernel kept the content, by their numbers.
-    var unsteady: [UInt64: Duration] = [:]
+    var recentlyModified: [UInt64: Duration] = [:]
     /// The keys that threads were told to look up again when they opened them, until they do.
     var staleOpens: [CallerID: UInt64] = [:]
     let injected = InjectedSize()
@@ -52,7 +53,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     /// Threads that look a name up again, as the key has the other shape by now.
     var nameRetries: Set<CallerID> = []
     /// Keys of which no lease is given at this moment, by the number of reasons.
-    var unsettled: [UInt64: Int] = [:]
+    var invalidating: [UInt64: Int] = [:]
     /// Those that the agent's calls are about.
     var injecting: [KeyNode] = []
     /// How often the kernel was made to drop what a local change has made untrue, and up to which

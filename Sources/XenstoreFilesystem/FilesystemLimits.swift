@@ -80,11 +80,11 @@ public enum FilesystemLimits {
     public static let revalidationBatch = 256
 
     /// How long with `cache=watch` a file is read past the kernel's cache after its content has
-    /// changed; and after which a thread that was told of its size is sure to have taken note.
-    public static let settling = Duration.seconds(1)
+    /// changed; and after which a thread that its size was granted to is sure to have taken note.
+    public static let quietPeriod = Duration.seconds(1)
 
     /// Keys of which that is remembered; then those of the last second are forgotten.
-    public static let unsteadyKeys = 1024
+    public static let recentlyModifiedKeys = 1024
 
     /// How long changes gather before inotify is told, where hundreds come in a second.
     public static let gathering = Duration.milliseconds(200)

@@ -23,7 +23,7 @@ final class OpenDirectory {
 
     var caching: Caching {
         guard lease != nil else { return .none }
-        return isKept ? .kept : .anew
+        return isKept ? .kept : .fresh
     }
 }
 

@@ -162,7 +162,7 @@ import XenstoreStore
         #expect(filesystem.caching(of: handle) == .none)
         await filesystem.release(handle)
         let listing = try await filesystem.openDirectory(directory, by: caller)
-        #expect(filesystem.listingCaching(of: listing) == .anew)
+        #expect(filesystem.listingCaching(of: listing) == .fresh)
         filesystem.releaseDirectory(listing)
     }
 
@@ -178,14 +178,14 @@ import XenstoreStore
             return (handle, filesystem.listingCaching(of: handle))
         }
         let (older, caching) = try await open()
-        #expect(caching == .anew)
+        #expect(caching == .fresh)
         try await world.write("2", to: "/d/y")
         try await world.change(at: "/d/y")
         let (newer, newerCaching) = try await open()
         #expect(newerCaching == .none)
         filesystem.releaseDirectory(older)
         filesystem.releaseDirectory(newer)
-        for expected in [Caching.anew, .kept] {
+        for expected in [Caching.fresh, .kept] {
             let (handle, caching) = try await open()
             #expect(caching == expected)
             filesystem.releaseDirectory(handle)
@@ -204,7 +204,7 @@ import XenstoreStore
             defer { filesystem.releaseDirectory(handle) }
             return filesystem.listingCaching(of: handle)
         }
-        #expect(try await open() == .anew)
+        #expect(try await open() == .fresh)
         #expect(try await open() == .kept)
         let inside = try await filesystem.lookup("x.dir", in: directory, by: caller)
             .attributes.inode
@@ -215,7 +215,7 @@ import XenstoreStore
             try await world.change(at: "/d/x/y")
         }
         _ = try await filesystem.lookup("x", in: directory, by: caller)
-        #expect(try await open() == .anew)
+        #expect(try await open() == .fresh)
         #expect(try await open() == .kept)
         // It has a value, and is a file again.
         try await world.remove("/d/x/y")
@@ -232,7 +232,7 @@ import XenstoreStore
             let handle = try await filesystem.openDirectory(directory, by: caller)
             return filesystem.listingCaching(of: handle)
         }
-        #expect(try await open() == .anew)
+        #expect(try await open() == .fresh)
         #expect(try await open() == .kept)
         _ = try await filesystem.create(
             ".s",
