@@ -195,7 +195,7 @@ final class Link {
 
     /// Leaves events with the kernel for a while when those that are there were taken, unless
     /// requests wait for their replies, or the store does not take it well.
-    func holdEvents(for duration: Duration) {
+    func deferReading(for duration: Duration) {
         if mayHoldEvents { wantedHold = duration }
     }
 

@@ -195,7 +195,7 @@ public final class StoreConnection: XenstoreAccess {
     /// A request ends it, as does the time; ``takeArrived()`` takes what is there. Does nothing
     /// while requests wait for their replies, over the kernel's device, and with oxenstored, which
     /// would have others wait.
-    public func holdEvents(for duration: Duration) { link?.holdEvents(for: duration) }
+    public func deferReading(for duration: Duration) { link?.deferReading(for: duration) }
 
     // MARK: Life
 

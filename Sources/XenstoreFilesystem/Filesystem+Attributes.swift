@@ -90,7 +90,7 @@ extension Filesystem {
         _ ask: () async throws(FilesystemError) -> KeyStat
     ) async throws(FilesystemError) -> (attributes: Attributes, serial: Int?) {
         if node.isDetached {
-            if node.wasToldStale, let gone = attributesOfOpen(node, kind, handle) {
+            if node.isStaleInKernel, let gone = attributesOfOpen(node, kind, handle) {
                 return (gone, nil)
             }
             // A read(2) by way of the kernel's cache asks here, each time.
@@ -103,7 +103,7 @@ extension Filesystem {
             return (try await attributesBeforeCreation(of: node), nil)
         } catch .noEntry {
             // Once the kernel has forgotten the name, only who has the file open asks.
-            if handle != nil || node.wasToldStale,
+            if handle != nil || node.isStaleInKernel,
                 let gone = attributesOfOpen(node, kind, handle)
             {
                 return (gone, nil)

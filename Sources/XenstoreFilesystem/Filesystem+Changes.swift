@@ -59,7 +59,7 @@ extension Filesystem {
     public func changed(_ path: XenstorePath) {
         guard path.isAbsolute else { return tellStreams(path) }
         changes.append(path, at: environment.now())
-        noteLoad()
+        noteEventRate()
         let isForeseen = foreseen.take(path, at: environment.elapsed())
         defer { tellWhenTrue(path) }
         var node = keys.root
@@ -104,12 +104,12 @@ extension Filesystem {
     /// Lets events gather where many come: to be woken for each costs more than to take it. What
     /// has arrived is still taken before anything is told from memory, and with each question to
     /// the store.
-    private func noteLoad() {
+    private func noteEventRate() {
         let now = environment.elapsed()
-        load.noteEvent(at: now)
+        eventRate.noteEvent(at: now)
         let isWaitedFor = options.cache == .watch || !streams.open.isEmpty
-        if !isWaitedFor, load.isSteady(at: now) {
-            environment.holdEvents(FilesystemLimits.eventHold)
+        if !isWaitedFor, eventRate.isSteady(at: now) {
+            environment.deferReading(FilesystemLimits.readDeferral)
         }
     }
 

@@ -85,7 +85,7 @@ extension Filesystem {
         try await askForWriting(path, stat)
         let content = options.valueForm.content(of: stat.value)
         let handle = openFile(node, flags, by: caller, content, createsOnWrite: false)
-        node.maker = nil
+        node.createdBy = nil
         return (enterValue(stat, of: node, path, asOf: serial), handle)
     }
 
@@ -127,7 +127,7 @@ extension Filesystem {
         markExists(node)
         node.emptyKind = .file
         node.reportedKind = .file
-        node.wasToldStale = false
+        node.isStaleInKernel = false
         noteMade(node)
         node.addLookup(.file)
         let handle = openFile(node, flags, by: caller, [], createsOnWrite: createsOnWrite)
@@ -164,8 +164,8 @@ extension Filesystem {
         let node = keys.insertNew(key, of: parent)
         forgetRemoved(node)
         node.emptyKind = .directory
-        node.isKeptDirectory = true
-        node.maker = caller
+        node.isStickyDirectory = true
+        node.createdBy = caller
         noteMade(node)
         return enter(key, of: parent, as: asked, stat, path, asOf: serial)
     }

@@ -105,7 +105,7 @@ extension Filesystem {
         if staleOpens.count >= FilesystemLimits.threadStats { staleOpens = [:] }
         staleOpens[caller] = node.id
         if !node.isDetached {
-            node.wasToldStale = true
+            node.isStaleInKernel = true
             invalidateEntry(of: node)
         }
         return .stale

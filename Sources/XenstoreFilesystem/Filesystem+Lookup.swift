@@ -36,7 +36,7 @@ extension Filesystem {
             let serial = changes.serial
             let path = try parent.path()
             let stat = try await stat(of: path, node: parent)
-            guard parent.maker != caller || !stat.value.isEmpty else { throw .noEntry }
+            guard parent.createdBy != caller || !stat.value.isEmpty else { throw .noEntry }
             return enterValue(stat, of: parent, path, asOf: serial)
         case .stream(let key): return try await lookupStream(key, of: parent)
         case .foreign, .reserved: throw .noEntry
@@ -185,8 +185,8 @@ extension Filesystem {
     /// The error for a key that the kernel knows and that is gone, says the store: the kernel looks
     /// the name up again for the next system call.
     func gone(_ node: KeyNode) -> FilesystemError {
-        if !node.wasToldStale {
-            node.wasToldStale = true
+        if !node.isStaleInKernel {
+            node.isStaleInKernel = true
             invalidateEntry(of: node)
         }
         return .noEntry
@@ -195,8 +195,8 @@ extension Filesystem {
     /// The error for a key that has lost its place. Where it was removed by another of its names,
     /// the kernel has the plain one still, and that may lead to another key by now.
     func detached(_ node: KeyNode) -> FilesystemError {
-        guard !node.wasToldStale else { return .noEntry }
-        node.wasToldStale = true
+        guard !node.isStaleInKernel else { return .noEntry }
+        node.isStaleInKernel = true
         return .stale
     }
 

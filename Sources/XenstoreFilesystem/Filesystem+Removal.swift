@@ -72,7 +72,7 @@ extension Filesystem {
     /// The kernel drops the name by which a key was removed. Where it comes with the plain one, it
     /// must look that up again.
     private func notePlainNameKept(_ removed: KeyNode?) {
-        removed?.wasToldStale = false
+        removed?.isStaleInKernel = false
     }
 
     /// - Returns: the value that the key had.
@@ -134,7 +134,7 @@ extension Filesystem {
     /// - Parameter name: of a key that was there and is no more.
     func noteChildTaken(from directory: KeyNode, named name: String?) {
         directory.hasChildren = nil
-        directory.isKeptDirectory = true
+        directory.isStickyDirectory = true
         noteList(of: directory, removing: name)
     }
 

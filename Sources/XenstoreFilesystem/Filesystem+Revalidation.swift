@@ -103,8 +103,8 @@ extension Filesystem {
             }
         }
         // Changes of one key that gather are one question and one event.
-        if load.isHigh(at: environment.elapsed()), !notifier.hasBatch {
-            environment.after(FilesystemLimits.gathering, begin)
+        if eventRate.isHigh(at: environment.elapsed()), !notifier.hasBatch {
+            environment.after(FilesystemLimits.coalescingDelay, begin)
         } else {
             begin()
         }

@@ -213,7 +213,7 @@ extension Filesystem {
             if node.emptyKind == nil { node.emptyKind = .file }
         } else {
             node = parent
-            node.maker = nil
+            node.createdBy = nil
         }
         node.forgetStat()
         node.hasValue = !value.isEmpty

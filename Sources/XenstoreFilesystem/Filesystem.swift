@@ -30,7 +30,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var notifier = ChangeNotifier()
     /// Names that programs have looked up or look up now: the agent keeps out of their way.
     var lookups = (begun: 0, ended: 0)
-    var load = EventLoad()
+    var eventRate = EventRate()
     var foreseen = ForeseenEvents()
     /// Local changes, those that this mount makes itself, begun or made.
     var localChangeCount = 0

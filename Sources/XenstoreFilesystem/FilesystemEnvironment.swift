@@ -29,7 +29,7 @@ public struct FilesystemEnvironment {
     /// cannot be done at this moment.
     public var takeEvents: () -> Bool
     /// Leaves events to come with the store for a while, unless it is asked for something.
-    public var holdEvents: (Duration) -> Void
+    public var deferReading: (Duration) -> Void
     /// Has the inotify agent make calls on the mount, so that the kernel raises the events of
     /// changes by others: one batch at a time. Nil if no events are to be raised.
     public var inject: (([InotifyCall]) -> Void)?
@@ -52,7 +52,7 @@ public struct FilesystemEnvironment {
         afterRequests: @escaping (@escaping () -> Void) -> Void = { $0() },
         report: @escaping (String) -> Void,
         takeEvents: @escaping () -> Bool,
-        holdEvents: @escaping (Duration) -> Void = { _ in },
+        deferReading: @escaping (Duration) -> Void = { _ in },
         inject: (([InotifyCall]) -> Void)? = nil,
         readable: @escaping (HandleID) -> Void = { _ in },
         mayWatch: @escaping (CallerID) -> Bool = { _ in false },
@@ -68,7 +68,7 @@ public struct FilesystemEnvironment {
         self.afterRequests = afterRequests
         self.report = report
         self.takeEvents = takeEvents
-        self.holdEvents = holdEvents
+        self.deferReading = deferReading
         self.inject = inject
         self.readable = readable
         self.mayWatch = mayWatch

@@ -86,12 +86,12 @@ public enum FilesystemLimits {
     /// Keys of which that is remembered; then those of the last second are forgotten.
     public static let recentlyModifiedKeys = 1024
 
-    /// How long changes gather before inotify is told, where hundreds come in a second.
-    public static let gathering = Duration.milliseconds(200)
+    /// How long changes coalesce before the agent makes calls, where hundreds come in a second.
+    public static let coalescingDelay = Duration.milliseconds(200)
 
     /// How long events are left in the socket where hundreds come in a second and nobody waits for
     /// them.
-    public static let eventHold = Duration.milliseconds(8)
+    public static let readDeferral = Duration.milliseconds(8)
 
     /// Children of a directory that are asked for when a program begins to watch it; those of a
     /// larger one are known by name alone, and the first change of one is told as MODIFY.

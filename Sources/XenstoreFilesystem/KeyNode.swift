@@ -44,23 +44,23 @@ final class KeyNode {
     /// Whether this mount made it as a directory, or took a child from it: it stays one while the
     /// kernel knows it, even with a value and no children. A program that makes or takes a tree
     /// apart would lose it under its hands otherwise.
-    var isKeptDirectory: Bool {
-        get { flags.contains(.isKeptDirectory) }
-        set { flags.set(.isKeptDirectory, newValue) }
+    var isStickyDirectory: Bool {
+        get { flags.contains(.isStickyDirectory) }
+        set { flags.set(.isStickyDirectory, newValue) }
     }
     /// Who made it as a directory through this mount, until it has a value. To that program alone
-    /// `.value` is not there before it is written: one that copies a tree makes each file of it
-    /// anew (O_EXCL).
-    var maker: CallerID? {
-        get { makerNumber == .min ? nil : CallerID(rawValue: makerNumber) }
-        set { makerNumber = newValue?.rawValue ?? .min }
+    /// `.value` is not there before it is written: one that copies a tree creates each file of it
+    /// (O_EXCL).
+    var createdBy: CallerID? {
+        get { creatorNumber == .min ? nil : CallerID(rawValue: creatorNumber) }
+        set { creatorNumber = newValue?.rawValue ?? .min }
     }
     // An optional number would take a byte more, and with it the node 16.
-    private var makerNumber = Int32.min
+    private var creatorNumber = Int32.min
     /// Whether the kernel knows that what it knows of the key is stale, and has not looked since.
-    var wasToldStale: Bool {
-        get { flags.contains(.wasToldStale) }
-        set { flags.set(.wasToldStale, newValue) }
+    var isStaleInKernel: Bool {
+        get { flags.contains(.isStaleInKernel) }
+        set { flags.set(.isStaleInKernel, newValue) }
     }
     /// Whether the key was last seen to have a value.
     var hasValue: Bool {
@@ -156,8 +156,8 @@ final class KeyNode {
     /// Takes over what is remembered of a key, but for what the kernel knows of it.
     func takeMemory(of other: KeyNode) {
         emptyKind = other.emptyKind
-        isKeptDirectory = other.isKeptDirectory
-        maker = other.maker
+        isStickyDirectory = other.isStickyDirectory
+        createdBy = other.createdBy
         hasValue = other.hasValue
         times = other.times
         valueDigest = other.valueDigest
@@ -171,7 +171,7 @@ final class KeyNode {
     func wasForgotten() {
         lease = nil
         snapshot = nil
-        wasToldStale = false
+        isStaleInKernel = false
     }
 
     /// Takes note of permissions without relying on them.
@@ -242,8 +242,8 @@ extension KeyNode {
     private struct Flags: OptionSet {
         let rawValue: UInt16
 
-        static let isKeptDirectory = Flags(rawValue: 1 << 0)
-        static let wasToldStale = Flags(rawValue: 1 << 1)
+        static let isStickyDirectory = Flags(rawValue: 1 << 0)
+        static let isStaleInKernel = Flags(rawValue: 1 << 1)
         static let hasValue = Flags(rawValue: 1 << 2)
         static let isVerifying = Flags(rawValue: 1 << 3)
         static let isKnownByAgentOnly = Flags(rawValue: 1 << 4)

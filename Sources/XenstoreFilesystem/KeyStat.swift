@@ -112,8 +112,8 @@ extension Filesystem {
         markExists(node)
         noteTimes(of: node, stat, at: path, asOf: serial)
         node.hasValue = !stat.value.isEmpty
-        node.wasToldStale = false
-        if node.hasValue { node.maker = nil }
+        node.isStaleInKernel = false
+        if node.hasValue { node.createdBy = nil }
         if stat.hasChildren {
             node.emptyKind = .directory
         } else if stat.names != nil, node.childCount > 0 {
@@ -171,8 +171,8 @@ extension Filesystem {
             node.isGone = true
             (node.valueDigest, node.listIsKnown, node.valueTimeIsSet) = (0, false, false)
             node.emptyKind = nil
-            node.isKeptDirectory = false
-            node.maker = nil
+            node.isStickyDirectory = false
+            node.createdBy = nil
             scratch.unlinkAll(in: node)
         }
         keys.forgetMemory(below: removed)
@@ -180,7 +180,7 @@ extension Filesystem {
 
     /// The kind of file that the key shows as, by its plain name.
     func kind(_ stat: KeyStat, of node: KeyNode) -> FileKind {
-        if node.isRoot || stat.hasChildren || node.isKeptDirectory { return .directory }
+        if node.isRoot || stat.hasChildren || node.isStickyDirectory { return .directory }
         if !stat.value.isEmpty {
             node.emptyKind = .file
             return .file
@@ -192,7 +192,7 @@ extension Filesystem {
     ///
     /// - Parameter node: the key where it is known.
     func kindWithoutValue(hasChildren: Bool, _ node: KeyNode?, _ path: XenstorePath) -> FileKind? {
-        if hasChildren || node?.isKeptDirectory == true { return .directory }
+        if hasChildren || node?.isStickyDirectory == true { return .directory }
         let emptyKind = node.map(\.emptyKind) ?? keys.rememberedKind(at: path)
         // With a value it is a file, and without one it is too.
         return emptyKind ?? options.emptyKeyKind.kind(of: path) == .file ? .file : nil

@@ -136,7 +136,7 @@ final class KeyTable {
         let parent = node.parent
         forgotten.remove(node)
         displace(node)
-        node.wasToldStale = true
+        node.isStaleInKernel = true
         if !node.isInUse { byID[node.id] = nil }
         if let parent { dropUnused(parent) }
     }
@@ -147,7 +147,7 @@ final class KeyTable {
         guard let parent = node.parent else { return node }
         let children = (childrenOf[node.id] ?? []).compactMap { byID[$0] }
         displace(node)
-        node.wasToldStale = true
+        node.isStaleInKernel = true
         let new = insertChild(node.name, of: parent)
         new.takeMemory(of: node)
         for child in children {

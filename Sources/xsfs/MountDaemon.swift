@@ -27,7 +27,7 @@ final class MountDaemon {
     private var isEnding = false
     /// Hands the filesystem the events that the store has sent by now.
     private var takeEvents: () -> Bool = { false }
-    private var holdEvents: (Duration) -> Void = { _ in }
+    private var deferReading: (Duration) -> Void = { _ in }
     /// Why it could not start.
     private(set) var failure: (any Error)?
 
@@ -76,7 +76,7 @@ final class MountDaemon {
             guest: try await guest(connection)
         )
         takeEvents = { connection.takeArrived() }
-        holdEvents = { duration in connection.holdEvents(for: duration) }
+        deferReading = { duration in connection.deferReading(for: duration) }
         connection.onEvent = { event in filesystem.changed(event.path) }
         connection.onDisconnect = { [log] reason in
             log.warning("lost the \(address): \(reason)")
@@ -173,7 +173,7 @@ final class MountDaemon {
             },
             report: { [log] text in log.error("\(text)") },
             takeEvents: { [unowned self] in takeEvents() },
-            holdEvents: { [unowned self] duration in holdEvents(duration) },
+            deferReading: { [unowned self] duration in deferReading(duration) },
             inject: agent == nil ? nil : { [unowned self] calls in mount?.inject(calls) },
             readable: { [unowned self] handle in mount?.wake(handle) },
             mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) },

@@ -1,5 +1,5 @@
 /// Whether events come so fast that it pays to let some gather.
-struct EventLoad {
+struct EventRate {
     private static let window = Duration.milliseconds(200)
     /// 300 in a second.
     private static let manyInWindow = 60
