@@ -12,12 +12,12 @@ struct ChangeNotifier {
         var isAboutShape: Bool
     }
 
-    private var dirty: [Place: DirtyEntry] = [:]
-    private var order: [Place] = []
-    private var inFlight: Set<Place> = []
+    private var dirty: [DentryKey: DirtyEntry] = [:]
+    private var order: [DentryKey] = []
+    private var inFlight: Set<DentryKey> = []
     var isRevalidating = false
     /// Keys that were seen since the batch was sent.
-    private var seen: Set<Place> = []
+    private var seen: Set<DentryKey> = []
     var localChanges = LocalChanges()
     /// The number of changes when the last batch was asked for.
     var serial = 0
@@ -33,7 +33,7 @@ struct ChangeNotifier {
     var hasBatch: Bool { dirty.count >= FilesystemLimits.revalidationBatch }
 
     mutating func add(_ entry: DirtyEntry) {
-        let place = Place(directory: entry.directory.id, name: entry.name)
+        let place = DentryKey(directory: entry.directory.id, name: entry.name)
         // The answer that is under way may tell of this change already. If it does not, there is a
         // difference to be found.
         let isCertain = entry.isCertain && !inFlight.contains(place)
@@ -71,14 +71,14 @@ struct ChangeNotifier {
     /// A key is there. It must not be removed if it was made again.
     mutating func markExists(_ name: String, in directory: KeyNode) {
         guard wantsToKnow else { return }
-        let place = Place(directory: directory.id, name: name)
+        let place = DentryKey(directory: directory.id, name: name)
         if isRevalidating { seen.insert(place) }
         calls.markExists(place)
     }
 
     /// Whether a key was seen since the batch was sent.
     func hasSeen(_ name: String, in directory: KeyNode) -> Bool {
-        seen.contains(Place(directory: directory.id, name: name))
+        seen.contains(DentryKey(directory: directory.id, name: name))
     }
 
     /// The answers to a batch have come.
@@ -96,7 +96,7 @@ struct ChangeNotifier {
 }
 
 /// Where a key is.
-struct Place: Hashable {
+struct DentryKey: Hashable {
     let directory: UInt64
     let name: String
 }

@@ -448,7 +448,7 @@ extension Filesystem {
         // It was made again already: see refuseIfInUse.
         if isRemoval, notifier.hasSeen(name, in: directory) { return }
         let size = kind == .file ? options.valueForm.size(of: stat.value) : 0
-        let place = Place(directory: directory.id, name: name)
+        let place = DentryKey(directory: directory.id, name: name)
         if operation == .modify, let call = notifier.calls.findSpeculative(place) {
             return call.confirm(stat.permissions, size: size)
         }

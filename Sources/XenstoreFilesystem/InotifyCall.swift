@@ -119,7 +119,7 @@ final class PendingCall {
 
     var isRemoval: Bool { operation == .remove || operation == .removeDirectory }
 
-    var place: Place { Place(directory: directory.id, name: name) }
+    var place: DentryKey { DentryKey(directory: directory.id, name: name) }
 }
 
 /// The calls that are to be made, in their order; one batch of them is at the agent at a time.
@@ -131,12 +131,12 @@ struct InotifyQueue {
     private(set) var sent: [PendingCall] = []
 
     /// Removals that wait or are at the agent.
-    private var removals: [Place: [PendingCall]] = [:]
+    private var removals: [DentryKey: [PendingCall]] = [:]
 
     var hasRemovals: Bool { !removals.isEmpty }
 
     /// A key is there.
-    func markExists(_ place: Place) {
+    func markExists(_ place: DentryKey) {
         for call in removals[place] ?? [] { call.isMadeAgain = true }
     }
 
@@ -162,7 +162,7 @@ struct InotifyQueue {
     var isIdle: Bool { isReady && sent.isEmpty && waiting.isEmpty }
 
     /// The speculative call at the agent that the store has not confirmed yet.
-    func findSpeculative(_ place: Place) -> PendingCall? {
+    func findSpeculative(_ place: DentryKey) -> PendingCall? {
         sent.first { $0.operation == .modify && $0.isTrue == nil && $0.place == place }
     }
 

@@ -150,7 +150,7 @@ final class MountDaemon {
         _ access: Access,
         at subtree: XenstorePath,
         guest: Guest?
-    ) -> Spaces<Access> {
+    ) -> MountedFilesystem<Access> {
         var options = options.filesystem
         options.subtree = subtree
         options.asksForWriting = guest != nil
@@ -182,7 +182,7 @@ final class MountDaemon {
         environment.store = source.storeDescription
         environment.isInvalidating = { [unowned self] in mount?.isInvalidating($0) ?? false }
         environment.holdsMount = { [unowned self] path in mount?.holdsMount(path) ?? false }
-        return Spaces(access, options: options, environment: environment)
+        return MountedFilesystem(access, options: options, environment: environment)
     }
 
     /// Runs work on the loop that nobody waits for.

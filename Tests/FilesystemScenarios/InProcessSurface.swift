@@ -15,7 +15,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     }
 
     public private(set) var store: any XenstoreAccess
-    public let filesystem: Spaces<Access>
+    public let filesystem: MountedFilesystem<Access>
     private let deliver: () -> Void
     /// All system calls come from one program.
     let caller = CallerID(rawValue: 1)
@@ -58,12 +58,12 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         _ access: Access,
         other: any XenstoreAccess,
         options: FilesystemOptions,
-        deliver: @escaping (Spaces<Access>) -> Void
+        deliver: @escaping (MountedFilesystem<Access>) -> Void
     ) {
         let kernel = Kernel()
         let start = ContinuousClock.now
         store = other
-        filesystem = Spaces(
+        filesystem = MountedFilesystem(
             access,
             options: options,
             environment: FilesystemEnvironment(

@@ -255,7 +255,7 @@ import XenstoreStore
         let path = try XenstorePath.root.appending("key")
         try await other.write(Array("old".utf8), to: path)
         let kernel = Kernel()
-        let mount = Spaces(
+        let mount = MountedFilesystem(
             InProcessConnection(host: host),
             options: FilesystemOptions(cache: cache),
             environment: FilesystemEnvironment(

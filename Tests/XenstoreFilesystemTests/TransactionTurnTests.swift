@@ -111,7 +111,7 @@ private final class GuestMount {
     let access: CountingAccess
     /// Another program of the domain.
     let elsewhere: InProcessConnection
-    let filesystem: Spaces<CountingAccess>
+    let filesystem: MountedFilesystem<CountingAccess>
     private(set) var transactions = InodeNumber.root
     private var directory = InodeNumber.root
     private let caller = CallerID(rawValue: 1)
@@ -141,7 +141,7 @@ private final class GuestMount {
         access = CountingAccess(InProcessConnection(host: host, as: DomainID(5)))
         let timers = Timers()
         self.timers = timers
-        filesystem = Spaces(
+        filesystem = MountedFilesystem(
             access,
             options: FilesystemOptions(emptyKeyKind: .directory, asksForWriting: true),
             environment: FilesystemEnvironment(

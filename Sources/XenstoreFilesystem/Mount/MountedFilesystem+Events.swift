@@ -1,5 +1,5 @@
 /// The agent and the streams: both are of the store alone.
-extension Spaces {
+extension MountedFilesystem {
     public func lookupForAgent(
         _ name: String,
         in directory: InodeNumber
@@ -38,7 +38,7 @@ extension Spaces {
     public func agentHasEnded() { store.agentHasEnded() }
 
     public func isStream(_ handle: HandleID) -> Bool {
-        guard SpaceID(of: handle) == .control else { return store.isStream(handle) }
+        guard FilesystemID(of: handle) == .control else { return store.isStream(handle) }
         return (try? files.find(handle.own))?.takesCommands ?? false
     }
 
@@ -49,7 +49,7 @@ extension Spaces {
         count: Int,
         waits: Bool
     ) async throws(FilesystemError) -> ArraySlice<UInt8> {
-        guard SpaceID(of: handle) == .control else {
+        guard FilesystemID(of: handle) == .control else {
             return try await store.readStream(handle, count: count, waits: waits)
         }
         return try files.find(handle.own).take(count)
@@ -61,7 +61,7 @@ extension Spaces {
         isInGroup: (_ groupID: UInt32) -> Bool
     ) {
         // All that lead anywhere else are the mounting user's own.
-        guard SpaceID(of: handle) == .store else { return }
+        guard FilesystemID(of: handle) == .store else { return }
         store.limitStream(handle, to: userID, isInGroup: isInGroup)
     }
 

@@ -18,15 +18,15 @@ final class ControlFile {
     }
 }
 
-extension Spaces {
+extension MountedFilesystem {
     /// Carries out one command of `.xsfs/ctl`. Its reply, or why there is none, is read from the
     /// same handle.
     func command(_ line: [UInt8], _ handle: HandleID) async throws(FilesystemError) {
         let file = try files.find(handle.own)
         guard file.takesCommands else { throw .badHandle }
-        let command: StoreCommand
-        do throws(StoreCommand.Malformed) {
-            command = try StoreCommand(String(decoding: line, as: UTF8.self))
+        let command: ControlLine
+        do throws(ControlLine.Malformed) {
+            command = try ControlLine(String(decoding: line, as: UTF8.self))
         } catch {
             file.content = Array("\(error.reason)\n".utf8)
             throw .invalid

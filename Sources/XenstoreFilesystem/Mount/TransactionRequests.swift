@@ -5,7 +5,7 @@ import XenstoreProtocol
 /// What its user does in transactions of its own happens at once, in the same one: nobody else
 /// sees it before the end. Only taking such a part back is not possible. Its user asks first and
 /// changes then; where a change fails all the same after another was made, the whole is spoilt.
-final class TransactionAccess<Base: XenstoreAccess>: XenstoreAccess {
+final class TransactionRequests<Base: XenstoreAccess>: XenstoreAccess {
     private let base: Base
     let id: TransactionID
     private(set) var changes = TransactionChanges()

@@ -3,12 +3,12 @@ public import XenstoreProtocol
 /// All that is mounted: the store, and beside it `.txn` with a tree for each open transaction.
 ///
 /// Each tree is a filesystem of its own; here is only whose a number is. Belongs to one thread.
-public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
-    let access: MeasuredAccess<Access>
-    let store: Filesystem<MeasuredAccess<Access>>
+public final class MountedFilesystem<Access: XenstoreAccess>: FilesystemOperations {
+    let access: RequestMetrics<Access>
+    let store: Filesystem<RequestMetrics<Access>>
     let environment: FilesystemEnvironment
-    var transactions: [SpaceID: TransactionSpace<MeasuredAccess<Access>>] = [:]
-    var nextSpace = SpaceID.firstTransaction
+    var transactions: [FilesystemID: TransactionFilesystem<RequestMetrics<Access>>] = [:]
+    var nextID = FilesystemID.firstTransaction
     var directories = HandleTable<[DirectoryEntry]>()
     var files = HandleTable<ControlFile>()
     /// When the mount began: the time of all that is no key's.
@@ -21,14 +21,14 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
     /// Why the last commit failed.
     var lastConflict = ""
     /// Transactions whose commit has failed, by the thread that got the error, until it has looked.
-    var failed: [CallerID: (space: SpaceID, name: String)] = [:]
+    var failed: [CallerID: (fsid: FilesystemID, name: String)] = [:]
 
     public init(
         _ access: Access,
         options: FilesystemOptions = FilesystemOptions(),
         environment: FilesystemEnvironment
     ) {
-        let access = MeasuredAccess(access, elapsed: environment.elapsed)
+        let access = RequestMetrics(access, elapsed: environment.elapsed)
         self.access = access
         self.environment = environment
         started = environment.now()
@@ -72,33 +72,34 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
     /// Has the tree that an inode belongs to do something with it.
     func route<Value>(
         _ inode: InodeNumber,
-        _ body: (any FilesystemOperations, InodeNumber, SpaceID) async throws(FilesystemError) ->
+        _ body: (any FilesystemOperations, InodeNumber, FilesystemID) async throws(FilesystemError)
+            ->
             Value
     ) async throws(FilesystemError) -> Value {
-        try await run(SpaceID(of: inode)) { tree, space throws(FilesystemError) in
-            try await body(tree, inode.own, space)
+        try await run(FilesystemID(of: inode)) { tree, fsid throws(FilesystemError) in
+            try await body(tree, inode.own, fsid)
         }
     }
 
     /// Has the tree that a handle belongs to do something with it.
     func route<Value>(
         _ handle: HandleID,
-        _ body: (any FilesystemOperations, HandleID, SpaceID) async throws(FilesystemError) ->
+        _ body: (any FilesystemOperations, HandleID, FilesystemID) async throws(FilesystemError) ->
             Value
     ) async throws(FilesystemError) -> Value {
-        try await run(SpaceID(of: handle)) { tree, space throws(FilesystemError) in
-            try await body(tree, handle.own, space)
+        try await run(FilesystemID(of: handle)) { tree, fsid throws(FilesystemError) in
+            try await body(tree, handle.own, fsid)
         }
     }
 
     private func run<Value>(
-        _ space: SpaceID,
-        _ body: (any FilesystemOperations, SpaceID) async throws(FilesystemError) -> Value
+        _ fsid: FilesystemID,
+        _ body: (any FilesystemOperations, FilesystemID) async throws(FilesystemError) -> Value
     ) async throws(FilesystemError) -> Value {
-        if space == .store { return try await body(store, space) }
-        let transaction = try find(space)
+        if fsid == .store { return try await body(store, fsid) }
+        let transaction = try find(fsid)
         do throws(FilesystemError) {
-            return try await body(transaction.filesystem, space)
+            return try await body(transaction.filesystem, fsid)
         } catch {
             // What the store says of a transaction that it no longer has is of no use.
             throw transaction.hasEnded ? .stale : error
@@ -106,14 +107,15 @@ public final class Spaces<Access: XenstoreAccess>: FilesystemOperations {
     }
 
     /// The transaction of a tree.
-    func find(_ space: SpaceID) throws(FilesystemError) -> TransactionSpace<MeasuredAccess<Access>>
-    {
-        guard let transaction = transactions[space], !transaction.hasEnded else { throw .stale }
+    func find(_ fsid: FilesystemID) throws(FilesystemError) -> TransactionFilesystem<
+        RequestMetrics<Access>
+    > {
+        guard let transaction = transactions[fsid], !transaction.hasEnded else { throw .stale }
         return transaction
     }
 
     /// The tree of a number, for what needs no answer of the store.
-    func tree(_ space: SpaceID) -> (any FilesystemOperations)? {
-        space == .store ? store : transactions[space]?.filesystem
+    func tree(_ fsid: FilesystemID) -> (any FilesystemOperations)? {
+        fsid == .store ? store : transactions[fsid]?.filesystem
     }
 }

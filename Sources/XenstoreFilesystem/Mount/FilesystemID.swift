@@ -1,19 +1,19 @@
 /// One of the trees that a mount is made of: the store itself, what controls it, and each open
 /// transaction. Numbers of inodes and handles say in their upper bits whose they are.
-struct SpaceID: RawRepresentable, Hashable {
-    /// Bits of a number that are the space's own.
+struct FilesystemID: RawRepresentable, Hashable {
+    /// Bits of a number that are the filesystem's own.
     private static let ownBits: UInt64 = 40
-    /// One more than the largest number of a space's own.
+    /// One more than the largest number of a filesystem's own.
     static let ownLimit: UInt64 = 1 << ownBits
 
     let rawValue: UInt64
 
     /// The store.
-    static let store = SpaceID(rawValue: 0)
+    static let store = FilesystemID(rawValue: 0)
     /// `.txn` and `.xsfs`.
-    static let control = SpaceID(rawValue: 1)
-    static let firstTransaction = SpaceID(rawValue: 2)
-    static let last = SpaceID(rawValue: UInt64.max >> ownBits)
+    static let control = FilesystemID(rawValue: 1)
+    static let firstTransaction = FilesystemID(rawValue: 2)
+    static let last = FilesystemID(rawValue: UInt64.max >> ownBits)
 
     init(rawValue: UInt64) {
         self.rawValue = rawValue
@@ -27,9 +27,9 @@ struct SpaceID: RawRepresentable, Hashable {
         rawValue = handle.rawValue >> Self.ownBits
     }
 
-    var next: SpaceID { SpaceID(rawValue: rawValue + 1) }
+    var next: FilesystemID { FilesystemID(rawValue: rawValue + 1) }
 
-    /// The kernel's number of one of the space's own.
+    /// The kernel's number of one of the filesystem's own.
     func outer(_ inode: InodeNumber) -> InodeNumber {
         InodeNumber(rawValue: rawValue << Self.ownBits | inode.rawValue)
     }
@@ -69,11 +69,11 @@ struct SpaceID: RawRepresentable, Hashable {
 }
 
 extension InodeNumber {
-    /// The number within its space.
-    var own: InodeNumber { InodeNumber(rawValue: rawValue % SpaceID.ownLimit) }
+    /// The number within its filesystem.
+    var own: InodeNumber { InodeNumber(rawValue: rawValue % FilesystemID.ownLimit) }
 }
 
 extension HandleID {
-    /// The number within its space.
-    var own: HandleID { HandleID(rawValue: rawValue % SpaceID.ownLimit) }
+    /// The number within its filesystem.
+    var own: HandleID { HandleID(rawValue: rawValue % FilesystemID.ownLimit) }
 }

@@ -1,6 +1,6 @@
 import XenstoreProtocol
 
-/// What is in the mount beside the keys, by fixed numbers in ``SpaceID/control``.
+/// What is in the mount beside the keys, by fixed numbers in ``FilesystemID/control``.
 enum Control: UInt64 {
     /// `.txn`: a directory for each open transaction.
     case transactions = 1
@@ -13,10 +13,10 @@ enum Control: UInt64 {
     /// `.xsfs/status`
     case status = 5
 
-    var inode: InodeNumber { SpaceID.control.outer(InodeNumber(rawValue: rawValue)) }
+    var inode: InodeNumber { FilesystemID.control.outer(InodeNumber(rawValue: rawValue)) }
 
     init?(_ inode: InodeNumber) {
-        guard SpaceID(of: inode) == .control else { return nil }
+        guard FilesystemID(of: inode) == .control else { return nil }
         self.init(rawValue: inode.own.rawValue)
     }
 
@@ -24,7 +24,7 @@ enum Control: UInt64 {
     static let changesName = ".changes"
 
     /// The number of that file within the transaction's tree, which gives no other so large a one.
-    static let changes = InodeNumber(rawValue: SpaceID.ownLimit - 1)
+    static let changes = InodeNumber(rawValue: FilesystemID.ownLimit - 1)
 
     static let statusName = "status"
 
@@ -32,10 +32,10 @@ enum Control: UInt64 {
     static let commitName = "commit"
 }
 
-extension Spaces {
+extension MountedFilesystem {
     /// Whether an inode is none of a tree's own.
     func isControl(_ inode: InodeNumber) -> Bool {
-        SpaceID(of: inode) == .control || inode.own == Control.changes
+        FilesystemID(of: inode) == .control || inode.own == Control.changes
     }
 
     /// Fails where an inode is none of a tree's own: nothing of these can be changed.
@@ -66,9 +66,9 @@ extension Spaces {
             guard let transaction = transaction(named: name) else { throw .noEntry }
             return entry(of: transaction)
         }
-        let space = SpaceID(of: directory)
-        if space != .store, directory.own == .root, name == Control.changesName {
-            return entry(try find(space).id.outer(Control.changes))
+        let fsid = FilesystemID(of: directory)
+        if fsid != .store, directory.own == .root, name == Control.changesName {
+            return entry(try find(fsid).id.outer(Control.changes))
         }
         guard !isControl(directory) else { throw .notDirectory }
         return nil
@@ -76,7 +76,7 @@ extension Spaces {
 
     /// The directory of an open transaction. The kernel keeps its name: mv(1) stats what it could
     /// not rename before it says why. Whoever makes a directory asks for the name all the same.
-    func entry(of transaction: TransactionSpace<MeasuredAccess<Access>>) -> Entry {
+    func entry(of transaction: TransactionFilesystem<RequestMetrics<Access>>) -> Entry {
         var entry = entry(transaction.id.outer(.root))
         entry.nameLifetime = FilesystemLimits.transactionNameSeconds
         return entry
@@ -97,14 +97,14 @@ extension Spaces {
             return makeAttributes(inode)
         }
         guard isControl(inode) else { return nil }
-        if inode.own == Control.changes { _ = try find(SpaceID(of: inode)) }
+        if inode.own == Control.changes { _ = try find(FilesystemID(of: inode)) }
         return makeAttributes(inode)
     }
 
     private func makeAttributes(_ inode: InodeNumber) -> Attributes {
         let isDirectory =
             Control(inode) == .transactions || Control(inode) == .directory
-            || SpaceID(of: inode) != .control && inode.own == .root
+            || FilesystemID(of: inode) != .control && inode.own == .root
         let userID: UInt32 =
             switch store.options.ownership {
             case .domain: 0
@@ -129,11 +129,11 @@ extension Spaces {
     /// The content of a file that is no tree's, as of now.
     private func text(of inode: InodeNumber) -> [UInt8] {
         if inode.own == Control.changes {
-            return Array((transactions[SpaceID(of: inode)]?.access.changes.text ?? "").utf8)
+            return Array((transactions[FilesystemID(of: inode)]?.access.changes.text ?? "").utf8)
         }
         switch Control(inode) {
         case .conflict: return Array(lastConflict.utf8)
-        case .commands: return Array(StoreCommand.help.utf8)
+        case .commands: return Array(ControlLine.help.utf8)
         case .status: return lastStatus?.text ?? []
         case .transactions, .directory, nil: return []
         }
@@ -168,10 +168,10 @@ extension Spaces {
             file = ControlFile(content: await statusAtOpen(), takesCommands: false)
         case .conflict, nil:
             guard !flags.contains(.write) else { throw .accessDenied }
-            if inode.own == Control.changes { _ = try find(SpaceID(of: inode)) }
+            if inode.own == Control.changes { _ = try find(FilesystemID(of: inode)) }
             file = ControlFile(content: text(of: inode), takesCommands: false)
         }
-        return SpaceID.control.outer(files.insert(file))
+        return FilesystemID.control.outer(files.insert(file))
     }
 
     func openControlDirectory(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
@@ -188,13 +188,13 @@ extension Spaces {
             let (name, inode, kind) = listed
             return DirectoryEntry(name: name, target: .known(inode, kind), nextOffset: index + 1)
         }
-        return SpaceID.control.outer(directories.insert(entries))
+        return FilesystemID.control.outer(directories.insert(entries))
     }
 
     /// What is in `.xsfs`.
     private var controlFiles: [(name: String, inode: InodeNumber, kind: FileKind)] {
         // The number of a stream is given when it is looked up.
-        let unknown = InodeNumber(rawValue: SpaceID.ownLimit - 2)
+        let unknown = InodeNumber(rawValue: FilesystemID.ownLimit - 2)
         return [
             ("ctl", Control.commands.inode, .file),
             (Control.statusName, Control.status.inode, .file),

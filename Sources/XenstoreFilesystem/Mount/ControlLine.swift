@@ -1,7 +1,7 @@
 import XenstoreProtocol
 
 /// A line written to `.xsfs/ctl`: one control operation of the protocol.
-struct StoreCommand {
+struct ControlLine {
     /// Why a line is none.
     struct Malformed: Error {
         let reason: String
@@ -102,24 +102,24 @@ private struct Arguments {
     let name: String
     var words: [String]
 
-    func require(_ count: ClosedRange<Int>) throws(StoreCommand.Malformed) {
+    func require(_ count: ClosedRange<Int>) throws(ControlLine.Malformed) {
         guard count.contains(words.count) else {
             throw .init(reason: "\(name): the wrong number of arguments")
         }
     }
 
-    func number(_ index: Int) throws(StoreCommand.Malformed) -> UInt32 {
+    func number(_ index: Int) throws(ControlLine.Malformed) -> UInt32 {
         guard let number = UInt32(words[index]) else {
             throw .init(reason: "\(name): \(words[index]) is no number")
         }
         return number
     }
 
-    func domain(_ index: Int) throws(StoreCommand.Malformed) -> DomainID {
+    func domain(_ index: Int) throws(ControlLine.Malformed) -> DomainID {
         DomainID(try number(index))
     }
 
-    func onlyDomain() throws(StoreCommand.Malformed) -> DomainID {
+    func onlyDomain() throws(ControlLine.Malformed) -> DomainID {
         try require(1...1)
         return try domain(0)
     }

@@ -1,12 +1,12 @@
 import XenstoreProtocol
 
 /// An open transaction as a tree of its own.
-final class TransactionSpace<Access: XenstoreAccess> {
-    let id: SpaceID
+final class TransactionFilesystem<Access: XenstoreAccess> {
+    let id: FilesystemID
     /// Its name in `.txn`.
     var name: String
-    let access: TransactionAccess<Access>
-    let filesystem: Filesystem<TransactionAccess<Access>>
+    let access: TransactionRequests<Access>
+    let filesystem: Filesystem<TransactionRequests<Access>>
     /// Whether it was committed or given up, or is about to be.
     var hasEnded = false
     /// Whether the store has forgotten it: the connection was lost.
@@ -15,9 +15,9 @@ final class TransactionSpace<Access: XenstoreAccess> {
     var changedByOthers: [XenstorePath] = []
 
     init(
-        _ id: SpaceID,
+        _ id: FilesystemID,
         named name: String,
-        _ access: TransactionAccess<Access>,
+        _ access: TransactionRequests<Access>,
         options: FilesystemOptions,
         environment: FilesystemEnvironment
     ) {

@@ -1,6 +1,6 @@
 import XenstoreProtocol
 
-extension Spaces {
+extension MountedFilesystem {
     /// The content of `.xsfs/status`: what a person reads, and Prometheus' textfile collector too.
     func status() async -> [UInt8] {
         let features = try? await answer(to: .getFeature(nil))

@@ -1,23 +1,25 @@
 /// What the store need not be asked.
-extension Spaces {
+extension MountedFilesystem {
     public func attributesFromMemory(
         of inode: InodeNumber,
         handle: HandleID?,
         by caller: CallerID
     ) throws(FilesystemError) -> Attributes? {
         if var attributes = try attributesOfControl(inode, by: caller) {
-            if let handle, SpaceID(of: handle) == .control, let file = try? files.find(handle.own) {
+            if let handle, FilesystemID(of: handle) == .control,
+                let file = try? files.find(handle.own)
+            {
                 attributes.size = file.content.count
             }
             return attributes
         }
-        let space = SpaceID(of: inode)
-        let known = try findTree(space).attributesFromMemory(
+        let fsid = FilesystemID(of: inode)
+        let known = try findTree(fsid).attributesFromMemory(
             of: inode.own,
             handle: handle?.own,
             by: caller
         )
-        return known.map(space.outer)
+        return known.map(fsid.outer)
     }
 
     public func extendedAttributeFromMemory(
@@ -25,7 +27,10 @@ extension Spaces {
         of inode: InodeNumber
     ) throws(FilesystemError) -> [UInt8]? {
         guard !isControl(inode) else { throw .noData }
-        return try findTree(SpaceID(of: inode)).extendedAttributeFromMemory(name, of: inode.own)
+        return try findTree(FilesystemID(of: inode)).extendedAttributeFromMemory(
+            name,
+            of: inode.own
+        )
     }
 
     public func openFromMemory(
@@ -34,18 +39,19 @@ extension Spaces {
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID? {
         guard !isControl(inode) else { return nil }
-        let space = SpaceID(of: inode)
-        let handle = try findTree(space).openFromMemory(inode.own, flags, by: caller)
-        return handle.map(space.outer)
+        let fsid = FilesystemID(of: inode)
+        let handle = try findTree(fsid).openFromMemory(inode.own, flags, by: caller)
+        return handle.map(fsid.outer)
     }
 
     public func releaseFromMemory(_ handle: HandleID) -> Bool {
-        if SpaceID(of: handle) == .control { _ = files.remove(handle.own) }
+        if FilesystemID(of: handle) == .control { _ = files.remove(handle.own) }
         // What an ended transaction was still to be given is given up with it.
-        return tree(SpaceID(of: handle))?.releaseFromMemory(handle.own) ?? true
+        return tree(FilesystemID(of: handle))?.releaseFromMemory(handle.own) ?? true
     }
 
-    private func findTree(_ space: SpaceID) throws(FilesystemError) -> any FilesystemOperations {
-        space == .store ? store : try find(space).filesystem
+    private func findTree(_ fsid: FilesystemID) throws(FilesystemError) -> any FilesystemOperations
+    {
+        fsid == .store ? store : try find(fsid).filesystem
     }
 }

@@ -1,7 +1,7 @@
 import XenstoreProtocol
 
 /// A way to the store that counts what is asked, what fails, and how long answers take.
-final class MeasuredAccess<Base: XenstoreAccess>: XenstoreAccess {
+final class RequestMetrics<Base: XenstoreAccess>: XenstoreAccess {
     private let base: Base
     private let elapsed: () -> Duration
     private(set) var requests: [MessageType: Int] = [:]

@@ -1,7 +1,7 @@
 package import XenstoreProtocol
 
-extension Spaces {
-    func transaction(named name: String) -> TransactionSpace<MeasuredAccess<Access>>? {
+extension MountedFilesystem {
+    func transaction(named name: String) -> TransactionFilesystem<RequestMetrics<Access>>? {
         transactions.values.first { $0.name == name && !$0.hasEnded }
     }
 
@@ -15,9 +15,9 @@ extension Spaces {
         try store.requireWritable()
         guard name != Control.commitName, name != ".conflict" else { throw .notPermitted }
         guard transaction(named: name) == nil else { throw .exists }
-        guard nextSpace != .last else { throw .noSpace }
-        let space = nextSpace
-        nextSpace = space.next
+        guard nextID != .last else { throw .noSpace }
+        let fsid = nextID
+        nextID = fsid.next
         let id: TransactionID
         do throws(XenstoreError) {
             if let turns = store.turns {
@@ -36,12 +36,12 @@ extension Spaces {
         // Nothing in a transaction is told to anybody before it is committed.
         inner.inject = nil
         inner.invalidate = { [environment] invalidation in
-            environment.invalidate(space.outer(invalidation))
+            environment.invalidate(fsid.outer(invalidation))
         }
-        let transaction = TransactionSpace(
-            space,
+        let transaction = TransactionFilesystem(
+            fsid,
             named: name,
-            TransactionAccess(access, in: id),
+            TransactionRequests(access, in: id),
             options: store.options,
             environment: inner
         )
@@ -52,7 +52,7 @@ extension Spaces {
             store.inheritTimes(of: path, to: node)
         }
         transaction.filesystem.keys.started = store.keys.started
-        transactions[space] = transaction
+        transactions[fsid] = transaction
         // Without a look at its root: C xenstored would count that as something it rests on.
         return entry(of: transaction)
     }
@@ -84,7 +84,7 @@ extension Spaces {
         transaction.name = newName
     }
 
-    private func commit(_ transaction: TransactionSpace<MeasuredAccess<Access>>)
+    private func commit(_ transaction: TransactionFilesystem<RequestMetrics<Access>>)
         async throws(FilesystemError)
     {
         transaction.hasEnded = true
@@ -125,7 +125,7 @@ extension Spaces {
 
     /// Keeps why a commit failed.
     private func failure(
-        of transaction: TransactionSpace<MeasuredAccess<Access>>,
+        of transaction: TransactionFilesystem<RequestMetrics<Access>>,
         _ reason: String,
         _ error: FilesystemError
     ) -> FilesystemError {
@@ -137,15 +137,15 @@ extension Spaces {
     /// coreutils, which looks at the directory once more before it says why, that is left until
     /// then. It is known by RENAME_NOREPLACE, and other programs that say so may look as well.
     private func endFailed(
-        _ transaction: TransactionSpace<MeasuredAccess<Access>>,
+        _ transaction: TransactionFilesystem<RequestMetrics<Access>>,
         _ mode: RenameMode,
         _ caller: CallerID
     ) {
-        let space = transaction.id
-        failed[caller] = (space, transaction.name)
+        let fsid = transaction.id
+        failed[caller] = (fsid, transaction.name)
         guard mode == .keep else { return forgetFailed(caller) }
         environment.after(.seconds(FilesystemLimits.failureSeconds)) { [unowned self] in
-            if failed[caller]?.space == space { forgetFailed(caller) }
+            if failed[caller]?.fsid == fsid { forgetFailed(caller) }
         }
     }
 
@@ -154,7 +154,7 @@ extension Spaces {
     /// - Returns: whether there is something to see; nil for any other directory.
     func isToBeSeenAfterFailure(_ inode: InodeNumber, by caller: CallerID) -> Bool? {
         guard !failed.isEmpty,
-            let (thread, _) = failed.first(where: { $1.space.outer(.root) == inode })
+            let (thread, _) = failed.first(where: { $1.fsid.outer(.root) == inode })
         else { return nil }
         if thread == caller { forgetFailed(thread) }
         return thread == caller
@@ -169,7 +169,7 @@ extension Spaces {
         environment.invalidate(.entry(directory: Control.transactions.inode, name: name))
     }
 
-    private func abort(_ transaction: TransactionSpace<MeasuredAccess<Access>>) {
+    private func abort(_ transaction: TransactionFilesystem<RequestMetrics<Access>>) {
         transaction.hasEnded = true
         transactions[transaction.id] = nil
         // Nobody waits for it: it cannot fail in a way that matters.

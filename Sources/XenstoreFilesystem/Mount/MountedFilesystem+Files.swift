@@ -1,4 +1,4 @@
-extension Spaces {
+extension MountedFilesystem {
     // MARK: Names
 
     public func lookup(
@@ -10,18 +10,18 @@ extension Spaces {
             await renewStatus()
         }
         if let entry = try lookupControl(name, in: directory) { return entry }
-        return try await route(directory) { tree, directory, space throws(FilesystemError) in
-            space.outer(try await tree.lookup(name, in: directory, by: caller))
+        return try await route(directory) { tree, directory, fsid throws(FilesystemError) in
+            fsid.outer(try await tree.lookup(name, in: directory, by: caller))
         }
     }
 
     public func forget(_ inode: InodeNumber, count: UInt64) {
-        tree(SpaceID(of: inode))?.forget(inode.own, count: count)
+        tree(FilesystemID(of: inode))?.forget(inode.own, count: count)
     }
 
     public func knownDirectory(_ name: String, in directory: InodeNumber) -> InodeNumber? {
-        let space = SpaceID(of: directory)
-        return tree(space)?.knownDirectory(name, in: directory.own).map(space.outer)
+        let fsid = FilesystemID(of: directory)
+        return tree(fsid)?.knownDirectory(name, in: directory.own).map(fsid.outer)
     }
 
     public func makeDirectory(
@@ -31,8 +31,8 @@ extension Spaces {
     ) async throws(FilesystemError) -> Entry {
         if directory == Control.transactions.inode { return try await beginTransaction(name) }
         try refuseControl(directory)
-        return try await route(directory) { tree, directory, space throws(FilesystemError) in
-            space.outer(try await tree.makeDirectory(name, in: directory, by: caller))
+        return try await route(directory) { tree, directory, fsid throws(FilesystemError) in
+            fsid.outer(try await tree.makeDirectory(name, in: directory, by: caller))
         }
     }
 
@@ -63,7 +63,9 @@ extension Spaces {
         by caller: CallerID
     ) async throws(FilesystemError) {
         // mv(1) copies then.
-        guard SpaceID(of: directory) == SpaceID(of: newDirectory) else { throw .crossDevice }
+        guard FilesystemID(of: directory) == FilesystemID(of: newDirectory) else {
+            throw .crossDevice
+        }
         if directory == Control.transactions.inode, newDirectory == directory {
             return try await renameTransaction(name, to: newName, mode, by: caller)
         }
@@ -87,8 +89,8 @@ extension Spaces {
         handle: HandleID?,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
-        try await route(inode) { tree, inode, space throws(FilesystemError) in
-            space.outer(
+        try await route(inode) { tree, inode, fsid throws(FilesystemError) in
+            fsid.outer(
                 try await tree.attributesFromStore(of: inode, handle: handle?.own, by: caller)
             )
         }
@@ -112,8 +114,8 @@ extension Spaces {
         handle: HandleID?
     ) async throws(FilesystemError) -> Attributes {
         try refuseControl(inode)
-        return try await route(inode) { tree, inode, space throws(FilesystemError) in
-            space.outer(try await tree.setAttributes(changes, of: inode, handle: handle?.own))
+        return try await route(inode) { tree, inode, fsid throws(FilesystemError) in
+            fsid.outer(try await tree.setAttributes(changes, of: inode, handle: handle?.own))
         }
     }
 
@@ -163,8 +165,8 @@ extension Spaces {
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
         if isControl(inode) { return try await openControl(inode, flags) }
-        return try await route(inode) { tree, inode, space throws(FilesystemError) in
-            space.outer(try await tree.openFromStore(inode, flags, by: caller))
+        return try await route(inode) { tree, inode, fsid throws(FilesystemError) in
+            fsid.outer(try await tree.openFromStore(inode, flags, by: caller))
         }
     }
 
@@ -176,7 +178,7 @@ extension Spaces {
         by caller: CallerID
     ) async throws(FilesystemError) -> (Entry, HandleID) {
         try refuseControl(directory)
-        return try await route(directory) { tree, directory, space throws(FilesystemError) in
+        return try await route(directory) { tree, directory, fsid throws(FilesystemError) in
             let (entry, handle) = try await tree.create(
                 name,
                 in: directory,
@@ -184,18 +186,18 @@ extension Spaces {
                 mode: mode,
                 by: caller
             )
-            return (space.outer(entry), space.outer(handle))
+            return (fsid.outer(entry), fsid.outer(handle))
         }
     }
 
     public func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
         -> ArraySlice<UInt8>
     {
-        switch SpaceID(of: handle) {
+        switch FilesystemID(of: handle) {
         case .store: return try store.read(handle, offset: offset, count: count)
         case .control: return try files.find(handle.own).content.part(offset: offset, count: count)
-        case let space:
-            return try find(space).filesystem.read(handle.own, offset: offset, count: count)
+        case let fsid:
+            return try find(fsid).filesystem.read(handle.own, offset: offset, count: count)
         }
     }
 
@@ -206,15 +208,15 @@ extension Spaces {
     // Only the store's own tree lets the kernel keep anything.
 
     public func caching(of handle: HandleID) -> Caching {
-        SpaceID(of: handle) == .store ? store.caching(of: handle) : .none
+        FilesystemID(of: handle) == .store ? store.caching(of: handle) : .none
     }
 
     public func listingCaching(of handle: HandleID) -> Caching {
-        SpaceID(of: handle) == .store ? store.listingCaching(of: handle) : .none
+        FilesystemID(of: handle) == .store ? store.listingCaching(of: handle) : .none
     }
 
     public func fileToAsk(_ handle: HandleID, offset: Int) -> InodeNumber? {
-        SpaceID(of: handle) == .store ? store.fileToAsk(handle, offset: offset) : nil
+        FilesystemID(of: handle) == .store ? store.fileToAsk(handle, offset: offset) : nil
     }
 
     public func readAsking(
@@ -231,25 +233,25 @@ extension Spaces {
         to handle: HandleID,
         offset: Int
     ) async throws(FilesystemError) {
-        guard SpaceID(of: handle) != .control else { return try await command(bytes, handle) }
+        guard FilesystemID(of: handle) != .control else { return try await command(bytes, handle) }
         try await route(handle) { tree, handle, _ throws(FilesystemError) in
             try await tree.write(bytes, to: handle, offset: offset)
         }
     }
 
     public func isClean(_ handle: HandleID) -> Bool {
-        tree(SpaceID(of: handle))?.isClean(handle.own) ?? true
+        tree(FilesystemID(of: handle))?.isClean(handle.own) ?? true
     }
 
     public func flush(_ handle: HandleID) async throws(FilesystemError) {
-        guard SpaceID(of: handle) != .control else { return }
+        guard FilesystemID(of: handle) != .control else { return }
         try await route(handle) { tree, handle, _ throws(FilesystemError) in
             try await tree.flush(handle)
         }
     }
 
     public func releaseToStore(_ handle: HandleID) async {
-        await tree(SpaceID(of: handle))?.releaseToStore(handle.own)
+        await tree(FilesystemID(of: handle))?.releaseToStore(handle.own)
     }
 
     // MARK: Directories
@@ -259,8 +261,8 @@ extension Spaces {
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
         if isControl(inode) { return try openControlDirectory(inode) }
-        return try await route(inode) { tree, inode, space throws(FilesystemError) in
-            space.outer(try await tree.openDirectory(inode, by: caller))
+        return try await route(inode) { tree, inode, fsid throws(FilesystemError) in
+            fsid.outer(try await tree.openDirectory(inode, by: caller))
         }
     }
 
@@ -269,18 +271,18 @@ extension Spaces {
         offset: Int,
         fits: (_ name: String) -> Bool
     ) async throws(FilesystemError) -> [DirectoryEntry] {
-        if SpaceID(of: handle) == .control {
+        if FilesystemID(of: handle) == .control {
             return Array(
                 try directories.find(handle.own).dropFirst(offset).prefix { fits($0.name) }
             )
         }
-        return try await route(handle) { tree, handle, space throws(FilesystemError) in
-            try await tree.list(handle, offset: offset, fits: fits).map(space.outer)
+        return try await route(handle) { tree, handle, fsid throws(FilesystemError) in
+            try await tree.list(handle, offset: offset, fits: fits).map(fsid.outer)
         }
     }
 
     public func releaseDirectory(_ handle: HandleID) {
-        if SpaceID(of: handle) == .control { _ = directories.remove(handle.own) }
-        tree(SpaceID(of: handle))?.releaseDirectory(handle.own)
+        if FilesystemID(of: handle) == .control { _ = directories.remove(handle.own) }
+        tree(FilesystemID(of: handle))?.releaseDirectory(handle.own)
     }
 }
