@@ -1,5 +1,5 @@
 import CFuse
-import EventLoop
+import Reactor
 public import SystemPackage
 
 /// What a daemon does with processes and dead mounts.

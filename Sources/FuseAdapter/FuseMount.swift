@@ -1,5 +1,5 @@
 import CFuse
-public import EventLoop
+public import Reactor
 import Glibc
 public import SystemPackage
 public import XenstoreFilesystem

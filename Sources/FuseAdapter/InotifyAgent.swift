@@ -1,5 +1,5 @@
 import CFuse
-import EventLoop
+import Reactor
 import Glibc
 import SystemPackage
 import XenstoreFilesystem

@@ -1,4 +1,4 @@
-public import EventLoop
+public import Reactor
 public import SystemPackage
 public import XenstoreProtocol
 

@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import FuseAdapter
 import Glibc
 import Logging
@@ -23,7 +23,7 @@ final class MountDaemon {
     private let agent: FileDescriptor?
     private var inotifyUsers = InotifyUsers()
     private var mount: FuseMount?
-    private var server: XenstoreServer?
+    private var server: StoreServer?
     private var isEnding = false
     /// Hands the filesystem the events that the store has sent by now.
     private var takeEvents: () -> Bool = { false }

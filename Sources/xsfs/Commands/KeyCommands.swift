@@ -20,7 +20,7 @@ struct MakeCommand: StoreCommand {
     @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         try await client.together(if: keys.count > 1) { handle in
             for key in keys { try await handle.makeDirectory(key) }
         }
@@ -52,7 +52,7 @@ struct RemoveCommand: StoreCommand {
     @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         try await client.together(if: keys.count > 1 || tidy) { handle in
             for key in keys {
                 try await handle.remove(key)
@@ -98,7 +98,7 @@ struct ExistsCommand: StoreCommand {
     @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         let found = try await client.together(if: keys.count > 1) { handle in
             try await handle.readMany(keys)
         }

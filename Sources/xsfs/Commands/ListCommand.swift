@@ -26,7 +26,7 @@ struct ListCommand: StoreCommand {
     @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         var lists: [[String]] = []
         let result = await Result(catching: {
             try await client.together(if: keys.count > 1) { handle in

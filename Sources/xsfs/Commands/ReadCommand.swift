@@ -33,7 +33,7 @@ struct ReadCommand: StoreCommand {
     @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         var values: [[UInt8]] = []
         let (paths, illegal) = legalPaths(keys, for: .read)
         let result = await Result(catching: {

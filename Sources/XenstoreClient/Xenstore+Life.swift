@@ -1,6 +1,6 @@
 import XenstoreProtocol
 
-extension XenstoreClient {
+extension Xenstore {
     /// Waits for the requests that are on their way, then lets the connection go. Until
     /// ``resume(timeout:)`` no event of a watch is delivered, and new requests wait.
     ///

@@ -1,4 +1,4 @@
-public import EventLoop
+public import Reactor
 public import SystemPackage
 public import XenstoreProtocol
 public import XenstoreStore
@@ -7,14 +7,14 @@ public import XenstoreStore
 /// shared.
 ///
 /// ```swift
-/// let client = try await XenstoreClient()
+/// let client = try await Xenstore()
 /// let name = try await client.readText("name")
 /// try await client.write("ready", to: "data/state")
 /// ```
 ///
 /// Operations are those of ``XenstoreOperations``. A connection that is lost comes back by itself,
 /// with its watches.
-public final class XenstoreClient: XenstoreOperations {
+public final class Xenstore: XenstoreOperations {
     /// Where the store is; nil for one in the same process.
     public let address: StoreAddress?
     private let loop: EventLoop

@@ -1,4 +1,4 @@
-public import EventLoop
+public import Reactor
 public import SystemPackage
 public import XenstoreProtocol
 public import XenstoreStore
@@ -7,7 +7,7 @@ public import XenstoreStore
 ///
 /// It belongs to its loop's thread. A client that floods, stalls or sends nonsense hurts its own
 /// connection alone.
-public final class XenstoreServer {
+public final class StoreServer {
     /// The pause after the process ran out of descriptors: the connections that wait stay in line.
     private static let acceptPause = Duration.milliseconds(100)
 

@@ -1,11 +1,11 @@
-import EventLoop
+import Reactor
 import Glibc
 import SystemPackage
 import Testing
 
 /// A loop that the test itself turns, on the thread that made it.
 @Suite(.timeLimit(.minutes(1)))
-struct EventLoopTests {
+struct ReactorTests {
     private func makePipe() throws -> (readEnd: FileDescriptor, writeEnd: FileDescriptor) {
         let (readEnd, writeEnd) = try FileDescriptor.pipe()
         // Programs that other tests start have limits of their own.
