@@ -132,7 +132,7 @@ func xsfs_on_flush(_ request: OpaquePointer, _ handle: UInt64) {
 @c @implementation
 func xsfs_on_release(_ request: OpaquePointer, _ handle: UInt64) {
     let handle = HandleID(rawValue: handle)
-    mount(request).polls.forget(handle)
+    mount(request).polls.remove(handle)
     guard !mount(request).filesystem.releaseFromMemory(handle) else {
         return KernelRequest(request).reply(.success(.done))
     }

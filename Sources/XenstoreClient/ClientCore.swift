@@ -192,9 +192,9 @@ final class ClientCore {
     }
 
     /// RESET_WATCHES has ended what the connection held.
-    func forgetWatchesAndTransactions() {
+    func dropWatchesAndTransactions() {
         epoch += 1
-        channel.forgetTransactions()
+        channel.dropTransactions()
         watches.endAll(nil)
     }
 

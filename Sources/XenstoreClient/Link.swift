@@ -129,7 +129,7 @@ final class Link {
     }
 
     /// The store has ended all transactions by itself.
-    func forgetTransactions() { transactions = [:] }
+    func dropTransactions() { transactions = [:] }
 
     /// A transaction belongs to the connection that it was begun on: an older one, whose number
     /// the store may have given to another since, is lost.

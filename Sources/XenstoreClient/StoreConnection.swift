@@ -95,7 +95,7 @@ public final class StoreConnection: XenstoreAccess {
     }
 
     /// Makes what is done in transactions that are open a conflict: RESET_WATCHES has ended them.
-    public func forgetTransactions() { link?.forgetTransactions() }
+    public func dropTransactions() { link?.dropTransactions() }
 
     private func disconnect() {
         if let timer = reconnectTimer { loop.cancel(timer) }
@@ -162,7 +162,7 @@ public final class StoreConnection: XenstoreAccess {
                 let id = try link.write(request, in: transaction)
                 link.wait(for: id, .batch(batch, index))
             } catch {
-                batch.settle(index, .failure(error))
+                batch.complete(index, .failure(error))
             }
         }
         let timer = deadline.map { deadline in

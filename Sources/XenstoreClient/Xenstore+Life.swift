@@ -50,7 +50,7 @@ extension Xenstore {
             } catch {
                 throw ClientError(Request.resetWatches, error)
             }
-            core.forgetWatchesAndTransactions()
+            core.dropWatchesAndTransactions()
         }
     }
 }

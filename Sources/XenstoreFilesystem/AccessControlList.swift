@@ -109,7 +109,7 @@ struct AccessControlList {
             mask == nil || groupAccess.isSubset(of: new.everyone)
                 || !users.isEmpty && groupAccess == old.everyone
         else { throw .notPermitted }
-        var granted: [DomainID: Access] = [:]
+        var granted: [DomainID: AccessMode] = [:]
         for user in users {
             let domain = DomainID(user.id)
             guard granted[domain] == nil, domain != .nobody else { throw .invalid }
@@ -141,7 +141,7 @@ struct AccessControlList {
         return found.count == 1 ? found[0].bits : nil
     }
 
-    private static func bits(_ access: Access, _ kind: FileKind) -> UInt16 {
+    private static func bits(_ access: AccessMode, _ kind: FileKind) -> UInt16 {
         let read = access.contains(.read) ? readBit : 0
         let enter = kind == .directory && read != 0 ? executeBit : 0
         return read | enter | (access.contains(.write) ? writeBit : 0)
@@ -149,8 +149,8 @@ struct AccessControlList {
 
     /// Without `x`: a directory can be entered where it can be read, whether the list says so or
     /// not, and a value cannot be executed.
-    private static func access(_ bits: UInt16) -> Access {
-        var access: Access = []
+    private static func access(_ bits: UInt16) -> AccessMode {
+        var access: AccessMode = []
         if bits & readBit != 0 { access.insert(.read) }
         if bits & writeBit != 0 { access.insert(.write) }
         return access

@@ -15,7 +15,7 @@ extension Filesystem {
             // Without it nothing is kept, and every name is asked for.
             environment.report("the store refused a watch of \(options.subtree): \(error)")
         }
-        forgetEverything()
+        dropEverything()
         await watchSpecialPathsAgain()
         tellStreamsOfMissing()
     }
@@ -31,12 +31,12 @@ extension Filesystem {
 
     /// Nothing that was known holds. The kernel looks files up again; directories are asked for, as
     /// one that still is one may be somebody's working directory.
-    private func forgetEverything() {
+    private func dropEverything() {
         changes.append(.root)
         markAllDirty()
         var shownDirectories: [KeyNode] = []
         for node in keys.subtree(of: keys.root) {
-            node.forgetStat()
+            node.dropStat()
             revoke(node)
             if node.reportedKind == .directory {
                 shownDirectories.append(node)
@@ -90,7 +90,7 @@ extension Filesystem {
         // It may be new, or gone.
         if let parent = node.parent { revoke(parent) }
         if !isForeseen { noteKeyEvent(of: node) }
-        forgetStatBelow(node)
+        dropStatBelow(node)
         if node.reportedKind == .directory {
             verify(node)
         } else if node.fileLookups > 0, !notifiesInotify, !isForeseen {

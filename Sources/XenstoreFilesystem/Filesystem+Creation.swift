@@ -123,7 +123,7 @@ extension Filesystem {
         createsOnWrite: Bool
     ) -> (Entry, HandleID) {
         let node = keys.insertNew(key, of: parent)
-        forgetRemoved(node)
+        dropRemoved(node)
         markExists(node)
         node.emptyKind = .file
         node.reportedKind = .file
@@ -162,7 +162,7 @@ extension Filesystem {
         noteChild(of: parent, named: key)
         let serial = changes.serial
         let node = keys.insertNew(key, of: parent)
-        forgetRemoved(node)
+        dropRemoved(node)
         node.emptyKind = .directory
         node.isStickyDirectory = true
         node.createdBy = caller

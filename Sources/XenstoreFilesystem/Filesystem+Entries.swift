@@ -145,7 +145,7 @@ extension Filesystem {
         if let node = keys.child(plan.name, of: parent) {
             readdirHints.put(names ?? [], of: node)
             // Nobody asks for them again while this stands.
-            if plan.hasChildren == nil, names?.isEmpty == true { forgetChildren(of: node) }
+            if plan.hasChildren == nil, names?.isEmpty == true { dropChildren(of: node) }
             let serial = plan.hint == nil ? serial : listing.serial
             if kind == .directory, let names {
                 recordBaseline(list: names, of: node, path, asOf: serial)

@@ -19,7 +19,7 @@ extension Filesystem {
         let (serial, localChangeCount) = (changes.serial, localChangeCount)
         do throws(FilesystemError) {
             let stat = try await statForOpening(node.path(), node, by: caller)
-            await settleSize(of: node, stat)
+            await waitForSize(of: node, stat)
             try requireKindAtOpen(of: node, stat, by: caller)
             content = options.valueForm.content(of: stat.value)
             if flags.contains(.truncate) {
@@ -79,9 +79,9 @@ extension Filesystem {
 
     /// Waits until the kernel has taken note of the size that it is given with a change of others,
     /// if it takes the file for longer or shorter than it is.
-    private func settleSize(of node: KeyNode, _ stat: KeyStat) async {
+    private func waitForSize(of node: KeyNode, _ stat: KeyStat) async {
         guard isResizing(node, stat) else { return }
-        await injected.settle(node) { end in
+        await injected.waitUntilAcknowledged(node) { end in
             environment.after(FilesystemLimits.injection, end)
         }
     }
@@ -119,7 +119,7 @@ extension Filesystem {
         let (serial, localChangeCount) = (changes.serial, localChangeCount)
         do throws(FilesystemError) {
             let stat = try await stat(of: node, .file, for: caller)
-            await settleSize(of: node, stat)
+            await waitForSize(of: node, stat)
             return try openToRead(node, flags, stat, asOf: serial, localChangeCount, by: caller)
         } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.

@@ -168,7 +168,7 @@ extension Filesystem {
         environment.start { [self] in
             let requests = StatQuery(path, known: nil).requests
             let answers = await access.base.send(requests, in: .none)
-            call.settle(isGone(call, path, answers))
+            call.answer(isGone(call, path, answers))
         }
         // The kernel has the directory and the one above it locked meanwhile.
         environment.after(FilesystemLimits.removalQuestion) { call.cancel() }

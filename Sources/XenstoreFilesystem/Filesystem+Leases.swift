@@ -148,8 +148,8 @@ extension Filesystem {
             guard let child = keys.child(String(name), of: node) else { break }
             node = child
             guard rest.isEmpty else { continue }
-            for node in isSubtree ? keys.subtree(of: node) : [node] { node.forgetStat() }
-            if isSubtree { keys.forgetMemory(below: node) }
+            for node in isSubtree ? keys.subtree(of: node) : [node] { node.dropStat() }
+            if isSubtree { keys.dropMemory(below: node) }
         }
         revoke(at: path, andBelow: isSubtree)
     }

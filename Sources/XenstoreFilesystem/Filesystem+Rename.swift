@@ -190,7 +190,7 @@ extension Filesystem {
             let name = NameMeaning.childrenName(of: oldName)
             environment.invalidate(.entry(directory: directory, name: name))
         }
-        forgetStatBelow(node)
+        dropStatBelow(node)
         markExists(node)
         noteStatus(of: node)
         // The events of the renaming come before its answer. They may have had the kernel forget
@@ -205,9 +205,9 @@ extension Filesystem {
         }
     }
 
-    func forgetStatBelow(_ node: KeyNode) {
+    func dropStatBelow(_ node: KeyNode) {
         for node in keys.subtree(of: node) {
-            node.forgetStat()
+            node.dropStat()
             revoke(node)
         }
     }

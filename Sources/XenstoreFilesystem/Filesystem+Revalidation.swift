@@ -381,7 +381,7 @@ extension Filesystem {
             }
         }
         let isSeen = notifier.hasSeen(name, in: directory)
-        if wasDirectory == nil, !isSeen { forgetMemory(of: name, in: directory) }
+        if wasDirectory == nil, !isSeen { dropMemory(of: name, in: directory) }
         let gone = KeyStat(
             value: [],
             hasChildren: false,
@@ -407,7 +407,7 @@ extension Filesystem {
     }
 
     /// What a key was made as ends with it.
-    private func forgetMemory(of name: String, in directory: KeyNode) {
+    private func dropMemory(of name: String, in directory: KeyNode) {
         if let node = keys.child(name, of: directory) { noteMissing(node) }
     }
 

@@ -215,7 +215,7 @@ extension Filesystem {
             node = parent
             node.createdBy = nil
         }
-        node.forgetStat()
+        node.dropStat()
         node.hasValue = !value.isEmpty
         if isNew { noteMade(node) }
         noteRenamed(file, to: node, with: value)

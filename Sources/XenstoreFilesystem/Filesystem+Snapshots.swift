@@ -113,7 +113,7 @@ extension Filesystem {
         for path in requests.compactMap(\.changedPath) { foresee(path) }
         guard notifiesInotify else {
             return { [self] isDone in
-                settleTimes(of: requests, isDone)
+                applyTimes(of: requests, isDone)
                 if isDone { revoke(what: requests) }
             }
         }
@@ -124,7 +124,7 @@ extension Filesystem {
         }
         return { [self] isDone in
             for number in numbers { notifier.localChanges.answered(number) }
-            settleTimes(of: requests, isDone)
+            applyTimes(of: requests, isDone)
             if isDone { revoke(what: requests) }
             // What moves takes along what is known of it.
             guard isDone, !requests.isMove else { return }

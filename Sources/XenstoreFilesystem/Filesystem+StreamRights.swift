@@ -62,7 +62,7 @@ extension Filesystem {
                     environment.readable(handle)
                 }
                 // What comes after this is of another, or of none.
-                stream.forgetRights(from: path)
+                stream.dropRights(from: path)
             }
             stream.keepRights(now)
         }

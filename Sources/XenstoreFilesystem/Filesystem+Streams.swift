@@ -121,7 +121,7 @@ extension Filesystem {
                 stream.mayExist = true
                 tell(path, to: stream, handle)
             } else if path.contains(stream.path) {
-                stream.forgetRights(from: path)
+                stream.dropRights(from: path)
                 if stream.mayExist { tellIfGone(handle, stream) }
             }
         }

@@ -91,7 +91,7 @@ extension Filesystem {
     /// The store has answered requests of this mount. What is moved keeps the time of its value.
     ///
     /// - Parameter isDone: whether it has carried them out.
-    func settleTimes(of requests: [Request], _ isDone: Bool) {
+    func applyTimes(of requests: [Request], _ isDone: Bool) {
         let time = environment.elapsed()
         for path in requests.compactMap(\.changedPath) {
             if isDone { foreseen.confirm(path, at: time) } else { foreseen.cancel(path) }

@@ -38,7 +38,8 @@ final class InjectedSize {
     /// Waits until the kernel has taken note of a file's size, if it is to.
     ///
     /// - Parameter limit: begins the time for which it waits at most, and runs what ends that.
-    func settle(_ node: KeyNode, within limit: (@escaping () -> Void) -> Void) async {
+    func waitUntilAcknowledged(_ node: KeyNode, within limit: (@escaping () -> Void) -> Void) async
+    {
         guard isPending(node) else { return }
         let number = nextWaiter
         nextWaiter += 1

@@ -91,7 +91,7 @@ final class PendingCall {
 
     /// Something else has happened than was expected, or it is not known in time.
     func cancel() {
-        settle(false)
+        answer(false)
     }
 
     /// The store is asked once more whether it has happened.
@@ -100,7 +100,7 @@ final class PendingCall {
     }
 
     /// The store has said whether it has happened.
-    func settle(_ isTrue: Bool) {
+    func answer(_ isTrue: Bool) {
         if self.isTrue == nil { decide(isTrue) }
     }
 

@@ -187,7 +187,7 @@ final class KeyNode {
     }
 
     /// Forgets what a change may have made untrue.
-    func forgetStat() {
+    func dropStat() {
         permissions = nil
         hasChildren = nil
     }

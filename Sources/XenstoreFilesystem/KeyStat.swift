@@ -118,7 +118,7 @@ extension Filesystem {
             node.emptyKind = .directory
         } else if stat.names != nil, node.childCount > 0 {
             // Only where the store was asked: this mount may have made one since it last said so.
-            forgetChildren(of: node)
+            dropChildren(of: node)
         }
         guard isWatching, !changes.hasChanged(path, since: serial) else { return }
         node.hasChildren = stat.hasChildren
@@ -145,29 +145,29 @@ extension Filesystem {
     /// The key is gone: nothing that was known of it holds, and the kernel need not keep it.
     func noteMissing(_ node: KeyNode) {
         noteListLost(by: node)
-        forgetRemoved(node)
+        dropRemoved(node)
         if node.deferredCreateCount == 0, !node.isRoot { invalidateEntry(of: node) }
         keys.dropUnused(node)
     }
 
     /// A key has no children, so those that it had are gone. One that is being created is still to
     /// come.
-    func forgetChildren(of node: KeyNode) {
+    func dropChildren(of node: KeyNode) {
         for child in keys.subtree(of: node).dropFirst() where child.deferredCreateCount == 0 {
-            forgetRemoved(child)
+            dropRemoved(child)
         }
-        keys.forgetMemory(below: node)
+        keys.dropMemory(below: node)
     }
 
     /// A key was not there, and so nothing below it was: all that was remembered of them is over.
-    func forgetRemoved(_ removed: KeyNode) {
+    func dropRemoved(_ removed: KeyNode) {
         for node in keys.subtree(of: removed) {
             // With the name above them the kernel forgets all but what is in use, and what leads
             // to that.
             if node !== removed, node.fileLookups + node.directoryLookups > 0 {
                 invalidateEntry(of: node)
             }
-            node.forgetStat()
+            node.dropStat()
             node.isGone = true
             (node.valueDigest, node.listIsKnown, node.valueTimeIsSet) = (0, false, false)
             node.emptyKind = nil
@@ -175,7 +175,7 @@ extension Filesystem {
             node.createdBy = nil
             scratch.unlinkAll(in: node)
         }
-        keys.forgetMemory(below: removed)
+        keys.dropMemory(below: removed)
     }
 
     /// The kind of file that the key shows as, by its plain name.

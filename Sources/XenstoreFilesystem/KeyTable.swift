@@ -89,7 +89,7 @@ final class KeyTable {
     /// The key of this name that was just made: what is remembered is of another.
     func insertNew(_ name: String, of parent: KeyNode) -> KeyNode {
         if let known = child(name, of: parent), !known.isHeld {
-            forgetMemory(below: known)
+            dropMemory(below: known)
             // A program may have a file open that is made again with the directories above it.
             if !known.isInUse { detach(known) }
         }
@@ -120,7 +120,7 @@ final class KeyTable {
     }
 
     /// Forgets what is remembered of keys below one that is gone.
-    func forgetMemory(below node: KeyNode) {
+    func dropMemory(below node: KeyNode) {
         guard node.childCount > 0 else { return }
         for below in subtree(of: node).dropFirst().reversed() where !below.isHeld {
             forgotten.remove(below)
@@ -132,7 +132,7 @@ final class KeyTable {
     /// it.
     func detach(_ node: KeyNode) {
         guard !node.isRoot else { return }
-        forgetMemory(below: node)
+        dropMemory(below: node)
         let parent = node.parent
         forgotten.remove(node)
         displace(node)

@@ -56,12 +56,12 @@ enum ModeBits {
         permissions.entriesOfDomains.reduce(bits(permissions.everyone)) { $0 | bits($1.access) }
     }
 
-    private static func bits(_ access: Access) -> UInt32 {
+    private static func bits(_ access: AccessMode) -> UInt32 {
         (access.contains(.read) ? 4 : 0) | (access.contains(.write) ? 2 : 0)
     }
 
-    private static func access(_ bits: UInt32) -> Access {
-        var access: Access = []
+    private static func access(_ bits: UInt32) -> AccessMode {
+        var access: AccessMode = []
         if bits & 4 != 0 { access.insert(.read) }
         if bits & 2 != 0 { access.insert(.write) }
         return access

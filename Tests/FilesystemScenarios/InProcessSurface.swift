@@ -111,7 +111,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public var keptNames: Int { kernel.names.count }
 
     /// Brings what has happened in the store to the filesystem.
-    public func settle() async {
+    public func waitUntilIdle() async {
         deliver()
         while !kernel.started.isEmpty {
             let work = kernel.started
@@ -131,7 +131,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         _ path: String,
         _ body: (_ parent: InodeNumber, _ name: String) async throws -> Value
     ) async throws -> Value {
-        await settle()
+        await waitUntilIdle()
         let names = names(of: path)
         let last = names.last ?? "."
         do {

@@ -143,9 +143,9 @@ extension MountedFilesystem {
     ) {
         let fsid = transaction.id
         failed[caller] = (fsid, transaction.name)
-        guard mode == .keep else { return forgetFailed(caller) }
+        guard mode == .keep else { return dropFailed(caller) }
         environment.after(.seconds(FilesystemLimits.failureSeconds)) { [unowned self] in
-            if failed[caller]?.fsid == fsid { forgetFailed(caller) }
+            if failed[caller]?.fsid == fsid { dropFailed(caller) }
         }
     }
 
@@ -156,11 +156,11 @@ extension MountedFilesystem {
         guard !failed.isEmpty,
             let (thread, _) = failed.first(where: { $1.fsid.outer(.root) == inode })
         else { return nil }
-        if thread == caller { forgetFailed(thread) }
+        if thread == caller { dropFailed(thread) }
         return thread == caller
     }
 
-    private func forgetFailed(_ caller: CallerID) {
+    private func dropFailed(_ caller: CallerID) {
         if let failed = failed.removeValue(forKey: caller) { dropName(failed.name) }
     }
 

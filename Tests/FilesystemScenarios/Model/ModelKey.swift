@@ -99,9 +99,12 @@ final class ModelScratch {
         var permissions = chosen ?? current
         permissions.owner = chosenOwner ?? current.owner
         guard let chosenMode else { return permissions }
-        permissions.everyone = Access(bits: chosenMode)
+        permissions.everyone = AccessMode(bits: chosenMode)
         permissions.entries = permissions.entries.map { entry in
-            PermissionEntry(entry.domain, entry.access.intersection(Access(bits: chosenMode / 8)))
+            PermissionEntry(
+                entry.domain,
+                entry.access.intersection(AccessMode(bits: chosenMode / 8))
+            )
         }
         return permissions
     }
@@ -168,7 +171,7 @@ final class ModelHandle {
 
 extension Permissions {
     func mode(_ kind: FileKind) -> UInt32 {
-        func bits(_ access: Access) -> UInt32 {
+        func bits(_ access: AccessMode) -> UInt32 {
             (access.contains(.read) ? 4 : 0) + (access.contains(.write) ? 2 : 0)
         }
         let others = bits(everyone)
@@ -180,13 +183,13 @@ extension Permissions {
     /// With other rights for every domain; nil where somebody would get more than the mode says.
     func with(mode: UInt32, _ kind: FileKind) -> Permissions? {
         var changed = self
-        changed.everyone = Access(bits: mode)
+        changed.everyone = AccessMode(bits: mode)
         let isMore = changed.mode(kind) & ~mode != 0
         return isMore || mode > 0o777 ? nil : changed
     }
 }
 
-extension Access {
+extension AccessMode {
     fileprivate init(bits: UInt32) {
         self = []
         if bits & 4 != 0 { insert(.read) }

@@ -4,12 +4,12 @@ import XenstoreProtocol
 import XenstoreStore
 
 /// What a store records makes the same store again.
-struct RecordTests {
+struct JournalTests {
     @Test(arguments: 0..<20) func recordsAndSnapshotsMakeTheSameStore(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
         let clients = StoreClients()
         let copy = Store()
-        clients.store.isRecording = true
+        clients.store.keepsJournal = true
         let host = clients.client()
         for domain in [DomainID(5), DomainID(6)] {
             _ = host(.introduce(domain, frame: 1, eventChannel: 1))
@@ -41,7 +41,7 @@ struct RecordTests {
                 host(.setTarget(DomainID(6), target: DomainID(5)))
             default: host(.setQuota(DomainID(5), name: "nodes", value: UInt32(random.below(99))))
             }
-            try copy.replay(clients.store.takeRecord()[...])
+            try copy.replay(clients.store.takeJournal()[...])
             #expect(copy.contents == clients.store.contents)
         }
         let snapshot = Store()
@@ -66,16 +66,16 @@ struct RecordTests {
     @Test(arguments: 0..<50) func nonsenseIsRefused(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
         let clients = StoreClients()
-        clients.store.isRecording = true
+        clients.store.keepsJournal = true
         let host = clients.client()
         host(.write("/a/b", value: [1, 2, 3]))
         host(.setQuota(DomainID(5), name: "nodes", value: 3))
-        let record = clients.store.takeRecord()
+        let record = clients.store.takeJournal()
         for _ in 0..<100 {
             var bytes = record
             for _ in 0...random.below(3) { bytes[random.below(bytes.count)] = random.bytes(1)[0] }
             let store = Store()
-            do throws(RecordError) {
+            do throws(JournalError) {
                 try store.replay(bytes.prefix(random.below(bytes.count + 1)))
             } catch { continue }
             #expect(StoreClients(store).client()(.control([Array("check".utf8)])) == "OK|")

@@ -1,7 +1,7 @@
 import XenstoreProtocol
 
-/// One change of a store, as a record keeps it: what is needed to make it again.
-enum RecordedChange {
+/// One change of a store, as a record of the journal keeps it: what is needed to make it again.
+enum JournalEntry {
     case node(Transaction.Change)
     /// What the store knows of a domain.
     case domain(DomainID, DomainTable.Domain)
@@ -14,7 +14,7 @@ enum RecordedChange {
 }
 
 /// Why the bytes of a record are not one, or do not follow from what came before them.
-public struct RecordError: Error, Hashable, Sendable {}
+public struct JournalError: Error, Hashable, Sendable {}
 
 /// Which change follows in a record.
 private enum Mark: UInt8 {
@@ -33,7 +33,7 @@ private enum Mark: UInt8 {
 }
 
 /// Writes changes into a record. Numbers are little endian, texts have their length before them.
-struct RecordEncoder {
+struct JournalEncoder {
     /// In the byte of what an entry allows: four more bytes of the number follow.
     static let longNumber: UInt8 = 0x80
 
@@ -41,7 +41,7 @@ struct RecordEncoder {
     /// The path of the last creation in it: those of a deep tree are long, and much alike.
     private var lastPath: [UInt8] = []
 
-    mutating func append(_ change: RecordedChange) {
+    mutating func append(_ change: JournalEntry) {
         switch change {
         case .node(.create(let path, let levels, let value, let permissions)):
             appendCreation(path, levels)
@@ -161,7 +161,7 @@ struct RecordEncoder {
 }
 
 /// Reads changes out of a record.
-struct RecordDecoder {
+struct JournalDecoder {
     private var remaining: ArraySlice<UInt8>
     /// The path of the last creation in it.
     private var lastPath: [UInt8] = []
@@ -171,9 +171,9 @@ struct RecordDecoder {
     }
 
     /// The next change; nil at the end.
-    mutating func next() throws(RecordError) -> RecordedChange? {
+    mutating func next() throws(JournalError) -> JournalEntry? {
         guard !remaining.isEmpty else { return nil }
-        guard let mark = Mark(rawValue: try byte()) else { throw RecordError() }
+        guard let mark = Mark(rawValue: try byte()) else { throw JournalError() }
         switch mark {
         case .create, .createChain, .createNext: return .node(try creation(mark))
         case .value: return .node(.setValue(try path(), try bytes()))
@@ -186,29 +186,29 @@ struct RecordDecoder {
         }
     }
 
-    private mutating func take(_ count: Int) throws(RecordError) -> ArraySlice<UInt8> {
-        guard remaining.count >= count else { throw RecordError() }
+    private mutating func take(_ count: Int) throws(JournalError) -> ArraySlice<UInt8> {
+        guard remaining.count >= count else { throw JournalError() }
         defer { remaining = remaining.dropFirst(count) }
         return remaining.prefix(count)
     }
 
-    private mutating func byte() throws(RecordError) -> UInt8 {
-        guard let byte = try take(1).first else { throw RecordError() }
+    private mutating func byte() throws(JournalError) -> UInt8 {
+        guard let byte = try take(1).first else { throw JournalError() }
         return byte
     }
 
-    private mutating func number() throws(RecordError) -> UInt32 {
+    private mutating func number() throws(JournalError) -> UInt32 {
         try take(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
     }
 
-    private mutating func bytes() throws(RecordError) -> [UInt8] {
+    private mutating func bytes() throws(JournalError) -> [UInt8] {
         Array(try take(Int(try number())))
     }
 
-    private mutating func creation(_ mark: Mark) throws(RecordError) -> Transaction.Change {
+    private mutating func creation(_ mark: Mark) throws(JournalError) -> Transaction.Change {
         let levels = mark == .createChain ? Int(try number()) : 1
         let common = mark == .createNext ? Int(try number()) : 0
-        guard levels > 0, common <= lastPath.count else { throw RecordError() }
+        guard levels > 0, common <= lastPath.count else { throw JournalError() }
         lastPath = lastPath[..<common] + (try bytes())
         return .create(
             try Self.path(lastPath),
@@ -218,36 +218,36 @@ struct RecordDecoder {
         )
     }
 
-    private mutating func path() throws(RecordError) -> StorePath { try Self.path(bytes()) }
+    private mutating func path() throws(JournalError) -> StorePath { try Self.path(bytes()) }
 
-    private static func path(_ bytes: [UInt8]) throws(RecordError) -> StorePath {
+    private static func path(_ bytes: [UInt8]) throws(JournalError) -> StorePath {
         guard let path = try? XenstorePath(bytes: bytes), path.isAbsolute || path.isSpecial
-        else { throw RecordError() }
+        else { throw JournalError() }
         return StorePath(text: path.text)
     }
 
-    private mutating func quota() throws(RecordError) -> Quota {
+    private mutating func quota() throws(JournalError) -> Quota {
         guard let quota = Quota(rawValue: String(decoding: try bytes(), as: UTF8.self)) else {
-            throw RecordError()
+            throw JournalError()
         }
         return quota
     }
 
-    private mutating func permissions() throws(RecordError) -> Permissions {
+    private mutating func permissions() throws(JournalError) -> Permissions {
         let count = try number()
         var all: [PermissionEntry] = []
         for _ in 0...count {
             let low = UInt64(try number())
             let byte = try byte()
-            let isLong = byte & RecordEncoder.longNumber != 0
+            let isLong = byte & JournalEncoder.longNumber != 0
             let high = isLong ? UInt64(try number()) << 32 : 0
-            let access = Access(rawValue: byte & ~RecordEncoder.longNumber)
+            let access = AccessMode(rawValue: byte & ~JournalEncoder.longNumber)
             all.append(PermissionEntry(number: Int64(bitPattern: high | low), access))
         }
         return Permissions(all[0], Array(all.dropFirst()))
     }
 
-    private mutating func domain() throws(RecordError) -> DomainTable.Domain {
+    private mutating func domain() throws(JournalError) -> DomainTable.Domain {
         var domain = DomainTable.Domain()
         domain.isIntroduced = try byte() != 0
         domain.target = try optional().map { DomainID($0) }
@@ -259,7 +259,7 @@ struct RecordDecoder {
         return domain
     }
 
-    private mutating func optional() throws(RecordError) -> UInt32? {
+    private mutating func optional() throws(JournalError) -> UInt32? {
         let isThere = try byte() != 0
         let number = try number()
         return isThere ? number : nil

@@ -3,24 +3,24 @@ import XenstoreProtocol
 /// Keeping what a store holds beyond its process: nodes, permissions, domains and quotas. Watches
 /// and transactions end with their connections.
 extension Store {
-    /// Whether anything has changed since ``takeRecord()``.
-    public var hasUnrecordedChanges: Bool { !record.bytes.isEmpty }
+    /// Whether anything has changed since ``takeJournal()``.
+    public var hasJournal: Bool { !record.bytes.isEmpty }
 
     /// What has changed since the last call, as bytes for ``replay(_:)``. Empty unless
-    /// ``isRecording`` is set.
+    /// ``keepsJournal`` is set.
     ///
     /// All that one message changes is in one record, so whoever keeps records whole keeps
     /// transactions whole.
-    public func takeRecord() -> [UInt8] { record.takeAll() }
+    public func takeJournal() -> [UInt8] { record.takeAll() }
 
     /// Makes the changes of a record again. No event tells of it.
     ///
-    /// - Throws: ``RecordError`` where the record does not follow from what the store holds; the
+    /// - Throws: ``JournalError`` where the record does not follow from what the store holds; the
     ///   store is of no use then.
-    public func replay(_ record: ArraySlice<UInt8>) throws(RecordError) {
-        var decoder = RecordDecoder(record)
+    public func replay(_ record: ArraySlice<UInt8>) throws(JournalError) {
+        var decoder = JournalDecoder(record)
         while let change = try decoder.next() {
-            if case .node(let change) = change, !isPossible(change) { throw RecordError() }
+            if case .node(let change) = change, !isPossible(change) { throw JournalError() }
             replay(change)
         }
     }
@@ -34,7 +34,7 @@ extension Store {
 
     /// All that the store holds now, as records which make it again in any other store.
     public func snapshot() -> StoreSnapshot {
-        var encoder = RecordEncoder()
+        var encoder = JournalEncoder()
         encoder.append(.cleared)
         for (quota, value) in domains.quotas { encoder.append(.quota(quota, value)) }
         for (domain, state) in domains.all { encoder.append(.domain(domain, state)) }
@@ -50,10 +50,10 @@ extension Store {
     ///
     /// - Returns: how many changes could not be made.
     public func salvage(_ record: ArraySlice<UInt8>) -> Int {
-        var decoder = RecordDecoder(record)
+        var decoder = JournalDecoder(record)
         var lost = 0
         while true {
-            do throws(RecordError) {
+            do throws(JournalError) {
                 guard let change = try decoder.next() else { return lost }
                 let made = possible(change)
                 for change in made { replay(change) }
@@ -65,7 +65,7 @@ extension Store {
     }
 
     /// What can be done of a change.
-    private func possible(_ change: RecordedChange) -> [RecordedChange] {
+    private func possible(_ change: JournalEntry) -> [JournalEntry] {
         guard case .node(let change) = change else { return [change] }
         switch change {
         case _ where isPossible(change): return [.node(change)]
@@ -79,18 +79,18 @@ extension Store {
         }
     }
 
-    private func creation(of path: StorePath, _ value: [UInt8]) -> [RecordedChange] {
+    private func creation(of path: StorePath, _ value: [UInt8]) -> [JournalEntry] {
         let levels = path.depth - tree.deepest(to: path).level
         let permissions = Permissions(owner: .privileged)
         return [.node(.create(path, levels: levels, value: value, permissions: permissions))]
     }
 
-    private func replay(_ change: RecordedChange) {
+    private func replay(_ change: JournalEntry) {
         switch change {
         case .node(let change): tree.apply(change, clock: &clock)
         case .domain(let domain, let state): domains[domain] = state
         case .forgotten(let domain):
-            domains.forget(domain)
+            domains.remove(domain)
             tree.removeEntries(of: domain)
         case .quota(let quota, let value): domains.quotas[quota] = value
         case .cleared:
@@ -100,8 +100,8 @@ extension Store {
     }
 
     /// Notes a change of the store.
-    func note(_ change: RecordedChange) {
-        if isRecording { record.append(change) }
+    func note(_ change: JournalEntry) {
+        if keepsJournal { record.append(change) }
     }
 
     /// Notes what the store knows of a domain.
