@@ -42,7 +42,7 @@ extension Filesystem {
         // shows. That holds for one that is open and gone, too.
         if kind == .directory, rights.isSubset(of: .execute) { return }
         guard !rights.contains(.execute) || kind == .directory else { throw .accessDenied }
-        guard !node.isDetached else { throw detached(node) }
+        guard !node.isUnlinked else { throw unlinked(node) }
         if !options.isPrivileged { try await askForAccess(rights, to: node) }
     }
 

@@ -89,12 +89,12 @@ extension Filesystem {
         _ use: NameUse? = nil,
         _ ask: () async throws(FilesystemError) -> KeyStat
     ) async throws(FilesystemError) -> (attributes: Attributes, serial: Int?) {
-        if node.isDetached {
+        if node.isUnlinked {
             if node.isStaleInKernel, let gone = attributesOfOpen(node, kind, handle) {
                 return (gone, nil)
             }
             // A read(2) by way of the kernel's cache asks here, each time.
-            throw kind == .file && isOpenLeased(node) ? .stale : detached(node)
+            throw kind == .file && isOpenLeased(node) ? .stale : unlinked(node)
         }
         let stat: KeyStat
         do throws(FilesystemError) {

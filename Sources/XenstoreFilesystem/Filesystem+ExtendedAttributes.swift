@@ -28,7 +28,7 @@ extension Filesystem {
             return try content(of: attribute, .file, permissions: file.permissions) { value }
         }
         let (node, kind) = try find(inode)
-        guard !node.isDetached else { return nil }
+        guard !node.isUnlinked else { return nil }
         switch attribute {
         case .value: return nil
         case .defaultList: throw try noDefaultList()

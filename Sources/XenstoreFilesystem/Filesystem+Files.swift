@@ -104,7 +104,7 @@ extension Filesystem {
         noteOpenRetry(caller)
         if staleOpens.count >= FilesystemLimits.threadStats { staleOpens = [:] }
         staleOpens[caller] = node.id
-        if !node.isDetached {
+        if !node.isUnlinked {
             node.isStaleInKernel = true
             invalidateEntry(of: node)
         }

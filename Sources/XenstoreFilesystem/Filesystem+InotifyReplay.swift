@@ -79,8 +79,8 @@ extension Filesystem {
         // Who has a file open writes to the key of that name, as without the agent. The kernel lets
         // nothing be done again in the directory that it knew.
         let isNeeded = call.isReshaping || node.childCount > 0 || isOpen(node)
-        guard isNeeded else { return keys.detach(node) }
-        if call.kind == .directory { renew(node) }
+        guard isNeeded else { return keys.unlink(node) }
+        if call.kind == .directory { replace(node) }
     }
 
     /// The entry of a key that is to be told as made, and that shows otherwise by now. It may be in
@@ -193,8 +193,8 @@ extension Filesystem {
 
     /// Gives the key of a name another node, and with it what programs have open, and what is in
     /// memory alone.
-    private func renew(_ node: KeyNode) {
-        let new = keys.renew(node)
+    private func replace(_ node: KeyNode) {
+        let new = keys.replace(node)
         scratch.moveAll(from: node, to: new)
         files.forEach { handle in
             switch handle {

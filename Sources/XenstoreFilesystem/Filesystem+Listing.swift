@@ -85,7 +85,7 @@ extension Filesystem {
     /// Asks for the names in a directory, and for the shapes of those that a hint names.
     private func listing(of node: KeyNode) async throws(FilesystemError) -> Listing {
         if let made = scratch.directory(of: node) { return listing(of: made) }
-        guard !node.isDetached else { throw detached(node) }
+        guard !node.isUnlinked else { throw unlinked(node) }
         let path = try node.path()
         let serial = changes.serial
         let query = StatQuery(path, known: isWatching ? node : nil, asksNames: true)

@@ -194,7 +194,7 @@ extension Filesystem {
 
     /// The error for a key that has lost its place. Where it was removed by another of its names,
     /// the kernel has the plain one still, and that may lead to another key by now.
-    func detached(_ node: KeyNode) -> FilesystemError {
+    func unlinked(_ node: KeyNode) -> FilesystemError {
         guard !node.isStaleInKernel else { return .noEntry }
         node.isStaleInKernel = true
         return .stale

@@ -15,7 +15,7 @@ extension Filesystem {
             return isShared(file) ? nil : attributes(of: file)
         }
         let (node, kind) = try find(inode)
-        guard !node.isDetached, kind == .file || !isToPrepareForWatch(node, by: caller),
+        guard !node.isUnlinked, kind == .file || !isToPrepareForWatch(node, by: caller),
             let stat = try statFromMemory(of: node, kind, for: caller)
         else { return nil }
         let use = nameUse(node, kind, by: caller)

@@ -64,7 +64,7 @@ extension Filesystem {
         if let node = keys.child(key, of: parent) {
             node.emptyKind = nil
             keepContent(value, of: node)
-            keys.detach(node)
+            keys.unlink(node)
         }
         noteChildTaken(from: parent, named: wasMade ? key : nil)
     }

@@ -147,7 +147,7 @@ extension Filesystem {
     ) {
         if let node = keys.child(key, of: source) { keepKinds(below: node) }
         applyLocalMove(of: key, in: source, to: newKey, in: target, exchanges: false)
-        if let replaced = keys.child(newKey, of: target) { keys.detach(replaced) }
+        if let replaced = keys.child(newKey, of: target) { keys.unlink(replaced) }
         guard let node = keys.child(key, of: source) else { return }
         keys.move(node, to: target, name: newKey)
         noteMoved(node, from: key, in: source)
@@ -170,7 +170,7 @@ extension Filesystem {
         let second = keys.child(secondKey, of: secondParent)
         if let first { keepKinds(below: first) }
         if let second { keepKinds(below: second) }
-        if let first { keys.displace(first) }
+        if let first { keys.removeDentry(first) }
         if let second {
             keys.move(second, to: firstParent, name: firstKey)
             noteMoved(second, from: secondKey, in: secondParent)

@@ -170,7 +170,7 @@ extension Filesystem {
         switch (mode, replaced) {
         case (.exchange, nil): throw .noEntry
         case (.exchange, let other?):
-            scratch.displace(other)
+            scratch.removeDentry(other)
             scratch.move(file, to: name, in: directory)
             scratch.move(other, to: oldName, in: old)
         case (.keep, _?): throw .exists

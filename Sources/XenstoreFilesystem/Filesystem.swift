@@ -94,18 +94,18 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
             if let made = scratch.directory(inode) { return (made.node, .directory) }
             throw streams.find(inode) == nil ? .stale : .notPermitted
         }
-        guard node.isDetached, let heir = openHeir(of: node) else { return (node, kind) }
-        return (heir, kind)
+        guard node.isUnlinked, let replacement = replacement(of: node) else { return (node, kind) }
+        return (replacement, kind)
     }
 
     /// The node that has taken the place of one, where a program has a file open that was made
     /// with the old one.
-    private func openHeir(of node: KeyNode) -> KeyNode? {
-        var heir: KeyNode?
+    private func replacement(of node: KeyNode) -> KeyNode? {
+        var replacement: KeyNode?
         files.forEach { handle in
-            if case .key(let file) = handle, file.formerNode === node { heir = file.node }
+            if case .key(let file) = handle, file.formerNode === node { replacement = file.node }
         }
-        return heir
+        return replacement
     }
 
     /// The directory that an operation on a name is about.

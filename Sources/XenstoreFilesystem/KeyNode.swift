@@ -124,7 +124,7 @@ final class KeyNode {
     var isRoot: Bool { id == 0 }
 
     /// Whether it has lost its place in the tree.
-    var isDetached: Bool { parent == nil && !isRoot }
+    var isUnlinked: Bool { parent == nil && !isRoot }
 
     /// Whether the kernel knows it, or a program has it open.
     var isHeld: Bool { isRoot || fileLookups > 0 || directoryLookups > 0 || handleCount > 0 }

@@ -6,10 +6,10 @@ import XenstoreProtocol
 /// nodes. So these stay for a while when nobody needs them: see ``ForgottenKeys``.
 final class KeyTable {
     /// A key as its place: a dictionary of places would hold each name once more.
-    private struct Placed: Hashable {
+    private struct Dentry: Hashable {
         let node: KeyNode
 
-        static func == (first: Placed, second: Placed) -> Bool {
+        static func == (first: Dentry, second: Dentry) -> Bool {
             first.node.parent === second.node.parent && first.node.name == second.node.name
         }
 
@@ -21,7 +21,7 @@ final class KeyTable {
 
     let root: KeyNode
     private var byID: [UInt64: KeyNode]
-    private var byPlace: Set<Placed> = []
+    private var byPlace: Set<Dentry> = []
     /// Stands at the place that is looked for.
     private let wanted: KeyNode
     private var childrenOf: [UInt64: Set<UInt64>] = [:]
@@ -69,7 +69,7 @@ final class KeyTable {
     func child(_ name: String, of parent: KeyNode) -> KeyNode? {
         wanted.move(to: parent, name: name)
         defer { wanted.move(to: nil, name: "") }
-        return byPlace.firstIndex(of: Placed(node: wanted)).map { byPlace[$0].node }
+        return byPlace.firstIndex(of: Dentry(node: wanted)).map { byPlace[$0].node }
     }
 
     /// The key of this name, known from now on. It goes again with ``dropUnused(_:)``.
@@ -91,7 +91,7 @@ final class KeyTable {
         if let known = child(name, of: parent), !known.isHeld {
             dropMemory(below: known)
             // A program may have a file open that is made again with the directories above it.
-            if !known.isInUse { detach(known) }
+            if !known.isInUse { unlink(known) }
         }
         return insertChild(name, of: parent)
     }
@@ -99,7 +99,7 @@ final class KeyTable {
     /// Nobody may need a key any more: then it is remembered for a while, unless it is gone.
     func dropUnused(_ node: KeyNode) {
         guard !node.isHeld else { return }
-        guard !node.isDetached, !node.isGone else {
+        guard !node.isUnlinked, !node.isGone else {
             forgotten.remove(node)
             return drop(node)
         }
@@ -114,7 +114,7 @@ final class KeyTable {
         var next: KeyNode? = node
         while let node = next, node !== top, !node.isInUse, !forgotten.contains(node) {
             next = node.parent
-            displace(node)
+            removeDentry(node)
             byID[node.id] = nil
         }
     }
@@ -130,12 +130,12 @@ final class KeyTable {
 
     /// Takes a key's place away: it was removed, or another took its place. Who has it open keeps
     /// it.
-    func detach(_ node: KeyNode) {
+    func unlink(_ node: KeyNode) {
         guard !node.isRoot else { return }
         dropMemory(below: node)
         let parent = node.parent
         forgotten.remove(node)
-        displace(node)
+        removeDentry(node)
         node.isStaleInKernel = true
         if !node.isInUse { byID[node.id] = nil }
         if let parent { dropUnused(parent) }
@@ -143,15 +143,15 @@ final class KeyTable {
 
     /// Puts another key in the place of one, with the known keys below it: the kernel has no more
     /// use for the number of the old one.
-    func renew(_ node: KeyNode) -> KeyNode {
+    func replace(_ node: KeyNode) -> KeyNode {
         guard let parent = node.parent else { return node }
         let children = (childrenOf[node.id] ?? []).compactMap { byID[$0] }
-        displace(node)
+        removeDentry(node)
         node.isStaleInKernel = true
         let new = insertChild(node.name, of: parent)
         new.takeMemory(of: node)
         for child in children {
-            displace(child)
+            removeDentry(child)
             child.move(to: new, name: child.name)
             place(child, under: new)
         }
@@ -161,7 +161,7 @@ final class KeyTable {
     /// Gives a key another place, which must be free.
     func move(_ node: KeyNode, to parent: KeyNode, name: String) {
         let old = node.parent
-        displace(node)
+        removeDentry(node)
         node.move(to: parent, name: name)
         place(node, under: parent)
         if let old { dropUnused(old) }
@@ -218,15 +218,15 @@ final class KeyTable {
     }
 
     private func place(_ node: KeyNode, under parent: KeyNode) {
-        byPlace.update(with: Placed(node: node))
+        byPlace.update(with: Dentry(node: node))
         childrenOf[parent.id, default: []].insert(node.id)
         parent.childCount += 1
     }
 
     /// Takes a key out of its place, to be given another.
-    func displace(_ node: KeyNode) {
+    func removeDentry(_ node: KeyNode) {
         guard let parent = node.parent else { return }
-        byPlace.remove(Placed(node: node))
+        byPlace.remove(Dentry(node: node))
         if parent.childCount == 1 {
             childrenOf[parent.id] = nil
         } else {

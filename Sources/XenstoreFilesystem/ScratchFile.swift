@@ -182,13 +182,13 @@ struct ScratchTable {
 
     /// Gives a file another place, which must be free.
     mutating func move(_ file: ScratchFile, to name: String, in directory: KeyNode) {
-        displace(file)
+        removeDentry(file)
         place(file, directory, name)
     }
 
     /// The file has become the value of a key: who has it open writes to that from now on.
     mutating func becomeKey(_ file: ScratchFile, _ key: KeyNode) {
-        displace(file)
+        removeDentry(file)
         if file.handleCount > 0 {
             key.handleCount += 1
             file.destination = key
@@ -198,7 +198,7 @@ struct ScratchTable {
 
     /// Takes a file's name away. Who has it open keeps it.
     mutating func unlink(_ file: ScratchFile) {
-        displace(file)
+        removeDentry(file)
         dropUnused(file)
     }
 
@@ -254,7 +254,7 @@ struct ScratchTable {
     }
 
     /// Takes a file out of its place, to be given another.
-    mutating func displace(_ file: ScratchFile) {
+    mutating func removeDentry(_ file: ScratchFile) {
         guard let directory = file.directory else { return }
         byPlace[DentryKey(directory: directory.id, name: file.name)] = nil
         directory.handleCount -= 1

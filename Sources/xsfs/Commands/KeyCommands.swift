@@ -21,7 +21,7 @@ struct MakeCommand: StoreCommand {
     var keys: [String]
 
     func perform(_ client: Xenstore, _ output: Output) async throws {
-        try await client.together(if: keys.count > 1) { handle in
+        try await client.inTransaction(if: keys.count > 1) { handle in
             for key in keys { try await handle.makeDirectory(key) }
         }
     }
@@ -53,7 +53,7 @@ struct RemoveCommand: StoreCommand {
     var keys: [String]
 
     func perform(_ client: Xenstore, _ output: Output) async throws {
-        try await client.together(if: keys.count > 1 || tidy) { handle in
+        try await client.inTransaction(if: keys.count > 1 || tidy) { handle in
             for key in keys {
                 try await handle.remove(key)
                 if tidy { try await removeEmptyParents(of: XenstorePath(key), handle) }
@@ -99,7 +99,7 @@ struct ExistsCommand: StoreCommand {
     var keys: [String]
 
     func perform(_ client: Xenstore, _ output: Output) async throws {
-        let found = try await client.together(if: keys.count > 1) { handle in
+        let found = try await client.inTransaction(if: keys.count > 1) { handle in
             try await handle.readMany(keys)
         }
         var missing: [ClientError] = []

@@ -29,7 +29,7 @@ struct ListCommand: StoreCommand {
     func perform(_ client: Xenstore, _ output: Output) async throws {
         var lists: [[String]] = []
         let result = await Result(catching: {
-            try await client.together(if: keys.count > 1) { handle in
+            try await client.inTransaction(if: keys.count > 1) { handle in
                 lists = []
                 for key in keys { lists.append(try await handle.directory(key)) }
             }

@@ -31,7 +31,7 @@ struct PermissionsCommand: StoreCommand {
     func perform(_ client: Xenstore, _ output: Output) async throws {
         var found: [Permissions] = []
         let result = await Result(catching: {
-            try await client.together(if: keys.count > 1) { handle in
+            try await client.inTransaction(if: keys.count > 1) { handle in
                 found = []
                 for key in keys { found.append(try await handle.permissions(of: key)) }
             }
@@ -83,7 +83,7 @@ struct ChangePermissionsCommand: StoreCommand {
         guard let permissions = Permissions(text: text) else {
             throw CommandError("'\(entries.joined(separator: " "))' are no permissions")
         }
-        try await client.together(if: upto || recurse) { handle in
+        try await client.inTransaction(if: upto || recurse) { handle in
             try await handle.setPermissions(permissions, of: key)
             var path = try XenstorePath(key)
             if recurse {

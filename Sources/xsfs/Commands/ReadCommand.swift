@@ -37,7 +37,7 @@ struct ReadCommand: StoreCommand {
         var values: [[UInt8]] = []
         let (paths, illegal) = legalPaths(keys, for: .read)
         let result = await Result(catching: {
-            try await client.together(if: keys.count > 1) { handle in
+            try await client.inTransaction(if: keys.count > 1) { handle in
                 values = []
                 for answer in try await handle.readMany(paths) { values.append(try answer.get()) }
                 if let illegal { throw illegal }

@@ -75,7 +75,7 @@ private final class Work<Command: StoreCommand> {
 
 extension Xenstore {
     /// Runs `body` with operations one by one; or in a transaction, where there are several.
-    func together<Value>(
+    func inTransaction<Value>(
         if areSeveral: Bool,
         _ body: (XenstoreHandle) async throws -> Value
     ) async throws -> Value {

@@ -54,7 +54,7 @@ struct WriteCommand: StoreCommand {
                 values.append((keyNamed(arguments[index]), value))
             }
         }
-        try await client.together(if: values.count > 1) { handle in
+        try await client.inTransaction(if: values.count > 1) { handle in
             try await handle.writeMany(values)
         }
     }

@@ -5,14 +5,14 @@ import ArgumentParser
 /// Scripts call `xsfs read KEY` thousands of times: to look at all commands and their options, as
 /// the parser does, takes longer than everything else together. So what has no option is taken
 /// apart here, and everything else there, which knows the same commands.
-protocol PlainCommand: StoreCommand {
+protocol FastPathCommand: StoreCommand {
     /// - Parameter operands: at least one, none of which begins with a dash.
     init(operands: [String])
 }
 
 /// Finds the command that plain arguments mean.
-enum PlainArguments {
-    private static let commands: [String: any PlainCommand.Type] = [
+enum FastPath {
+    private static let commands: [String: any FastPathCommand.Type] = [
         "read": ReadCommand.self, "write": WriteCommand.self, "list": ListCommand.self,
         "mkdir": MakeCommand.self, "rm": RemoveCommand.self, "exists": ExistsCommand.self,
         "perms": PermissionsCommand.self,
@@ -40,49 +40,49 @@ extension StorePlace {
     }
 }
 
-extension ReadCommand: PlainCommand {
+extension ReadCommand: FastPathCommand {
     init(operands: [String]) {
         self.init()
         (prefix, raw, json, place, keys) = (false, false, false, .found, operands.map(keyNamed))
     }
 }
 
-extension WriteCommand: PlainCommand {
+extension WriteCommand: FastPathCommand {
     init(operands: [String]) {
         self.init()
         (raw, stdin, place, arguments) = (false, false, .found, operands)
     }
 }
 
-extension ListCommand: PlainCommand {
+extension ListCommand: FastPathCommand {
     init(operands: [String]) {
         self.init()
         (prefix, json, place, keys) = (false, false, .found, operands.map(keyNamed))
     }
 }
 
-extension MakeCommand: PlainCommand {
+extension MakeCommand: FastPathCommand {
     init(operands: [String]) {
         self.init()
         (place, keys) = (.found, operands.map(keyNamed))
     }
 }
 
-extension RemoveCommand: PlainCommand {
+extension RemoveCommand: FastPathCommand {
     init(operands: [String]) {
         self.init()
         (tidy, place, keys) = (false, .found, operands.map(keyNamed))
     }
 }
 
-extension ExistsCommand: PlainCommand {
+extension ExistsCommand: FastPathCommand {
     init(operands: [String]) {
         self.init()
         (json, place, keys) = (false, .found, operands.map(keyNamed))
     }
 }
 
-extension PermissionsCommand: PlainCommand {
+extension PermissionsCommand: FastPathCommand {
     init(operands: [String]) {
         self.init()
         (prefix, json, place, keys) = (false, false, .found, operands.map(keyNamed))

@@ -1,6 +1,6 @@
 /// The names of Xen's own tools: a link `xenstore-read` to the program makes it `xsfs read`, for
 /// scripts in guests that have no such tools.
-enum ToolNames {
+enum MulticallNames {
     private static let prefix = "xenstore-"
     private static let tools: Set<String> = [
         "chmod", "control", "exists", "list", "ls", "read", "rm", "watch", "write",
