@@ -22,7 +22,7 @@ let package = Package(
     name: "xsfs",
     products: [
         .executable(name: "xsfs", targets: ["xsfs"]),
-        .library(name: "EventLoop", targets: ["EventLoop"]),
+        .library(name: "Reactor", targets: ["Reactor"]),
         .library(name: "XenstoreClient", targets: ["XenstoreClient"]),
         .library(name: "XenstoreProtocol", targets: ["XenstoreProtocol"]),
         .library(name: "XenstoreServer", targets: ["XenstoreServer"]),
@@ -41,14 +41,14 @@ let package = Package(
 
         // Descriptors and threads.
         .systemLibrary(name: "CEpoll"),
-        .target(name: "EventLoop", dependencies: ["CEpoll", system]),
+        .target(name: "Reactor", dependencies: ["CEpoll", system]),
         .target(
             name: "XenstoreClient",
-            dependencies: ["EventLoop", "XenstoreProtocol", "XenstoreStore", logging, system]
+            dependencies: ["Reactor", "XenstoreProtocol", "XenstoreStore", logging, system]
         ),
         .target(
             name: "XenstoreServer",
-            dependencies: ["EventLoop", "XenstoreProtocol", "XenstoreStore", system]
+            dependencies: ["Reactor", "XenstoreProtocol", "XenstoreStore", system]
         ),
 
         // The kernel.
@@ -65,14 +65,14 @@ let package = Package(
         ),
         .target(
             name: "FuseAdapter",
-            dependencies: ["CFuse", "EventLoop", "XenstoreFilesystem", logging, system]
+            dependencies: ["CFuse", "Reactor", "XenstoreFilesystem", logging, system]
         ),
 
         // The command.
         .executableTarget(
             name: "xsfs",
             dependencies: [
-                "EventLoop", "FuseAdapter", "XenstoreClient", "XenstoreFilesystem",
+                "Reactor", "FuseAdapter", "XenstoreClient", "XenstoreFilesystem",
                 "XenstoreProtocol", "XenstoreServer", "XenstoreStore",
                 argumentParser, logging, system,
             ]
@@ -116,11 +116,11 @@ let package = Package(
                 "MountSupport", "TestSupport", "XenstoreProtocol", "XenstoreStore", "xsfs",
             ]
         ),
-        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", system]),
+        .testTarget(name: "ReactorTests", dependencies: ["Reactor", system]),
         .testTarget(
             name: "XenstoreClientTests",
             dependencies: [
-                "EventLoop", "MountSupport", "TestSupport", "XenstoreClient", "XenstoreProtocol",
+                "Reactor", "MountSupport", "TestSupport", "XenstoreClient", "XenstoreProtocol",
                 "XenstoreServer", "XenstoreStore", "xsfs", system,
             ]
         ),

@@ -17,6 +17,6 @@ static inline fuse_req_t unwrap(xsfs_request *request) { return (fuse_req_t)requ
 extern const struct fuse_lowlevel_ops xsfs_operations;
 
 /* Makes the calls that come over the socket, until that ends. */
-void serve_pokes(int socket, const char *mountpoint) __attribute__((noreturn));
+void serve_inotify_calls(int socket, const char *mountpoint) __attribute__((noreturn));
 
 #endif

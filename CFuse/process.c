@@ -106,8 +106,8 @@ static int has_stuck_threads(pid_t process)
     return count > 0;
 }
 
-/* Forks the process that pokes; it ends with the guard. */
-static pid_t start_poker(int socket, const char *mountpoint)
+/* Forks the inotify agent; it ends with the guard. */
+static pid_t start_agent(int socket, const char *mountpoint)
 {
     const pid_t parent = getpid();
     pid_t child = fork();
@@ -119,26 +119,26 @@ static pid_t start_poker(int socket, const char *mountpoint)
     signal(SIGCHLD, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == parent)
-        serve_pokes(socket, mountpoint);
+        serve_inotify_calls(socket, mountpoint);
     _exit(1);
 }
 
-/* Waits until the daemon has died, and replaces the poker when that does. */
-static void keep_poking(const sigset_t *signals, int socket, const char *mountpoint)
+/* Waits until the daemon has died, and replaces the agent when that does. */
+static void keep_agent(const sigset_t *signals, int socket, const char *mountpoint)
 {
-    pid_t poker = socket >= 0 ? start_poker(socket, mountpoint) : -1;
+    pid_t agent = socket >= 0 ? start_agent(socket, mountpoint) : -1;
     while (sigwaitinfo(signals, NULL) != SIGUSR1) {
-        if (poker > 0 && waitpid(poker, NULL, WNOHANG) == poker) {
+        if (agent > 0 && waitpid(agent, NULL, WNOHANG) == agent) {
             /* So that one that cannot live does not keep a processor busy. */
             usleep(10000);
-            poker = start_poker(socket, mountpoint);
+            agent = start_agent(socket, mountpoint);
         }
     }
-    if (poker > 0)
-        kill(poker, SIGKILL);
+    if (agent > 0)
+        kill(agent, SIGKILL);
 }
 
-int32_t xsfs_guard_start(const char *mountpoint, int32_t *poker_socket)
+int32_t xsfs_guard_start(const char *mountpoint, int32_t *agent_socket)
 {
     int ends[2] = {-1, -1};
     void *page = mmap(NULL, sizeof *guarded, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -146,7 +146,7 @@ int32_t xsfs_guard_start(const char *mountpoint, int32_t *poker_socket)
     if (page == MAP_FAILED)
         return -1;
     guarded = page;
-    if (poker_socket && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    if (agent_socket && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return -1;
     const pid_t parent = getpid();
     sigset_t signals, old;
@@ -157,16 +157,16 @@ int32_t xsfs_guard_start(const char *mountpoint, int32_t *poker_socket)
     pid_t child = fork();
     if (child != 0) {
         sigprocmask(SIG_SETMASK, &old, NULL);
-        if (poker_socket) {
+        if (agent_socket) {
             close(ends[1]);
-            *poker_socket = ends[0];
+            *agent_socket = ends[0];
         }
         return child;
     }
     /* Whoever waits for the end of a pipe of the daemon's must not wait for the guard, and a
      * directory that it keeps could not be unmounted. */
-    const int socket = poker_socket ? dup2(ends[1], 0) : -1;
-    closefrom(poker_socket ? 1 : 0);
+    const int socket = agent_socket ? dup2(ends[1], 0) : -1;
+    closefrom(agent_socket ? 1 : 0);
     if (chdir("/") != 0)
         _exit(1);
     /* A terminal's interrupt is for the daemon, which ends the guard when it has unmounted. */
@@ -178,7 +178,7 @@ int32_t xsfs_guard_start(const char *mountpoint, int32_t *poker_socket)
     /* The signal comes when the parent's first thread dies, even if others cannot. */
     prctl(PR_SET_PDEATHSIG, SIGUSR1);
     if (getppid() == parent)
-        keep_poking(&signals, socket, mountpoint);
+        keep_agent(&signals, socket, mountpoint);
     /* Threads of a killed process need a moment to go: only what stays is stuck. */
     for (int tries = 0; tries < 20 && has_stuck_threads(parent); tries++)
         usleep(10000);

@@ -66,8 +66,9 @@ int xsfs_session_serve_one(xsfs_session *session)
 
 void xsfs_session_unmount(xsfs_session *session, const char *mountpoint)
 {
-    /* Frees whoever still waits for an answer, our own notifier among them; only root may. A mount
-     * that is in use stays then, dead, and libfuse would leave it: it goes as soon as it is free. */
+    /* Frees all that still wait for an answer, our own thread for invalidations among them; only
+     * root may. A mount that is in use stays then, dead, and libfuse would leave it: it goes as
+     * soon as it is free. */
     if (!fuse_session_exited(session->fuse) && umount2(mountpoint, MNT_FORCE) != 0)
         umount2(mountpoint, MNT_DETACH);
     fuse_session_unmount(session->fuse);
@@ -80,12 +81,12 @@ void xsfs_session_free(xsfs_session *session)
     free(session);
 }
 
-int xsfs_session_forget_name(xsfs_session *session, uint64_t directory, const char *name)
+int xsfs_session_inval_entry(xsfs_session *session, uint64_t directory, const char *name)
 {
     return fuse_lowlevel_notify_inval_entry(session->fuse, directory, name, strlen(name));
 }
 
-int xsfs_session_forget_content(xsfs_session *session, uint64_t inode)
+int xsfs_session_inval_inode(xsfs_session *session, uint64_t inode)
 {
     return fuse_lowlevel_notify_inval_inode(session->fuse, inode, 0, 0);
 }

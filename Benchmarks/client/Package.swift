@@ -10,7 +10,7 @@ let package = Package(
         .executableTarget(
             name: "client-benchmark",
             dependencies: [
-                .product(name: "EventLoop", package: "xsfs"),
+                .product(name: "Reactor", package: "xsfs"),
                 .product(name: "XenstoreClient", package: "xsfs"),
                 .product(name: "XenstoreProtocol", package: "xsfs"),
             ],

@@ -32,7 +32,7 @@ struct xsfs_attributes {
 /* What the kernel may do with its own cache of a file or directory that is opened. */
 enum xsfs_caching {
     XSFS_CACHE_NONE, /* each read asks */
-    XSFS_CACHE_ANEW, /* it drops what it has, and keeps what it reads */
+    XSFS_CACHE_FRESH, /* it drops what it has, and keeps what it reads */
     XSFS_CACHE_KEPT, /* what it has is true */
 };
 
@@ -64,12 +64,12 @@ int xsfs_session_serve_one(xsfs_session *session);
 /* Ends the mount, with errors for those who still use it. */
 void xsfs_session_unmount(xsfs_session *session, const char *mountpoint);
 void xsfs_session_free(xsfs_session *session);
-/* Makes the kernel forget a name. Blocks while the kernel works in that directory: never to be
- * called on the thread that serves requests. */
-int xsfs_session_forget_name(xsfs_session *session, uint64_t directory, const char *name);
-/* Makes the kernel forget attributes and content, or the names of a directory. Blocks while it waits
+/* Makes the kernel drop a name. Blocks while the kernel works in that directory: never to be called
+ * on the thread that serves requests. */
+int xsfs_session_inval_entry(xsfs_session *session, uint64_t directory, const char *name);
+/* Makes the kernel drop attributes and content, or the names of a directory. Blocks while it waits
  * for a part of them. */
-int xsfs_session_forget_content(xsfs_session *session, uint64_t inode);
+int xsfs_session_inval_inode(xsfs_session *session, uint64_t inode);
 
 /* --- Requests, as they come: implemented in Swift ---------------------------------------- */
 
@@ -156,21 +156,21 @@ int32_t xsfs_fork(void);
  * threads of this one that are stuck in the kernel, and to take it away. Returns its pid, or -1.
  *
  * With a place for a socket it also keeps a process at work that makes system calls on the mount
- * (see poker.c), and the socket leads there. */
-int32_t xsfs_guard_start(const char *mountpoint, int32_t *_Nullable poker_socket);
+ * (see inotify.c), and the socket leads there. */
+int32_t xsfs_guard_start(const char *mountpoint, int32_t *_Nullable agent_socket);
 /* Names the device of the mount that the guard is to take away; 0 for none any more. */
 void xsfs_guard_mount(uint64_t device);
 /* The number of the mounted filesystem's device; 0 if it cannot be told. Asks nothing of the
  * daemon that serves it. */
 uint64_t xsfs_mount_device(const char *mountpoint);
-/* Bytes of one batch for the poker. */
-#define XSFS_POKE_BATCH_SIZE 16384
-#define XSFS_POKE_CREATE 1
-#define XSFS_POKE_MAKE_DIRECTORY 2
-#define XSFS_POKE_MODIFY 3
-#define XSFS_POKE_ATTRIBUTES 4
-#define XSFS_POKE_REMOVE 5
-#define XSFS_POKE_REMOVE_DIRECTORY 6
+/* Bytes of one batch for the agent. */
+#define XSFS_INOTIFY_BATCH_SIZE 16384
+#define XSFS_INOTIFY_CREATE 1
+#define XSFS_INOTIFY_MAKE_DIRECTORY 2
+#define XSFS_INOTIFY_MODIFY 3
+#define XSFS_INOTIFY_ATTRIBUTES 4
+#define XSFS_INOTIFY_REMOVE 5
+#define XSFS_INOTIFY_REMOVE_DIRECTORY 6
 /* Takes away the mount of a dead daemon. 1 if there was one, 0 if none, -1 with errno. */
 int xsfs_detach_dead_mount(const char *mountpoint);
 

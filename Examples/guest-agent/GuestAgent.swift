@@ -14,7 +14,7 @@ struct GuestAgent {
     static func main() async {
         do {
             let address = CommandLine.arguments.dropFirst().first.map(StoreAddress.socket)
-            let client = try await XenstoreClient(to: address)
+            let client = try await Xenstore(to: address)
             try await publish(client)
             try await answerRequests(client)
             await client.close()
@@ -25,7 +25,7 @@ struct GuestAgent {
     }
 
     /// Tells about this guest, all at once: whoever reads never sees half of it.
-    private static func publish(_ client: XenstoreClient) async throws {
+    private static func publish(_ client: Xenstore) async throws {
         try await client.transaction { handle in
             try await handle.writeMany([
                 (path: "attr/os/class", value: "unix"),
@@ -41,7 +41,7 @@ struct GuestAgent {
     }
 
     /// Waits for requests at `control/shutdown`, and does what they say, until the guest ends.
-    private static func answerRequests(_ client: XenstoreClient) async throws {
+    private static func answerRequests(_ client: Xenstore) async throws {
         for try await _ in try await client.watch("control/shutdown") {
             guard let request = try await take(client) else { continue }
             say("asked to \(request)")
@@ -63,7 +63,7 @@ struct GuestAgent {
 
     /// Reads a request and acknowledges it, by an empty value, as one: a request that comes in
     /// between is not lost.
-    private static func take(_ client: XenstoreClient) async throws -> String? {
+    private static func take(_ client: Xenstore) async throws -> String? {
         try await client.transaction { handle in
             guard try await handle.exists("control/shutdown") else { return nil }
             let request = try await handle.readText("control/shutdown")

@@ -21,7 +21,7 @@ enum BusState: Int {
 
 @main
 struct Handshake {
-    let client: XenstoreClient
+    let client: Xenstore
     let guest: DomainID
 
     private var frontend: String { "/local/domain/\(guest)/device/example/0" }
@@ -35,7 +35,7 @@ struct Handshake {
         }
         do {
             let address = arguments.count > 2 ? StoreAddress.socket(arguments[2]) : nil
-            let client = try await XenstoreClient(to: address)
+            let client = try await Xenstore(to: address)
             let device = Handshake(client: client, guest: DomainID(number))
             switch arguments[0] {
             case "toolstack": try await device.make()

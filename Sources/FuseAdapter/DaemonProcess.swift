@@ -1,5 +1,5 @@
 import CFuse
-import EventLoop
+import Reactor
 public import SystemPackage
 
 /// What a daemon does with processes and dead mounts.
@@ -18,20 +18,20 @@ public enum DaemonProcess {
     /// use it where threads of this one are stuck in the kernel. To be called before any task or
     /// thread exists.
     ///
-    /// - Parameter pokes: whether it is also to keep a process at work that makes the system calls
-    ///   by which inotify tells of changes.
-    /// - Returns: its number, to be ended after the mount, and the way to the poker, for
+    /// - Parameter startsAgent: whether it is also to keep a process at work that makes the system
+    ///   calls by which inotify tells of changes.
+    /// - Returns: its number, to be ended after the mount, and the way to the agent, for
     ///   ``FuseMount``.
     /// - Throws: the error of fork(2) or socketpair(2).
     public static func startGuard(
         of mountpoint: String,
-        pokes: Bool
-    ) throws(Errno) -> (process: Int32, poker: FileDescriptor?) {
+        startsAgent: Bool
+    ) throws(Errno) -> (process: Int32, agent: FileDescriptor?) {
         var socket: Int32 = -1
         let process =
-            pokes ? xsfs_guard_start(mountpoint, &socket) : xsfs_guard_start(mountpoint, nil)
+            startsAgent ? xsfs_guard_start(mountpoint, &socket) : xsfs_guard_start(mountpoint, nil)
         guard process >= 0 else { throw Errno.current }
-        return (process, pokes ? FileDescriptor(rawValue: socket) : nil)
+        return (process, startsAgent ? FileDescriptor(rawValue: socket) : nil)
     }
 
     /// Takes away the mount that a dead daemon has left. To be called before any task or thread

@@ -1,5 +1,5 @@
 import CFuse
-public import EventLoop
+public import Reactor
 import Glibc
 public import Logging
 public import SystemPackage
@@ -36,20 +36,20 @@ public final class FuseMount {
     private let session: OpaquePointer
     private let mountpoint: String
     private let context: UnsafeMutablePointer<UnsafeRawPointer?>
-    private let notifier: KernelNotifier
-    /// Apart from names, which wait for whoever works in a directory: a program's own change waits
-    /// for these.
-    private var contentNotifier: KernelNotifier?
-    private let poker: Poker?
+    private let invalidator: KernelInvalidator
+    /// Apart from names, which wait as long as a program works in a directory: a program's own
+    /// change waits for these.
+    private var inodeInvalidator: KernelInvalidator?
+    private let agent: InotifyAgent?
     private let innerMounts: InnerMounts?
     var polls = PollTable()
     private var source: SourceID?
     private var isMounted = false
     /// Whether the kernel has ended the mount.
     private var hasEnded = false
-    private var gate = NotificationGate()
+    private var gate = InvalidationGate()
     /// Of contents, which only those who read them hold.
-    private var contentGate = NotificationGate()
+    private var inodeGate = InvalidationGate()
     private var afterHeld: [() -> Void] = []
     private var afterTaken: [() -> Void] = []
     private var unanswered: [UInt64: Unanswered] = [:]
@@ -65,8 +65,8 @@ public final class FuseMount {
     ///
     /// - Parameters:
     ///   - options: options of libfuse and the kernel, as mount(8) writes them.
-    ///   - poker: the way to the process that lets inotify tell of changes by others, as
-    ///     ``DaemonProcess/startGuard(of:pokes:)`` has given it.
+    ///   - agent: the way to the inotify agent, as ``DaemonProcess/startGuard(of:startsAgent:)``
+    ///     has given it.
     ///   - log: takes each request and its answer at the level trace, and what goes wrong.
     ///   - cacheLog: takes each invalidation at the level debug.
     ///   - showsValues: whether the log shows what is read and written.
@@ -75,7 +75,7 @@ public final class FuseMount {
         _ filesystem: any FilesystemOperations,
         at mountpoint: String,
         options: String,
-        poker: FileDescriptor?,
+        agent: FileDescriptor?,
         log: Logger,
         cacheLog: Logger,
         showsValues: Bool,
@@ -100,18 +100,18 @@ public final class FuseMount {
         self.session = session
         self.mountpoint = mountpoint
         self.context = context
-        notifier = KernelNotifier(session)
+        invalidator = KernelInvalidator(session)
         let device = xsfs_mount_device(mountpoint)
         xsfs_guard_mount(device)
-        self.poker = poker.map { Poker($0, device: device, on: loop) }
-        innerMounts = poker == nil ? nil : InnerMounts(of: device)
+        self.agent = agent.map { InotifyAgent($0, device: device, on: loop) }
+        innerMounts = agent == nil ? nil : InnerMounts(of: device)
         isMounted = true
         context.pointee = UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
         let descriptor = FileDescriptor(rawValue: xsfs_session_descriptor(session))
         source = loop.add(descriptor, for: .readable) { [unowned self] _ in serve() }
-        self.poker?.onStart = { [unowned self] in self.filesystem.pokerHasStarted() }
-        self.poker?.onDone = { [unowned self] in self.filesystem.pokerIsDone() }
-        self.poker?.onEnd = { [unowned self] in self.filesystem.pokerHasEnded() }
+        self.agent?.onStart = { [unowned self] in self.filesystem.agentHasStarted() }
+        self.agent?.onDone = { [unowned self] in self.filesystem.agentIsDone() }
+        self.agent?.onEnd = { [unowned self] in self.filesystem.agentHasEnded() }
     }
 
     deinit {
@@ -127,10 +127,10 @@ public final class FuseMount {
         if let source { loop.remove(source) }
         xsfs_guard_mount(0)
         xsfs_session_unmount(session, mountpoint)
-        poker?.close()
+        agent?.close()
         innerMounts?.close()
-        notifier.close()
-        contentNotifier?.close()
+        invalidator.close()
+        inodeInvalidator?.close()
         xsfs_session_free(session)
     }
 
@@ -150,52 +150,52 @@ public final class FuseMount {
         action()
     }
 
-    /// Tells the kernel to forget something, when it can be done without harm. On the loop.
-    public func notify(_ notification: KernelNotification, _ reason: InvalidationReason) {
-        let isSent = pass(notification)
+    /// Makes the kernel drop something, when it can be done without harm. On the loop.
+    public func invalidate(_ invalidation: Invalidation, _ reason: InvalidationReason) {
+        let isSent = pass(invalidation)
         if isSent { invalidationsSent += 1 } else { invalidationsHeld += 1 }
         guard cacheLog.logLevel <= .debug else { return }
-        let (what, inode) = notification.text
+        let (what, inode) = invalidation.text
         let path = filesystem.path(of: inode)
         let outcome = !isSent ? "held while the kernel works there" : "sent"
         cacheLog.debug("invalidate \(what) \(path), \(outcome): \(reason.rawValue)")
     }
 
-    /// Passes a notification on, or holds it back.
+    /// Passes an invalidation on, or holds it back.
     ///
     /// - Returns: whether it goes to the kernel now.
     @discardableResult
-    private func pass(_ notification: KernelNotification) -> Bool {
-        switch notification {
-        case .name:
-            guard let passed = gate.pass(notification) else { return false }
-            notifier.notify(passed)
-        case .content:
-            let notifier = contentNotifier ?? KernelNotifier(session)
-            contentNotifier = notifier
-            guard let passed = contentGate.pass(notification) else { return false }
-            notifier.notify(passed)
+    private func pass(_ invalidation: Invalidation) -> Bool {
+        switch invalidation {
+        case .entry:
+            guard let passed = gate.pass(invalidation) else { return false }
+            invalidator.invalidate(passed)
+        case .inode:
+            let invalidator = inodeInvalidator ?? KernelInvalidator(session)
+            inodeInvalidator = invalidator
+            guard let passed = inodeGate.pass(invalidation) else { return false }
+            invalidator.invalidate(passed)
         }
         return true
     }
 
-    /// Whether the kernel has not taken a notification yet that was given to ``notify(_:_:)``. On
-    /// the loop.
-    public func isNotifying(_ notification: KernelNotification) -> Bool {
-        switch notification {
-        case .name: gate.holds(notification) || notifier.isNotifying(notification)
-        case .content:
-            contentGate.holds(notification) || contentNotifier?.isNotifying(notification) ?? false
+    /// Whether the kernel has not taken an invalidation yet that was given to ``invalidate(_:_:)``.
+    /// On the loop.
+    public func isInvalidating(_ invalidation: Invalidation) -> Bool {
+        switch invalidation {
+        case .entry: gate.holds(invalidation) || invalidator.isInvalidating(invalidation)
+        case .inode:
+            inodeGate.holds(invalidation) || inodeInvalidator?.isInvalidating(invalidation) ?? false
         }
     }
 
-    /// Calls back on the loop when the kernel has forgotten the contents that it was told to forget
-    /// so far. On the loop.
-    public func afterNotices(_ action: @escaping () -> Void) {
-        guard let contentNotifier else { return action() }
-        guard !contentGate.holdsAny else { return afterHeld.append(action) }
+    /// Calls back on the loop when the kernel has taken all invalidations of inodes so far. On the
+    /// loop.
+    public func afterInvalidations(_ action: @escaping () -> Void) {
+        guard let inodeInvalidator else { return action() }
+        guard !inodeGate.holdsAny else { return afterHeld.append(action) }
         let action = LoopBound(action, to: loop)
-        contentNotifier.afterAll { [loop] in loop.submit { action.value() } }
+        inodeInvalidator.afterAll { [loop] in loop.submit { action.value() } }
     }
 
     /// Calls back, later, when all requests that the kernel has sent so far were taken: where more
@@ -222,9 +222,9 @@ public final class FuseMount {
         polls.wake(handle)
     }
 
-    /// Has system calls made by which inotify tells of changes by others. On the loop.
-    public func poke(_ pokes: [Poke]) {
-        poker?.send(pokes)
+    /// Has the inotify agent make calls, for changes by others. On the loop.
+    public func inject(_ calls: [InotifyCall]) {
+        agent?.send(calls)
     }
 
     /// Whether something is mounted at a path of the mount, or below it. On the loop.
@@ -292,7 +292,7 @@ public final class FuseMount {
         for directory in directories {
             gate.enter(directory)
         }
-        if let file { contentGate.enter(file) }
+        if let file { inodeGate.enter(file) }
         let isTraced = tracer.isTracing && !isOfLog(call)
         if isTraced { beginTrace(call, id) }
         let work = LoopBound((self, raw, body), to: loop)
@@ -307,13 +307,13 @@ public final class FuseMount {
             } else {
                 outcome = await mount.outcome(body)
             }
-            if changes { await mount.filesystem.waitForRevoked() }
+            if changes { await mount.filesystem.invalidationBarrier() }
             mount.unanswered[id] = nil
             let time = mount.tracer.count(call)
             if isTraced { mount.endTrace(call, id, outcome, after: time) }
             request.reply(outcome)
             mount.release(directories)
-            if let file { mount.releaseContent(of: file) }
+            if let file { mount.releaseInode(of: file) }
             if mount.onIdle != nil { mount.loop.later { mount.checkIdle() } }
         }
         guard unanswered[id] != nil else { return }
@@ -442,34 +442,34 @@ public final class FuseMount {
         return metrics
     }
 
-    /// Has a request answered, if it is the poker that asks.
+    /// Has a request answered, if it is the agent that asks.
     ///
     /// - Parameter directories: those that the kernel keeps locked until the answer.
     /// - Returns: whether it was.
-    func answerPoker(
+    func answerAgent(
         _ raw: OpaquePointer,
         _ call: KernelCall,
         locking directories: [InodeNumber] = [],
         _ body: @escaping (any FilesystemOperations) async throws(FilesystemError) -> Answer
     ) -> Bool {
-        guard let poker, poker.isCaller(xsfs_request_caller(raw)) else { return false }
-        filesystem.pokerHasCome()
+        guard let agent, agent.isCaller(xsfs_request_caller(raw)) else { return false }
+        filesystem.agentHasCalled()
         answer(raw, call, locking: directories, body)
         return true
     }
 
     private func release(_ directories: [InodeNumber]) {
         for directory in directories {
-            for notification in gate.leave(directory) { pass(notification) }
+            for invalidation in gate.leave(directory) { pass(invalidation) }
         }
     }
 
-    private func releaseContent(of file: InodeNumber) {
-        for notification in contentGate.leave(file) { pass(notification) }
-        guard !contentGate.holdsAny else { return }
+    private func releaseInode(of file: InodeNumber) {
+        for invalidation in inodeGate.leave(file) { pass(invalidation) }
+        guard !inodeGate.holdsAny else { return }
         let actions = afterHeld
         afterHeld = []
-        for action in actions { afterNotices(action) }
+        for action in actions { afterInvalidations(action) }
     }
 
     /// A signal came to the program that waits for a request.

@@ -81,14 +81,14 @@ struct KernelRequest: ~Copyable {
                 case .entry(let entry):
                     var entry = xsfs_entry(entry)
                     count += xsfs_listing_add(raw, place, space, listed.name, &entry, offset)
-                case .known(let inode, let view):
+                case .known(let inode, let kind):
                     count += xsfs_listing_add_name(
                         raw,
                         place,
                         space,
                         listed.name,
                         inode.rawValue,
-                        view == .directory ? S_IFDIR : S_IFREG,
+                        kind == .directory ? S_IFDIR : S_IFREG,
                         offset
                     )
                 case .unknown:
@@ -105,7 +105,7 @@ extension Caching {
     fileprivate var code: xsfs_caching {
         switch self {
         case .none: XSFS_CACHE_NONE
-        case .anew: XSFS_CACHE_ANEW
+        case .fresh: XSFS_CACHE_FRESH
         case .kept: XSFS_CACHE_KEPT
         }
     }
@@ -113,7 +113,7 @@ extension Caching {
 
 extension xsfs_attributes {
     init(_ attributes: Attributes) {
-        let type = attributes.view == .directory ? S_IFDIR : S_IFREG
+        let type = attributes.kind == .directory ? S_IFDIR : S_IFREG
         self.init(
             inode: attributes.inode.rawValue,
             size: UInt64(attributes.size),

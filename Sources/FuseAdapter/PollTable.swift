@@ -19,7 +19,7 @@ struct PollTable {
     }
 
     /// The handle is closed.
-    mutating func forget(_ handle: HandleID) {
+    mutating func remove(_ handle: HandleID) {
         if let poll = waiting.removeValue(forKey: handle) { xsfs_poll_end(poll, false) }
     }
 

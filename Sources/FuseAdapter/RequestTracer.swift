@@ -130,7 +130,7 @@ struct RequestTracer {
     private func text(of attributes: Attributes) -> String {
         let mode = String(attributes.mode, radix: 8)
         let lifetime = attributes.lifetime > 0 ? ", attributes cached" : ""
-        return switch attributes.view {
+        return switch attributes.kind {
         case .directory: "directory, mode \(mode)\(lifetime)"
         case .file: "file, mode \(mode), \(attributes.size) bytes\(lifetime)"
         }

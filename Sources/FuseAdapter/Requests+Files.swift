@@ -38,8 +38,8 @@ func xsfs_on_open(_ request: OpaquePointer, _ inode: UInt64, _ flags: Int32) {
     let caller = CallerID(request)
     let flags = OpenFlags(system: flags)
     let call = KernelCall(.open, .inode(inode), by: caller, .open(flags))
-    let isDone = mount(request).answerPoker(request, call) { filesystem throws(FilesystemError) in
-        .opened(try filesystem.openForPoker(inode), .read, .none)
+    let isDone = mount(request).answerAgent(request, call) { filesystem throws(FilesystemError) in
+        .opened(try filesystem.openForAgent(inode), .read, .none)
     }
     guard !isDone else { return }
     let isOpen = mount(request).answerFromMemory(request, call) {
@@ -143,7 +143,7 @@ func xsfs_on_flush(_ request: OpaquePointer, _ handle: UInt64) {
 @c @implementation
 func xsfs_on_release(_ request: OpaquePointer, _ handle: UInt64) {
     let handle = HandleID(rawValue: handle)
-    mount(request).polls.forget(handle)
+    mount(request).polls.remove(handle)
     let call = KernelCall(.release, .handle(handle), by: CallerID(request))
     let isDone = mount(request).answerFromMemory(request, call) { filesystem in
         filesystem.releaseFromMemory(handle) ? .done : nil

@@ -58,9 +58,9 @@ func xsfs_on_lookup(
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
     let call = KernelCall(.lookup, .name(name, in: directory), by: caller)
-    let isDone = mount(request).answerPoker(request, call, locking: [directory]) {
+    let isDone = mount(request).answerAgent(request, call, locking: [directory]) {
         filesystem throws(FilesystemError) in
-        .entry(try await filesystem.lookupForPoker(name, in: directory))
+        .entry(try await filesystem.lookupForAgent(name, in: directory))
     }
     guard !isDone else { return }
     mount(request).answer(request, call, locking: [directory]) {
@@ -85,8 +85,8 @@ func xsfs_on_mkdir(
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
     let call = KernelCall(.mkdir, .name(name, in: directory), by: caller)
-    let isDone = mount(request).answerPoker(request, call) { filesystem throws(FilesystemError) in
-        .entry(try filesystem.createForPoker(name, in: directory))
+    let isDone = mount(request).answerAgent(request, call) { filesystem throws(FilesystemError) in
+        .entry(try filesystem.createForAgent(name, in: directory))
     }
     guard !isDone else { return }
     mount(request).answer(request, call, locking: [directory], changes: true) {
@@ -106,8 +106,8 @@ func xsfs_on_mknod(
     let caller = CallerID(request)
     let isRegular = mode & S_IFMT == S_IFREG
     let call = KernelCall(.mknod, .name(name, in: directory), by: caller)
-    let isDone = mount(request).answerPoker(request, call) { filesystem throws(FilesystemError) in
-        .entry(try filesystem.createForPoker(name, in: directory))
+    let isDone = mount(request).answerAgent(request, call) { filesystem throws(FilesystemError) in
+        .entry(try filesystem.createForAgent(name, in: directory))
     }
     guard !isDone else { return }
     mount(request).answer(request, call, locking: [directory], changes: true) {
@@ -134,8 +134,8 @@ func xsfs_on_unlink(
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let call = KernelCall(.unlink, .name(name, in: directory), by: CallerID(request))
-    let isDone = mount(request).answerPoker(request, call) { filesystem throws(FilesystemError) in
-        try await filesystem.removeForPoker(name, in: directory)
+    let isDone = mount(request).answerAgent(request, call) { filesystem throws(FilesystemError) in
+        try await filesystem.removeForAgent(name, in: directory)
         return .done
     }
     guard !isDone else { return }
@@ -155,9 +155,9 @@ func xsfs_on_rmdir(
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let locked = [directory] + mount(request).known(name, in: directory)
     let call = KernelCall(.rmdir, .name(name, in: directory), by: CallerID(request))
-    let isDone = mount(request).answerPoker(request, call, locking: locked) {
+    let isDone = mount(request).answerAgent(request, call, locking: locked) {
         filesystem throws(FilesystemError) in
-        try await filesystem.removeForPoker(name, in: directory)
+        try await filesystem.removeForAgent(name, in: directory)
         return .done
     }
     guard !isDone else { return }
@@ -254,8 +254,8 @@ func xsfs_on_setattr(
     let handle = changes.pointee.has_handle ? HandleID(rawValue: changes.pointee.handle) : nil
     let changes = AttributeChanges(changes.pointee)
     let call = KernelCall(.setattr, .inode(inode), by: CallerID(request), .changes(changes))
-    let isDone = mount(request).answerPoker(request, call) { filesystem throws(FilesystemError) in
-        .attributes(try await filesystem.touchForPoker(inode))
+    let isDone = mount(request).answerAgent(request, call) { filesystem throws(FilesystemError) in
+        .attributes(try await filesystem.touchForAgent(inode))
     }
     guard !isDone else { return }
     mount(request).answer(request, call, changes: true) { filesystem throws(FilesystemError) in

@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import SystemPackage
 import XenstoreProtocol
 

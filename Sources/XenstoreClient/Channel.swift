@@ -34,7 +34,7 @@ protocol Channel: XenstoreAccess {
     /// Connects again, now or as soon as that is possible.
     func resume()
 
-    func forgetTransactions()
+    func dropTransactions()
 
     /// Ends it for good.
     func close()

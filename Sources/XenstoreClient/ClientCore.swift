@@ -1,7 +1,7 @@
-import EventLoop
+import Reactor
 import XenstoreProtocol
 
-/// What a ``XenstoreClient`` does on its loop's thread: requests that outlive connections, watches
+/// What a ``Xenstore`` does on its loop's thread: requests that outlive connections, watches
 /// that are set again, and the client's life.
 final class ClientCore {
     private enum State {
@@ -192,9 +192,9 @@ final class ClientCore {
     }
 
     /// RESET_WATCHES has ended what the connection held.
-    func forgetWatchesAndTransactions() {
+    func dropWatchesAndTransactions() {
         epoch += 1
-        channel.forgetTransactions()
+        channel.dropTransactions()
         watches.endAll(nil)
     }
 

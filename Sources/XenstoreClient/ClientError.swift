@@ -1,6 +1,6 @@
 public import XenstoreProtocol
 
-/// Why an operation of a ``XenstoreClient`` failed: which operation, on what path, and for what
+/// Why an operation of a ``Xenstore`` failed: which operation, on what path, and for what
 /// reason.
 public struct ClientError: Error, Hashable, Sendable {
     /// What went wrong.

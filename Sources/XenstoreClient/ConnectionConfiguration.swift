@@ -17,7 +17,7 @@ public struct ConnectionConfiguration: Hashable, Sendable {
     /// The first and the longest pause between attempts to connect again.
     public var reconnectDelay: ClosedRange<Duration>
 
-    /// How long a request of a ``XenstoreClient`` waits for a connection to come back before it
+    /// How long a request of a ``Xenstore`` waits for a connection to come back before it
     /// fails.
     public var reconnectPatience: Duration
 

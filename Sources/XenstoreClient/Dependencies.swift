@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import XenstoreProtocol
 
 /// What a condition has read, each with a watch, so that it is evaluated again when that changes.
@@ -14,11 +14,11 @@ final class Dependencies: Sendable {
         }
     }
 
-    private let client: XenstoreClient
+    private let client: Xenstore
     private let content: LoopBound<Content>
     private let deadline: ContinuousClock.Instant?
 
-    init(_ client: XenstoreClient, until deadline: ContinuousClock.Instant?) async {
+    init(_ client: Xenstore, until deadline: ContinuousClock.Instant?) async {
         self.client = client
         self.deadline = deadline
         content = await client.onLoop { core in

@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import XenstoreProtocol
 import XenstoreStore
 
@@ -75,7 +75,7 @@ final class InProcessChannel: Channel {
     }
 
     /// Who holds a number of an earlier connection is told by ``ClientCore``.
-    func forgetTransactions() {}
+    func dropTransactions() {}
 
     func close() { disconnect(.closed) }
 

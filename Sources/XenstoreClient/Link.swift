@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import Logging
 import SystemPackage
 import XenstoreProtocol
@@ -134,7 +134,7 @@ final class Link {
     }
 
     /// The store has ended all transactions by itself.
-    func forgetTransactions() { transactions = [:] }
+    func dropTransactions() { transactions = [:] }
 
     /// A transaction belongs to the connection that it was begun on: an older one, whose number
     /// the store may have given to another since, is lost.
@@ -200,7 +200,7 @@ final class Link {
 
     /// Leaves events with the kernel for a while when those that are there were taken, unless
     /// requests wait for their replies, or the store does not take it well.
-    func holdEvents(for duration: Duration) {
+    func deferReading(for duration: Duration) {
         if mayHoldEvents { wantedHold = duration }
     }
 

@@ -1,11 +1,11 @@
-import EventLoop
+import Reactor
 public import SystemPackage
 public import XenstoreProtocol
 
 /// A ``StoreConnection`` that any task may use, from any thread, where a
 /// `XenstoreAccess` is wanted.
 ///
-/// It runs a thread of its own for the connection. ``XenstoreClient`` does more, and with less to
+/// It runs a thread of its own for the connection. ``Xenstore`` does more, and with less to
 /// write.
 public final class SharedConnection: XenstoreAccess, Sendable {
     public let address: StoreAddress

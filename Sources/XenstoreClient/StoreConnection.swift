@@ -1,4 +1,4 @@
-public import EventLoop
+public import Reactor
 public import Logging
 public import SystemPackage
 public import XenstoreProtocol
@@ -103,7 +103,7 @@ public final class StoreConnection: XenstoreAccess {
     }
 
     /// Makes what is done in transactions that are open a conflict: RESET_WATCHES has ended them.
-    public func forgetTransactions() { link?.forgetTransactions() }
+    public func dropTransactions() { link?.dropTransactions() }
 
     private func disconnect() {
         if let timer = reconnectTimer { loop.cancel(timer) }
@@ -170,7 +170,7 @@ public final class StoreConnection: XenstoreAccess {
                 let id = try link.write(request, in: transaction)
                 link.wait(for: id, .batch(batch, index))
             } catch {
-                batch.settle(index, .failure(error))
+                batch.complete(index, .failure(error))
             }
         }
         let timer = deadline.map { deadline in
@@ -203,7 +203,7 @@ public final class StoreConnection: XenstoreAccess {
     /// A request ends it, as does the time; ``takeArrived()`` takes what is there. Does nothing
     /// while requests wait for their replies, over the kernel's device, and with oxenstored, which
     /// would have others wait.
-    public func holdEvents(for duration: Duration) { link?.holdEvents(for: duration) }
+    public func deferReading(for duration: Duration) { link?.deferReading(for: duration) }
 
     // MARK: Life
 

@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import XenstoreProtocol
 
 /// Tasks that wait for something to happen on a loop, each until it is cancelled or its deadline

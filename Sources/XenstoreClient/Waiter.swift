@@ -12,7 +12,7 @@ enum Waiter {
     func resume(_ answer: Answer) {
         switch self {
         case .task(let continuation): continuation.resume(returning: answer)
-        case .batch(let batch, let index): batch.settle(index, answer)
+        case .batch(let batch, let index): batch.complete(index, answer)
         case .nobody: break
         }
     }
@@ -29,7 +29,7 @@ final class Batch {
         missing = count
     }
 
-    func settle(_ index: Int, _ answer: Waiter.Answer) {
+    func complete(_ index: Int, _ answer: Waiter.Answer) {
         guard answers[index] == nil else { return }
         answers[index] = answer
         missing -= 1
@@ -44,7 +44,7 @@ final class Batch {
     /// Frees the caller at once; answers that come later find their places taken.
     func cancel(_ error: XenstoreError = .cancelled) {
         for index in answers.indices where answers[index] == nil {
-            settle(index, .failure(error))
+            complete(index, .failure(error))
         }
     }
 

@@ -1,11 +1,11 @@
 public import XenstoreProtocol
 
-/// What a condition throws that is not met yet: see ``XenstoreClient/wait(timeout:_:)``.
+/// What a condition throws that is not met yet: see ``Xenstore/wait(timeout:_:)``.
 public struct ConditionNotMet: Error, Hashable, Sendable {
     public init() {}
 }
 
-/// What ``XenstoreClient/wait(until:timeout:)`` waits for.
+/// What ``Xenstore/wait(until:timeout:)`` waits for.
 public indirect enum Condition: Hashable, Sendable {
     /// The key exists.
     case exists(XenstorePath)
@@ -42,7 +42,7 @@ public indirect enum Condition: Hashable, Sendable {
     }
 }
 
-extension XenstoreClient {
+extension Xenstore {
     /// Waits until `body` returns, and gives what it returns. `body` throws ``ConditionNotMet``, or
     /// an error whose code is `StoreErrorCode.again`, for what is not so yet; it
     /// is run again when something changes that it has read.

@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import XenstoreProtocol
 
 /// The watches of a client, by the tokens that tell their events apart. It belongs to the loop's

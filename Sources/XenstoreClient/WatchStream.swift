@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 public import XenstoreProtocol
 
 /// The events of one watch, for `for try await`.
@@ -6,7 +6,7 @@ public import XenstoreProtocol
 /// An event says that something at its path, or below, may have changed: look at the store to know
 /// what. The first comes at once. Paths that change again before anyone takes them are told once,
 /// and where too many wait they become one event of the watched path itself. After a reconnection
-/// and after ``XenstoreClient/resume(timeout:)`` an event of the watched path comes, as anything
+/// and after ``Xenstore/resume(timeout:)`` an event of the watched path comes, as anything
 /// may have changed.
 ///
 /// The watch ends when the stream and its iterators are dropped, and with ``end()``. The sequence
@@ -67,11 +67,11 @@ final class WatchSubscription: Sendable {
     let path: XenstorePath
     let token: String
     /// Kept: its thread must live as long as somebody can wait there.
-    private let client: XenstoreClient
+    private let client: Xenstore
     private let entry: LoopBound<WatchEntry>
 
     init(
-        client: XenstoreClient,
+        client: Xenstore,
         path: XenstorePath,
         token: String,
         entry: LoopBound<WatchEntry>
@@ -102,7 +102,7 @@ final class WatchSubscription: Sendable {
     }
 }
 
-extension XenstoreClient {
+extension Xenstore {
     /// Watches a path and everything below it, whether it exists or not. The corresponding
     /// operation is WATCH.
     ///

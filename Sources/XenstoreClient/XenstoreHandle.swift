@@ -4,7 +4,7 @@ public import XenstoreProtocol
 ///
 /// So a function that takes a handle works in both. Handles are values and cost nothing.
 public struct XenstoreHandle: XenstoreOperations {
-    let client: XenstoreClient
+    let client: Xenstore
     let transaction: XenstoreTransaction?
     private var timeout: Duration?
     private var deadline: ContinuousClock.Instant?
@@ -12,7 +12,7 @@ public struct XenstoreHandle: XenstoreOperations {
     private let dependencies: Dependencies?
 
     init(
-        client: XenstoreClient,
+        client: Xenstore,
         transaction: XenstoreTransaction? = nil,
         dependencies: Dependencies? = nil,
         deadline: ContinuousClock.Instant? = nil

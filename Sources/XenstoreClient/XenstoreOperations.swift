@@ -1,6 +1,6 @@
 public import XenstoreProtocol
 
-/// Everything that can be asked of a store, through a ``XenstoreClient``, a ``XenstoreHandle`` or a
+/// Everything that can be asked of a store, through a ``Xenstore``, a ``XenstoreHandle`` or a
 /// ``XenstoreTransaction``.
 ///
 /// Paths are absolute, or relative to the own domain's home (`/local/domain/N`). Each operation

@@ -4,13 +4,13 @@ import XenstoreProtocol
 /// A transaction that is open until ``commit()`` or ``rollback()``, and rolled back when it is
 /// dropped.
 ///
-/// ``XenstoreClient/transaction(_:_:)`` does the same with what is tried again on a conflict.
+/// ``Xenstore/transaction(_:_:)`` does the same with what is tried again on a conflict.
 public final class XenstoreTransaction: XenstoreOperations {
-    let client: XenstoreClient
+    let client: Xenstore
     let open: OpenTransaction
     private let hasEnded = Mutex(false)
 
-    init(client: XenstoreClient, open: OpenTransaction) {
+    init(client: Xenstore, open: OpenTransaction) {
         self.client = client
         self.open = open
     }
@@ -52,7 +52,7 @@ public final class XenstoreTransaction: XenstoreOperations {
     }
 
     /// Ends a transaction where nobody waits for the answer: who does it may have been cancelled.
-    private static func end(_ open: OpenTransaction, _ client: XenstoreClient) {
+    private static func end(_ open: OpenTransaction, _ client: Xenstore) {
         client.later { core in
             guard open.epoch == core.epoch else { return }
             core.post(.transactionEnd(commit: false), in: open.id)
@@ -100,7 +100,7 @@ public struct RetryPolicy: Hashable, Sendable {
     }
 }
 
-extension XenstoreClient {
+extension Xenstore {
     /// Opens a transaction. The corresponding operation is TRANSACTION_START.
     public func begin() async throws(ClientError) -> XenstoreTransaction {
         let request = Request.transactionStart

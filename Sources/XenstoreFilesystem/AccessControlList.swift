@@ -35,15 +35,15 @@ struct AccessControlList {
     /// The list that these permissions are.
     ///
     /// - Returns: nil where the mode says it all.
-    init?(_ permissions: Permissions, view: View) {
+    init?(_ permissions: Permissions, kind: FileKind) {
         let listed = permissions.entriesOfDomains
         guard !listed.isEmpty else { return nil }
-        let others = Self.bits(permissions.everyone, view)
+        let others = Self.bits(permissions.everyone, kind)
         var users: [UInt32: UInt16] = [:]
         for entry in listed where users[entry.domain.rawValue] == nil {
-            users[entry.domain.rawValue] = Self.bits(entry.access, view)
+            users[entry.domain.rawValue] = Self.bits(entry.access, kind)
         }
-        entries = [Entry(tag: .owner, bits: Self.bits([.read, .write], view))]
+        entries = [Entry(tag: .owner, bits: Self.bits([.read, .write], kind))]
         entries += users.sorted { $0.key < $1.key }.map {
             Entry(tag: .user, bits: $0.value, id: $0.key)
         }
@@ -109,7 +109,7 @@ struct AccessControlList {
             mask == nil || groupAccess.isSubset(of: new.everyone)
                 || !users.isEmpty && groupAccess == old.everyone
         else { throw .notPermitted }
-        var granted: [DomainID: Access] = [:]
+        var granted: [DomainID: AccessMode] = [:]
         for user in users {
             let domain = DomainID(user.id)
             guard granted[domain] == nil, domain != .nobody else { throw .invalid }
@@ -141,16 +141,16 @@ struct AccessControlList {
         return found.count == 1 ? found[0].bits : nil
     }
 
-    private static func bits(_ access: Access, _ view: View) -> UInt16 {
+    private static func bits(_ access: AccessMode, _ kind: FileKind) -> UInt16 {
         let read = access.contains(.read) ? readBit : 0
-        let enter = view == .directory && read != 0 ? executeBit : 0
+        let enter = kind == .directory && read != 0 ? executeBit : 0
         return read | enter | (access.contains(.write) ? writeBit : 0)
     }
 
     /// Without `x`: a directory can be entered where it can be read, whether the list says so or
     /// not, and a value cannot be executed.
-    private static func access(_ bits: UInt16) -> Access {
-        var access: Access = []
+    private static func access(_ bits: UInt16) -> AccessMode {
+        var access: AccessMode = []
         if bits & readBit != 0 { access.insert(.read) }
         if bits & writeBit != 0 { access.insert(.write) }
         return access

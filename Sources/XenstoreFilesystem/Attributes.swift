@@ -1,5 +1,5 @@
 /// The two ways in which a key is seen.
-public enum View: Hashable, Sendable {
+public enum FileKind: Hashable, Sendable {
     /// Its value, as a regular file.
     case file
     /// Its children, as a directory.
@@ -9,7 +9,7 @@ public enum View: Hashable, Sendable {
 /// What stat(2) tells of a file or directory.
 public struct Attributes: Hashable, Sendable {
     public var inode: InodeNumber
-    public var view: View
+    public var kind: FileKind
     /// The permission bits, without the type.
     public var mode: UInt32
     public var userID: UInt32
@@ -37,7 +37,7 @@ public struct DirectoryEntry: Hashable, Sendable {
     public enum Target: Hashable, Sendable {
         case entry(Entry)
         /// What the kernel knows already, `.` and `..` among them: it takes no reference.
-        case known(InodeNumber, View)
+        case known(InodeNumber, FileKind)
         /// The store tells the name but not the key.
         case unknown
     }

@@ -99,7 +99,7 @@ final class OpenStream {
     }
 
     /// A directory has changed: it and what is below may be gone, and another there.
-    func forgetRights(from path: XenstorePath) {
+    func dropRights(from path: XenstorePath) {
         guard rights[path] != nil else { return }
         for directory in rights.keys where path.contains(directory) { rights[directory] = nil }
     }

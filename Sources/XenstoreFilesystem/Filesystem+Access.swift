@@ -37,12 +37,12 @@ extension Filesystem {
             return try rights.require(ofOwnerIn: attributes(of: file).mode)
         }
         guard scratch.directory(inode) == nil else { return }
-        let (node, view) = try find(inode)
+        let (node, kind) = try find(inode)
         // A directory can be entered, whatever its key: there may be others below that the store
         // shows. That holds for one that is open and gone, too.
-        if view == .directory, rights.isSubset(of: .execute) { return }
-        guard !rights.contains(.execute) || view == .directory else { throw .accessDenied }
-        guard !node.isDetached else { throw detached(node) }
+        if kind == .directory, rights.isSubset(of: .execute) { return }
+        guard !rights.contains(.execute) || kind == .directory else { throw .accessDenied }
+        guard !node.isUnlinked else { throw unlinked(node) }
         if !options.isPrivileged { try await askForAccess(rights, to: node) }
     }
 
@@ -63,7 +63,7 @@ extension Filesystem {
                 throw .malformedReply
             }
             permissions = found
-        } catch .refused(.noEntry) where node.creatorCount > 0 {
+        } catch .refused(.noEntry) where node.deferredCreateCount > 0 {
             // Opening it has asked.
             return
         } catch {

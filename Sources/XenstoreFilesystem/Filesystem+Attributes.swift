@@ -7,19 +7,19 @@ extension Filesystem {
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
         if let file = streams.find(inode) { return try await attributesOfShared(file) }
-        let (node, view) = try find(inode)
-        let use = nameUse(node, view, by: caller)
-        if view == .directory { await prepareForWatch(node, by: caller) }
-        let (attributes, serial) = try await attributes(of: node, view, handle, use) {
+        let (node, kind) = try find(inode)
+        let use = nameUse(node, kind, by: caller)
+        if kind == .directory { await prepareForWatch(node, by: caller) }
+        let (attributes, serial) = try await attributes(of: node, kind, handle, use) {
             () async throws(FilesystemError) in
-            let facts = try await facts(of: node, view, for: caller)
-            if view == .file { showSize(of: facts, node) }
-            return facts
+            let stat = try await stat(of: node, kind, for: caller)
+            if kind == .file { showSize(of: stat, node) }
+            return stat
         }
         let shown = sizeAsRead(attributes, of: node, handle, for: caller)
         // What one program sees of a file that it has changed is no other's.
         guard shown.size == attributes.size else { return shown }
-        return lease(shown, of: node, toldFor: inode, asOf: serial, to: caller)
+        return lease(shown, of: node, askedFor: inode, asOf: serial, to: caller)
     }
 
     /// The attributes of the root as they were seen last. A program that looks at `.xsfs` while the
@@ -39,7 +39,7 @@ extension Filesystem {
         _ handle: HandleID?,
         for caller: CallerID
     ) -> Attributes {
-        guard attributes.view == .file, node.handleCount > 0 else { return attributes }
+        guard attributes.kind == .file, node.handleCount > 0 else { return attributes }
         var size = attributes.size
         if let handle, case .key(let file) = try? files.find(handle) {
             size = file.size(shown: size)
@@ -70,111 +70,111 @@ extension Filesystem {
 
     /// The store holds this value: what programs read from files that they have open is of the size
     /// that they are given.
-    func showSize(of facts: KeyFacts, _ node: KeyNode) {
+    func showSize(of stat: KeyStat, _ node: KeyNode) {
         guard node.handleCount > 0 else { return }
         let form = options.valueForm
-        let size = form.size(of: facts.value)
+        let size = form.size(of: stat.value)
         files.forEach { handle in
             guard case .key(let file) = handle, file.node === node else { return }
-            file.show(size: size) { form.content(of: facts.value) }
+            file.show(size: size) { form.content(of: stat.value) }
         }
     }
 
     /// The attributes as the store says now.
     private func attributes(of inode: InodeNumber) async throws(FilesystemError) -> Attributes {
-        let (node, view) = try find(inode)
-        return try await attributes(of: node, view) { () async throws(FilesystemError) in
-            try await facts(of: node.path(), node: node)
+        let (node, kind) = try find(inode)
+        return try await attributes(of: node, kind) { () async throws(FilesystemError) in
+            try await stat(of: node.path(), node: node)
         }.attributes
     }
 
     private func attributes(
         of node: KeyNode,
-        _ view: View,
+        _ kind: FileKind,
         _ handle: HandleID? = nil,
         _ use: NameUse? = nil,
-        _ ask: () async throws(FilesystemError) -> KeyFacts
+        _ ask: () async throws(FilesystemError) -> KeyStat
     ) async throws(FilesystemError) -> (attributes: Attributes, serial: Int?) {
-        if node.isDetached {
-            if node.wasToldStale, let gone = attributesOfOpen(node, view, handle) {
+        if node.isUnlinked {
+            if node.isStaleInKernel, let gone = attributesOfOpen(node, kind, handle) {
                 return (gone, nil)
             }
             // A read(2) by way of the kernel's cache asks here, each time.
-            throw view == .file && isOpenLeased(node) ? .stale : detached(node)
+            throw kind == .file && isOpenLeased(node) ? .stale : unlinked(node)
         }
-        let facts: KeyFacts
+        let stat: KeyStat
         do throws(FilesystemError) {
-            facts = try await ask()
-        } catch .noEntry where node.creatorCount > 0 && view == .file {
+            stat = try await ask()
+        } catch .noEntry where node.deferredCreateCount > 0 && kind == .file {
             return (try await attributesBeforeCreation(of: node), nil)
         } catch .noEntry {
             // Once the kernel has forgotten the name, only who has the file open asks.
-            if handle != nil || node.wasToldStale,
-                let gone = attributesOfOpen(node, view, handle)
+            if handle != nil || node.isStaleInKernel,
+                let gone = attributesOfOpen(node, kind, handle)
             {
                 return (gone, nil)
             }
             // The kernel forgets the name before the program gets its answer. For a read(2) by way
             // of its cache it asks here, each time.
             let error = gone(node)
-            throw view == .file && isOpenLeased(node) ? .stale : error
-        } catch .accessDenied where view == .directory {
+            throw kind == .file && isOpenLeased(node) ? .stale : error
+        } catch .accessDenied where kind == .directory {
             return (attributesOfUnreadable(node), nil)
         }
-        return (try attributes(of: node, view, checked: facts, use), facts.serial)
+        return (try attributes(of: node, kind, checked: stat, use), stat.serial)
     }
 
     /// How a program has come to a shape of a key.
     struct NameUse {
         let caller: CallerID
         /// Whether the kernel may have had the key's plain name lead to that shape when it sent the
-        /// request. What makes it forget a name waits while it works in the directory.
+        /// request. An invalidation of a name waits while it works in the directory.
         let isPlain: Bool
     }
 
-    func nameUse(_ node: KeyNode, _ view: View, by caller: CallerID) -> NameUse {
-        guard node.shownView != view else { return NameUse(caller: caller, isPlain: true) }
+    func nameUse(_ node: KeyNode, _ kind: FileKind, by caller: CallerID) -> NameUse {
+        guard node.reportedKind != kind else { return NameUse(caller: caller, isPlain: true) }
         guard let parent = node.parent else { return NameUse(caller: caller, isPlain: false) }
-        let name = KernelNotification.name(directory: parent.inode(.directory), name: node.name)
-        return NameUse(caller: caller, isPlain: environment.isForgetting(name))
+        let name = Invalidation.entry(directory: parent.inode(.directory), name: node.name)
+        return NameUse(caller: caller, isPlain: environment.isInvalidating(name))
     }
 
-    /// - Throws: as ``requireView(_:of:_:)`` does, and ``FilesystemError/stale``, once for a system
+    /// - Throws: as ``requireKind(_:of:_:)`` does, and ``FilesystemError/stale``, once for a system
     ///   call, for a name that the kernel was still to forget. A file that is read by way of the
     ///   kernel's cache keeps its attributes, whatever shape its key has by now.
     func attributes(
         of node: KeyNode,
-        _ view: View,
-        checked facts: KeyFacts,
+        _ kind: FileKind,
+        checked stat: KeyStat,
         _ use: NameUse?
     ) throws(FilesystemError) -> Attributes {
-        let isLeased = view == .file && isOpenLeased(node)
+        let isLeased = kind == .file && isOpenLeased(node)
         if let use, !isLeased {
             let isRetry = !nameRetries.isEmpty && nameRetries.remove(use.caller) != nil
-            if use.isPlain, node.shownView != view, !isRetry, self.view(facts, of: node) != view {
-                if nameRetries.count >= FilesystemLimits.lastAnswers { nameRetries = [] }
+            if use.isPlain, node.reportedKind != kind, !isRetry, self.kind(stat, of: node) != kind {
+                if nameRetries.count >= FilesystemLimits.threadStats { nameRetries = [] }
                 nameRetries.insert(use.caller)
                 throw .stale
             }
         }
-        if !isLeased { try requireView(view, of: node, facts) }
-        return attributes(of: node, view, facts)
+        if !isLeased { try requireKind(kind, of: node, stat) }
+        return attributes(of: node, kind, stat)
     }
 
-    func attributes(of node: KeyNode, _ view: View, _ facts: KeyFacts) -> Attributes {
-        let size = view == .file ? options.valueForm.size(of: facts.value) : 0
-        return attributes(of: node, view, facts.permissions, size: size)
+    func attributes(of node: KeyNode, _ kind: FileKind, _ stat: KeyStat) -> Attributes {
+        let size = kind == .file ? options.valueForm.size(of: stat.value) : 0
+        return attributes(of: node, kind, stat.permissions, size: size)
     }
 
-    func attributes(of node: KeyNode, _ view: View, _ permissions: Permissions, size: Int)
+    func attributes(of node: KeyNode, _ kind: FileKind, _ permissions: Permissions, size: Int)
         -> Attributes
     {
-        if view == .file { report(size, of: node) }
-        let times = times(of: node, view)
+        if kind == .file { report(size, of: node) }
+        let times = times(of: node, kind)
         return Attributes(
-            inode: node.inode(view),
-            view: view,
-            mode: ModeBits.mode(of: permissions, view: view) & ~options.umask,
+            inode: node.inode(kind),
+            kind: kind,
+            mode: ModeBits.mode(of: permissions, kind: kind) & ~options.umask,
             userID: userID(of: permissions),
             groupID: options.groupID,
             size: size,
@@ -185,14 +185,14 @@ extension Filesystem {
 
     /// What a listing gives of a key: its type. The kernel asks for all else, and takes a file to
     /// be as long as any can be: it sees the end where it reads.
-    func typeAlone(of node: KeyNode, _ view: View) -> Attributes {
+    func typeAlone(of node: KeyNode, _ kind: FileKind) -> Attributes {
         Attributes(
-            inode: node.inode(view),
-            view: view,
+            inode: node.inode(kind),
+            kind: kind,
             mode: 0,
             userID: 0,
             groupID: options.groupID,
-            size: view == .file ? FilesystemLimits.largestSize : 0,
+            size: kind == .file ? FilesystemLimits.largestSize : 0,
             modified: keys.started,
             changed: keys.started
         )
@@ -220,12 +220,12 @@ extension Filesystem {
     /// What fstat(2) gives of a file or directory that is open and gone.
     private func attributesOfOpen(
         _ node: KeyNode,
-        _ view: View,
+        _ kind: FileKind,
         _ handle: HandleID?
     ) -> Attributes? {
         guard node.handleCount > 0 else { return nil }
         let permissions = node.permissions ?? Permissions(owner: .privileged)
-        guard view == .file else {
+        guard kind == .file else {
             guard directories.contains({ $0.node === node }) else { return nil }
             return attributes(of: node, .directory, permissions, size: 0)
         }
@@ -259,12 +259,12 @@ extension Filesystem {
     /// Checks that the kernel sees the key the way it is, after another client may have changed it.
     ///
     /// - Throws: ``FilesystemError/stale`` once: the kernel then looks the name up again.
-    func requireView(_ view: View, of node: KeyNode, _ facts: KeyFacts) throws(FilesystemError) {
-        guard let shown = node.shownView, shown == view else { return }
-        let actual = self.view(facts, of: node)
+    func requireKind(_ kind: FileKind, of node: KeyNode, _ stat: KeyStat) throws(FilesystemError) {
+        guard let shown = node.reportedKind, shown == kind else { return }
+        let actual = self.kind(stat, of: node)
         guard actual != shown else { return }
-        node.shownView = actual
-        forgetName(of: node, .otherShape)
+        node.reportedKind = actual
+        invalidateEntry(of: node, .otherShape)
         throw .stale
     }
 
@@ -278,20 +278,20 @@ extension Filesystem {
         try requireWritable()
         if let file = scratch.find(inode) { return try await setAttributes(changes, of: file) }
         if let made = scratch.directory(inode) { return try setAttributes(changes, of: made) }
-        let (node, view) = try find(inode)
+        let (node, kind) = try find(inode)
         if let size = changes.size {
-            guard view == .file else { throw .isDirectory }
+            guard kind == .file else { throw .isDirectory }
             try await truncate(node, to: size, handle: handle)
             if let handle, changes.isSizeAlone {
                 return try await attributes(ofTruncated: handle, inode)
             }
         }
         if changes.mode != nil || changes.userID != nil || changes.groupID != nil {
-            try await makeAnnounced(node)
-            try await setOwnership(changes, of: node, view)
+            try await commitDeferredCreate(node)
+            try await setOwnership(changes, of: node, kind)
         }
         if let modified = changes.modified {
-            setModified(modified, of: node, view)
+            setModified(modified, of: node, kind)
             revokeInMemory(node)
         }
         return try await attributes(of: inode)
@@ -312,11 +312,11 @@ extension Filesystem {
     private func setOwnership(
         _ changes: AttributeChanges,
         of node: KeyNode,
-        _ view: View
+        _ kind: FileKind
     ) async throws(FilesystemError) {
         let path = try node.path()
         let old = try await permissions(at: path)
-        let new = try permissions(old, changedBy: changes, view)
+        let new = try permissions(old, changedBy: changes, kind)
         guard new != old else {
             // As on a disk.
             noteStatus(of: node)
@@ -332,7 +332,7 @@ extension Filesystem {
     private func permissions(
         _ old: Permissions,
         changedBy changes: AttributeChanges,
-        _ view: View
+        _ kind: FileKind
     ) throws(FilesystemError) -> Permissions {
         if let groupID = changes.groupID, groupID != options.groupID { throw .notPermitted }
         var new = old
@@ -341,10 +341,10 @@ extension Filesystem {
             new.owner = DomainID(userID)
         }
         if let mode = changes.mode {
-            let shown = ModeBits.mode(of: new, view: view) & ~options.umask
+            let shown = ModeBits.mode(of: new, kind: kind) & ~options.umask
             if mode & 0o7777 != shown {
                 guard options.umask == 0,
-                    let changed = ModeBits.permissions(new, withMode: mode, view: view)
+                    let changed = ModeBits.permissions(new, withMode: mode, kind: kind)
                 else { throw .notPermitted }
                 new = changed
             }

@@ -15,7 +15,7 @@ extension Filesystem {
             // Without it nothing is kept, and every name is asked for.
             environment.report("the store refused a watch of \(options.subtree): \(error)")
         }
-        forgetEverything()
+        dropEverything()
         await watchSpecialPathsAgain()
         tellStreamsOfMissing()
     }
@@ -23,7 +23,7 @@ extension Filesystem {
     /// The connection is lost: nothing is known until it is back.
     public func disconnected() {
         isWatching = false
-        announcer.disconnected()
+        notifier.disconnected()
         foreseen.removeAll()
         // No event will take it back.
         for node in keys.subtree(of: keys.root) { revoke(node) }
@@ -31,17 +31,17 @@ extension Filesystem {
 
     /// Nothing that was known holds. The kernel looks files up again; directories are asked for, as
     /// one that still is one may be somebody's working directory.
-    private func forgetEverything() {
+    private func dropEverything() {
         changes.append(.root)
-        doubtEverything()
+        markAllDirty()
         var shownDirectories: [KeyNode] = []
         for node in keys.subtree(of: keys.root) {
-            node.forgetFacts()
+            node.dropStat()
             revoke(node)
-            if node.shownView == .directory {
+            if node.reportedKind == .directory {
                 shownDirectories.append(node)
             } else if node.fileLookups > 0 {
-                forgetName(of: node, .reconnected)
+                invalidateEntry(of: node, .reconnected)
             }
         }
         guard shownDirectories.count > 1 else { return }
@@ -59,7 +59,7 @@ extension Filesystem {
     public func changed(_ path: XenstorePath) {
         guard path.isAbsolute else { return tellStreams(path) }
         changes.append(path, at: environment.now())
-        noteLoad()
+        noteEventRate()
         let isForeseen = foreseen.take(path, at: environment.elapsed())
         defer { tellWhenTrue(path) }
         var node = keys.root
@@ -68,14 +68,14 @@ extension Filesystem {
         guard isInside || path.contains(options.subtree) else { return }
         let names = isInside ? names(to: path) : []
         var rest = names
-        defer { doubt(path, names: names) }
+        defer { markDirty(path, names: names) }
         while let name = rest.first, let child = keys.child(String(name), of: node) {
             // What is further down may have made the child anew, which has no event of its own.
-            if rest.count == 1 || node.shownView == .file || node.hasChildren == false {
+            if rest.count == 1 || node.reportedKind == .file || node.hasChildren == false {
                 passChange(below: node, isDirectlyBelow: rest.count == 1)
             }
             if !isForeseen, rest.count == 1 || child.permissions == nil {
-                doubtList(of: node, child: !child.isGone)
+                noteListEvent(of: node, child: !child.isGone)
             }
             revokeListing(of: node, before: child, isAbove: rest.count > 1)
             node = child
@@ -84,48 +84,49 @@ extension Filesystem {
         guard rest.isEmpty else {
             // It has a child that is not known here.
             revoke(node)
-            if !isForeseen { doubtList(of: node, child: false) }
+            if !isForeseen { noteListEvent(of: node, child: false) }
             return passChange(below: node, isDirectlyBelow: rest.count == 1)
         }
         // It may be new, or gone.
         if let parent = node.parent { revoke(parent) }
-        if !isForeseen { doubtTimes(of: node) }
-        forgetFactsBelow(node)
-        if node.shownView == .directory {
+        if !isForeseen { noteKeyEvent(of: node) }
+        dropStatBelow(node)
+        if node.reportedKind == .directory {
             verify(node)
-        } else if node.fileLookups > 0, !isAnnouncing, !isForeseen {
-            // It may be gone, and the kernel would refuse to walk on through a file. Where changes
-            // are announced, that is found out anyway. What this mount removes the kernel knows.
-            forgetName(of: node, .changed)
+        } else if node.fileLookups > 0, !notifiesInotify, !isForeseen {
+            // It may be gone, and the kernel would refuse to walk on through a file. Where
+            // inotify's events are raised, that is found out anyway. What this mount removes the
+            // kernel knows.
+            invalidateEntry(of: node, .changed)
         }
     }
 
     /// Lets events gather where many come: to be woken for each costs more than to take it. What
     /// has arrived is still taken before anything is told from memory, and with each question to
     /// the store.
-    private func noteLoad() {
+    private func noteEventRate() {
         let now = environment.elapsed()
-        load.noteEvent(at: now)
+        eventRate.noteEvent(at: now)
         let isWaitedFor = options.cache == .watch || !streams.open.isEmpty
-        if !isWaitedFor, load.isSteady(at: now) {
-            environment.holdEvents(FilesystemLimits.eventHold)
+        if !isWaitedFor, eventRate.isSteady(at: now) {
+            environment.deferReading(FilesystemLimits.readDeferral)
         }
     }
 
     /// Tells the streams of a change when whoever reads then sees it.
     private func tellWhenTrue(_ path: XenstorePath) {
         guard options.cache == .watch, !streams.open.isEmpty else { return tellStreams(path) }
-        environment.afterNotices { [self] in tellStreams(path) }
+        environment.afterInvalidations { [self] in tellStreams(path) }
     }
 
     /// Something changed below a key: it has children now, or has lost its last one.
     private func passChange(below node: KeyNode, isDirectlyBelow: Bool) {
         node.hasChildren = nil
         guard !node.isRoot else { return }
-        if node.shownView == .file {
+        if node.reportedKind == .file {
             // The kernel would refuse to walk through a file without asking.
-            node.shownView = nil
-            if node.fileLookups > 0 { forgetName(of: node, .otherShape) }
+            node.reportedKind = nil
+            if node.fileLookups > 0 { invalidateEntry(of: node, .otherShape) }
         } else if isDirectlyBelow, node.hasValue {
             // Only a key with a value can turn into a file by losing its children.
             if let parent = node.parent { revoke(parent) }
@@ -151,14 +152,14 @@ extension Filesystem {
         while let path = try? node.path() {
             let serial = changes.serial
             // An error of the way to the store is told to whoever uses the key next.
-            let facts = try? await facts(of: path, node: node)
+            let stat = try? await stat(of: path, node: node)
             // A change while the answer was on its way: it may be out of date.
             if isWatching, changes.hasChanged(path, since: serial) { continue }
-            guard let facts, node.shownView == .directory else { return }
-            let actual = view(facts, of: node)
+            guard let stat, node.reportedKind == .directory else { return }
+            let actual = kind(stat, of: node)
             if actual != .directory {
-                node.shownView = actual
-                forgetName(of: node, .otherShape)
+                node.reportedKind = actual
+                invalidateEntry(of: node, .otherShape)
             }
             return
         }

@@ -25,22 +25,22 @@ extension Filesystem {
         }
         let path = try parent.path(ofChild: key)
         if TemporaryName.isMkstemp(name, flags, mode: mode) {
-            guard try await factsBeforeCreation(of: path, under: parent) != nil else {
+            guard try await statBeforeCreation(of: path, under: parent) != nil else {
                 throw .exists
             }
             return try await createScratch(name, in: parent, flags)
         }
         if flags.contains(.exclusive) {
-            let facts = try await makeKey(path, under: parent)
+            let stat = try await makeKey(path, under: parent)
             noteChild(of: parent, named: key)
-            return opened(key, name, of: parent, facts, flags, by: caller, isCreator: false)
+            return opened(key, name, of: parent, stat, flags, by: caller, createsOnWrite: false)
         }
         for _ in 0..<FilesystemLimits.transactionAttempts {
             // The key is made by the first write, or by closing; but a directory that is gone is
             // told now, where programs look for errors.
-            if let facts = try await factsBeforeCreation(of: path, under: parent) {
+            if let stat = try await statBeforeCreation(of: path, under: parent) {
                 try await tryWriting([], to: path)
-                return opened(key, name, of: parent, facts, flags, by: caller, isCreator: true)
+                return opened(key, name, of: parent, stat, flags, by: caller, createsOnWrite: true)
             }
             do throws(FilesystemError) {
                 return try await openMade(name, in: directory, flags, by: caller)
@@ -60,7 +60,7 @@ extension Filesystem {
         by caller: CallerID
     ) async throws(FilesystemError) -> (Entry, HandleID) {
         let entry = try await lookup(name, in: directory, by: caller)
-        guard entry.attributes.view == .file else {
+        guard entry.attributes.kind == .file else {
             forget(entry.attributes.inode, count: 1)
             throw .isDirectory
         }
@@ -80,22 +80,22 @@ extension Filesystem {
     ) async throws(FilesystemError) -> (Entry, HandleID) {
         let serial = changes.serial
         let path = try node.path()
-        let facts = try await facts(of: path, node: node)
-        guard facts.value.isEmpty || !flags.contains(.exclusive) else { throw .exists }
-        try await askForWriting(path, facts)
-        let content = options.valueForm.content(of: facts.value)
-        let handle = openFile(node, flags, by: caller, content, isCreator: false)
-        node.maker = nil
-        return (enterValue(facts, of: node, path, asOf: serial), handle)
+        let stat = try await stat(of: path, node: node)
+        guard stat.value.isEmpty || !flags.contains(.exclusive) else { throw .exists }
+        try await askForWriting(path, stat)
+        let content = options.valueForm.content(of: stat.value)
+        let handle = openFile(node, flags, by: caller, content, createsOnWrite: false)
+        node.createdBy = nil
+        return (enterValue(stat, of: node, path, asOf: serial), handle)
     }
 
     /// What a key will be that is not there, in a directory that must be.
     ///
     /// - Returns: nil if the key is there.
-    private func factsBeforeCreation(
+    private func statBeforeCreation(
         of path: XenstorePath,
         under parent: KeyNode
-    ) async throws(FilesystemError) -> KeyFacts? {
+    ) async throws(FilesystemError) -> KeyStat? {
         let parentPath = try parent.path()
         let answers = await access.send([.getPermissions(parentPath), .read(path)], in: .none)
         do throws(XenstoreError) {
@@ -106,7 +106,7 @@ extension Filesystem {
                 _ = try answers[1].get()
                 return nil
             } catch .refused(.noEntry) {
-                return KeyFacts(value: [], hasChildren: false, permissions: inherited)
+                return KeyStat(value: [], hasChildren: false, permissions: inherited)
             }
         } catch {
             throw FilesystemError(error, at: path)
@@ -117,22 +117,22 @@ extension Filesystem {
         _ key: String,
         _ name: String,
         of parent: KeyNode,
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         _ flags: OpenFlags,
         by caller: CallerID,
-        isCreator: Bool
+        createsOnWrite: Bool
     ) -> (Entry, HandleID) {
         let node = keys.insertNew(key, of: parent)
-        forgetRemoved(node)
-        noteSeen(node)
-        node.viewWhenEmpty = .file
-        node.shownView = .file
-        node.wasToldStale = false
+        dropRemoved(node)
+        markExists(node)
+        node.emptyKind = .file
+        node.reportedKind = .file
+        node.isStaleInKernel = false
         noteMade(node)
         node.addLookup(.file)
-        let handle = openFile(node, flags, by: caller, [], isCreator: isCreator)
+        let handle = openFile(node, flags, by: caller, [], createsOnWrite: createsOnWrite)
         let entry = Entry(
-            attributes: attributes(of: node, .file, facts),
+            attributes: attributes(of: node, .file, stat),
             nameLifetime: isWatching && name == key ? FilesystemLimits.nameLifetimeSeconds : 0
         )
         return (entry, handle)
@@ -147,7 +147,7 @@ extension Filesystem {
         let parent = try findDirectory(directory)
         guard scratch.directory(of: parent) == nil else { throw .notPermitted }
         let key: String
-        let asked: View?
+        let asked: FileKind?
         switch NameMeaning(name) {
         case .key(let name): (key, asked) = (name, nil)
         case .children(let name): (key, asked) = (name, .directory)
@@ -158,16 +158,16 @@ extension Filesystem {
         }
         guard scratch.find(name, in: parent) == nil else { throw .exists }
         let path = try parent.path(ofChild: key)
-        let facts = try await makeKey(path, under: parent)
+        let stat = try await makeKey(path, under: parent)
         noteChild(of: parent, named: key)
         let serial = changes.serial
         let node = keys.insertNew(key, of: parent)
-        forgetRemoved(node)
-        node.viewWhenEmpty = .directory
-        node.isKeptDirectory = true
-        node.maker = caller
+        dropRemoved(node)
+        node.emptyKind = .directory
+        node.isStickyDirectory = true
+        node.createdBy = caller
         noteMade(node)
-        return enter(key, of: parent, as: asked, facts, path, asOf: serial)
+        return enter(key, of: parent, as: asked, stat, path, asOf: serial)
     }
 
     /// Makes an empty key that must not exist, under a key that must: exclusive against every
@@ -175,10 +175,10 @@ extension Filesystem {
     private func makeKey(
         _ path: XenstorePath,
         under parent: KeyNode
-    ) async throws(FilesystemError) -> KeyFacts {
+    ) async throws(FilesystemError) -> KeyStat {
         let parentPath = try parent.path()
         return try await transaction(at: path) {
-            id async throws(XenstoreError) -> Outcome<KeyFacts> in
+            id async throws(XenstoreError) -> Outcome<KeyStat> in
             let answers = try await send(
                 [.read(parentPath), .read(path)],
                 thenChanges: [.makeDirectory(path), .getPermissions(path)],
@@ -196,9 +196,9 @@ extension Filesystem {
             guard let permissions = Permissions(payload: try answers[1].get()) else {
                 throw .malformedReply
             }
-            var facts = KeyFacts(value: [], hasChildren: false, permissions: permissions)
-            facts.names = []
-            return .commit(facts)
+            var stat = KeyStat(value: [], hasChildren: false, permissions: permissions)
+            stat.names = []
+            return .commit(stat)
         }
     }
 }

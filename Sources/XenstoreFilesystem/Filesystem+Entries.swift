@@ -72,13 +72,13 @@ extension Filesystem {
         let node = keys.child(name, of: directory.node)
         plan.path = path
         plan.hasChildren = isWatching ? node?.hasChildren : nil
-        plan.foretold = listing.children[name]
-        if plan.hasChildren == nil, plan.foretold == nil {
+        plan.hint = listing.children[name]
+        if plan.hasChildren == nil, plan.hint == nil {
             plan.childrenAnswer = requests.count
             requests.append(.directory(path))
         }
-        if plan.hasChildren ?? plan.foretold.map(isList) != true,
-            viewWithoutValue(hasChildren: false, node, path) == nil
+        if plan.hasChildren ?? plan.hint.map(isList) != true,
+            kindWithoutValue(hasChildren: false, node, path) == nil
         {
             plan.valueAnswer = requests.count
             requests.append(.read(path))
@@ -87,7 +87,7 @@ extension Filesystem {
 
     /// Whether an answer to DIRECTORY has names.
     private func isList(_ answer: Result<[UInt8], XenstoreError>) -> Bool {
-        (try? KeyFacts.hasChildren(answer)) == true
+        (try? KeyStat.hasChildren(answer)) == true
     }
 
     /// What a name of a listing leads to; nil for a scratch file that is gone.
@@ -106,7 +106,7 @@ extension Filesystem {
             case NameMeaning.ownValueName:
                 let path = try? parent.path()
                 return path.map {
-                    .entry(enterValue(listing.facts, of: parent, $0, asOf: listing.serial))
+                    .entry(enterValue(listing.stat, of: parent, $0, asOf: listing.serial))
                 }
             default: return scratchEntry(plan.name, in: parent).map { .entry($0) }
             }
@@ -114,51 +114,53 @@ extension Filesystem {
         var hasChildren = plan.hasChildren
         // Nil where they were not asked for, or fit no message.
         var names: [UInt8]? = hasChildren == false ? [] : nil
-        if let answer = plan.childrenAnswer.map({ answers[$0] }) ?? plan.foretold,
+        if let answer = plan.childrenAnswer.map({ answers[$0] }) ?? plan.hint,
             hasChildren == nil
         {
-            hasChildren = try KeyFacts.hasChildren(answer)
+            hasChildren = try KeyStat.hasChildren(answer)
             names = try? answer.get()
         }
-        let view = try view(
+        let kind = try kind(
             hasChildren: hasChildren ?? false,
             value: plan.valueAnswer.map { answers[$0] },
             keys.child(plan.name, of: parent),
             path
         )
-        if let node = keys.child(plan.name, of: parent), node.shownView == view,
-            node.lookups(view) > 0
+        if let node = keys.child(plan.name, of: parent), node.reportedKind == kind,
+            node.lookups(kind) > 0
         {
-            directory.walk.append(node.inode(view))
-            return .known(node.inode(view), view)
+            directory.readahead.append(node.inode(kind))
+            return .known(node.inode(kind), kind)
         }
         let entry = enterListed(
             plan.name,
             of: parent,
-            as: view,
+            as: kind,
             hasChildren: hasChildren ?? false,
             names: plan.hasChildren == nil ? names : nil,
             path,
-            asOf: plan.foretold == nil ? serial : listing.serial
+            asOf: plan.hint == nil ? serial : listing.serial
         )
-        directory.walk.append(entry.attributes.inode)
+        directory.readahead.append(entry.attributes.inode)
         if let node = keys.child(plan.name, of: parent) {
-            foretold.put(names ?? [], of: node)
+            readdirHints.put(names ?? [], of: node)
             // Nobody asks for them again while this stands.
-            if plan.hasChildren == nil, names?.isEmpty == true { forgetChildren(of: node) }
-            let serial = plan.foretold == nil ? serial : listing.serial
-            if view == .directory, let names { remember(list: names, of: node, path, asOf: serial) }
+            if plan.hasChildren == nil, names?.isEmpty == true { dropChildren(of: node) }
+            let serial = plan.hint == nil ? serial : listing.serial
+            if kind == .directory, let names {
+                recordBaseline(list: names, of: node, path, asOf: serial)
+            }
         }
         return .entry(entry)
     }
 
-    private func view(
+    private func kind(
         hasChildren: Bool,
         value: Result<[UInt8], XenstoreError>?,
         _ node: KeyNode?,
         _ path: XenstorePath
-    ) throws(XenstoreError) -> View {
-        if let view = viewWithoutValue(hasChildren: hasChildren, node, path) { return view }
+    ) throws(XenstoreError) -> FileKind {
+        if let kind = kindWithoutValue(hasChildren: hasChildren, node, path) { return kind }
         // An empty key that shows as a directory.
         return try value?.get().isEmpty == false ? .file : .directory
     }
@@ -173,7 +175,7 @@ private struct EntryPlan {
     /// As the watch keeps it.
     var hasChildren: Bool?
     /// The answer to DIRECTORY that came with the listing.
-    var foretold: Result<[UInt8], XenstoreError>?
+    var hint: Result<[UInt8], XenstoreError>?
     /// Where the answer to DIRECTORY will be.
     var childrenAnswer: Int?
     /// Where the answer to READ will be.

@@ -27,21 +27,21 @@ extension Filesystem {
             let value = options.valueForm.value(of: file.content)
             return try content(of: attribute, .file, permissions: file.permissions) { value }
         }
-        let (node, view) = try find(inode)
-        guard !node.isDetached else { return nil }
+        let (node, kind) = try find(inode)
+        guard !node.isUnlinked else { return nil }
         switch attribute {
         case .value: return nil
         case .defaultList: throw try noDefaultList()
         case .permissions, .accessList:
             guard isWatching, let permissions = node.permissions else { return nil }
-            return try content(of: attribute, view, permissions: permissions) { [] }
+            return try content(of: attribute, kind, permissions: permissions) { [] }
         }
     }
 
     public func extendedAttributeFromStore(_ name: String, of inode: InodeNumber)
         async throws(FilesystemError) -> [UInt8]
     {
-        let (node, view) = try find(inode)
+        let (node, kind) = try find(inode)
         let path = try node.path()
         guard let attribute = KeyAttribute(rawValue: name), attribute != .value else {
             return try await send(.read(path), at: path)
@@ -49,16 +49,16 @@ extension Filesystem {
         let permissions: Permissions
         do throws(FilesystemError) {
             permissions = try await self.permissions(at: path)
-        } catch .accessDenied where attribute == .accessList && view == .directory {
+        } catch .accessDenied where attribute == .accessList && kind == .directory {
             // The mode of a directory that the store does not show says all that is known.
             throw .noData
         }
-        return try content(of: attribute, view, permissions: permissions) { [] }
+        return try content(of: attribute, kind, permissions: permissions) { [] }
     }
 
     private func content(
         of attribute: KeyAttribute,
-        _ view: View,
+        _ kind: FileKind,
         permissions: Permissions,
         value: () -> [UInt8]
     ) throws(FilesystemError) -> [UInt8] {
@@ -67,7 +67,7 @@ extension Filesystem {
         case .permissions: return Array(permissions.description.utf8)
         case .accessList:
             try requireDomainsAsUsers()
-            guard let list = AccessControlList(permissions, view: view) else { throw .noData }
+            guard let list = AccessControlList(permissions, kind: kind) else { throw .noData }
             return list.bytes
         case .defaultList: throw try noDefaultList()
         }
@@ -93,7 +93,7 @@ extension Filesystem {
         }
         guard scratch.directory(inode) == nil else { throw .notSupported }
         let (node, _) = try find(inode)
-        try await makeAnnounced(node)
+        try await commitDeferredCreate(node)
         let path = try node.path()
         switch attribute {
         case .permissions:

@@ -11,32 +11,32 @@ extension Filesystem {
         if flags.contains(.write) { try requireWritable() }
         if let file = scratch.find(inode) { return try openScratch(file, flags) }
         if let file = streams.find(inode) { return try await openStream(file, flags) }
-        let (node, view) = try find(inode)
-        guard view == .file else { throw .isDirectory }
+        let (node, kind) = try find(inode)
+        guard kind == .file else { throw .isDirectory }
         if !flags.contains(.write) { return try await openToRead(node, flags, by: caller) }
-        var isCreator = false
+        var createsOnWrite = false
         var content: [UInt8] = []
-        let (serial, ownChanges) = (changes.serial, ownChanges)
+        let (serial, localChangeCount) = (changes.serial, localChangeCount)
         do throws(FilesystemError) {
-            let facts = try await factsForOpening(node.path(), node, by: caller)
-            await settleSize(of: node, facts)
-            try requireViewAtOpen(of: node, facts, by: caller)
-            content = options.valueForm.content(of: facts.value)
+            let stat = try await statForOpening(node.path(), node, by: caller)
+            await waitForSize(of: node, stat)
+            try requireKindAtOpen(of: node, stat, by: caller)
+            content = options.valueForm.content(of: stat.value)
             if flags.contains(.truncate) {
                 openRetries.remove(caller)
             } else {
-                let answer = fresh(facts, asOf: serial, ownChanges)
+                let answer = fresh(stat, asOf: serial, localChangeCount)
                 try requireSize(content.count, of: node, answer, by: caller)
             }
-            try await askForWriting(node.path(), facts)
-        } catch .noEntry where node.creatorCount > 0 {
+            try await askForWriting(node.path(), stat)
+        } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.
-            isCreator = true
+            createsOnWrite = true
         } catch .noEntry {
             // The kernel looks again, and creates the file if the program asked for that.
             throw staleAtOpen(node, by: caller)
         }
-        return openFile(node, flags, by: caller, content, isCreator: isCreator)
+        return openFile(node, flags, by: caller, content, createsOnWrite: createsOnWrite)
     }
 
     /// Checks that the kernel takes the file to be as long as it is, or longer: sendfile(2),
@@ -47,24 +47,24 @@ extension Filesystem {
     private func requireSize(
         _ size: Int,
         of node: KeyNode,
-        _ answer: FreshFacts,
+        _ answer: CachedStat,
         by caller: CallerID
     ) throws(FilesystemError) {
         let isAgain = !openRetries.isEmpty && openRetries.remove(caller) != nil
         guard size > node.reportedSize, !isAgain else { return }
         noteOpenRetry(caller)
         // The lookup is of the same open(2).
-        lastAnswers.put(answer, of: node.inode(.file), for: caller, handle: nil)
+        threadStats.put(answer, of: node.inode(.file), for: caller, handle: nil)
         throw .stale
     }
 
-    private func requireViewAtOpen(
+    private func requireKindAtOpen(
         of node: KeyNode,
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         by caller: CallerID
     ) throws(FilesystemError) {
         do throws(FilesystemError) {
-            try requireView(.file, of: node, facts)
+            try requireKind(.file, of: node, stat)
         } catch {
             noteOpenRetry(caller)
             throw error
@@ -73,27 +73,27 @@ extension Filesystem {
 
     /// Whether the kernel takes a file for longer or shorter than it is, and is about to be given
     /// another size.
-    func isResizing(_ node: KeyNode, _ facts: KeyFacts) -> Bool {
-        injected.isPending(node) && options.valueForm.size(of: facts.value) != node.reportedSize
+    func isResizing(_ node: KeyNode, _ stat: KeyStat) -> Bool {
+        injected.isPending(node) && options.valueForm.size(of: stat.value) != node.reportedSize
     }
 
     /// Waits until the kernel has taken note of the size that it is given with a change of others,
     /// if it takes the file for longer or shorter than it is.
-    private func settleSize(of node: KeyNode, _ facts: KeyFacts) async {
-        guard isResizing(node, facts) else { return }
-        await injected.settle(node) { end in
+    private func waitForSize(of node: KeyNode, _ stat: KeyStat) async {
+        guard isResizing(node, stat) else { return }
+        await injected.waitUntilAcknowledged(node) { end in
             environment.after(FilesystemLimits.injection, end)
         }
     }
 
     /// The kernel tries to open a file once more, and no more than once.
     private func noteOpenRetry(_ caller: CallerID) {
-        if openRetries.count >= FilesystemLimits.lastAnswers { openRetries = [] }
+        if openRetries.count >= FilesystemLimits.threadStats { openRetries = [] }
         openRetries.insert(caller)
     }
 
     /// The error for a file that is gone: the kernel looks the name up again, and finds that there
-    /// is nothing, or creates the file. Another program may have been told the same, or the poker
+    /// is nothing, or creates the file. Another program may have been told the same, or the agent
     /// may have taken the name, while this open was on its way. A thread that comes again without a
     /// lookup has no name for it, and is told the end of it.
     private func staleAtOpen(_ node: KeyNode, by caller: CallerID) -> FilesystemError {
@@ -102,11 +102,11 @@ extension Filesystem {
             return .noEntry
         }
         noteOpenRetry(caller)
-        if staleOpens.count >= FilesystemLimits.lastAnswers { staleOpens = [:] }
+        if staleOpens.count >= FilesystemLimits.threadStats { staleOpens = [:] }
         staleOpens[caller] = node.id
-        if !node.isDetached {
-            node.wasToldStale = true
-            forgetName(of: node, .removed)
+        if !node.isUnlinked {
+            node.isStaleInKernel = true
+            invalidateEntry(of: node, .removed)
         }
         return .stale
     }
@@ -116,14 +116,14 @@ extension Filesystem {
         _ flags: OpenFlags,
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
-        let (serial, ownChanges) = (changes.serial, ownChanges)
+        let (serial, localChangeCount) = (changes.serial, localChangeCount)
         do throws(FilesystemError) {
-            let facts = try await facts(of: node, .file, for: caller)
-            await settleSize(of: node, facts)
-            return try openToRead(node, flags, facts, asOf: serial, ownChanges, by: caller)
-        } catch .noEntry where node.creatorCount > 0 {
+            let stat = try await stat(of: node, .file, for: caller)
+            await waitForSize(of: node, stat)
+            return try openToRead(node, flags, stat, asOf: serial, localChangeCount, by: caller)
+        } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.
-            return openFile(node, flags, by: caller, [], isCreator: false)
+            return openFile(node, flags, by: caller, [], createsOnWrite: false)
         } catch .noEntry {
             throw staleAtOpen(node, by: caller)
         }
@@ -131,31 +131,31 @@ extension Filesystem {
 
     /// - Parameters:
     ///   - serial: the number of changes when the store was asked.
-    ///   - ownChanges: how many this mount had made then.
+    ///   - localChangeCount: how many this mount had made then.
     func openToRead(
         _ node: KeyNode,
         _ flags: OpenFlags,
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         asOf serial: Int,
-        _ ownChanges: Int,
+        _ localChangeCount: Int,
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID {
-        try requireViewAtOpen(of: node, facts, by: caller)
-        let content = options.valueForm.content(of: facts.value)
-        let answer = fresh(facts, asOf: serial, ownChanges)
+        try requireKindAtOpen(of: node, stat, by: caller)
+        let content = options.valueForm.content(of: stat.value)
+        let answer = fresh(stat, asOf: serial, localChangeCount)
         try requireSize(content.count, of: node, answer, by: caller)
-        let handle = openFile(node, flags, by: caller, content, isCreator: false)
-        lastAnswers.put(answer, of: node.inode(.file), for: caller, handle: handle)
+        let handle = openFile(node, flags, by: caller, content, createsOnWrite: false)
+        threadStats.put(answer, of: node.inode(.file), for: caller, handle: handle)
         return handle
     }
 
     /// Asks whether the store lets this domain write a key that is there. Nothing is sent where the
     /// key's permissions say so.
-    func askForWriting(_ path: XenstorePath, _ facts: KeyFacts) async throws(FilesystemError) {
-        if let own = options.ownDomain, facts.permissions.access(of: own).contains(.write) {
+    func askForWriting(_ path: XenstorePath, _ stat: KeyStat) async throws(FilesystemError) {
+        if let own = options.ownDomain, stat.permissions.access(of: own).contains(.write) {
             return
         }
-        try await tryWriting(facts.value, to: path)
+        try await tryWriting(stat.value, to: path)
     }
 
     /// Tries a write in a transaction that is forgotten: where the store refuses it, opening fails,
@@ -173,23 +173,23 @@ extension Filesystem {
         _ flags: OpenFlags,
         by opener: CallerID,
         _ content: [UInt8],
-        isCreator: Bool
+        createsOnWrite: Bool
     ) -> HandleID {
         let truncates = flags.contains(.truncate)
         // What is empty already need not be put.
-        let isPutAtRelease = !content.isEmpty || isCreator
+        let isPutAtRelease = !content.isEmpty || createsOnWrite
         let content = truncates ? [] : content
         let file = OpenFile(node: node, flags: flags, opener: opener, content: content)
         if truncates {
-            noteUnsteady(node)
+            noteModified(node)
             // The kernel takes it to be empty by itself.
             node.reportSize(0)
         }
         if truncates, isPutAtRelease { file.pending = .untilRelease }
-        if isCreator {
-            file.isCreator = true
+        if createsOnWrite {
+            file.createsOnWrite = true
             file.pending = .untilRelease
-            node.creatorCount += 1
+            node.deferredCreateCount += 1
         }
         node.handleCount += 1
         return files.insert(.key(file))
@@ -266,8 +266,8 @@ extension Filesystem {
             return try await readLeased(node, offset: offset, count: count, by: caller)
         case .key(let file):
             do throws(FilesystemError) {
-                let facts = try await facts(of: file.node.path(), node: file.node)
-                let content = options.valueForm.content(of: facts.value)
+                let stat = try await stat(of: file.node.path(), node: file.node)
+                let content = options.valueForm.content(of: stat.value)
                 return file.read(content, offset: offset, count: count)
             } catch .noEntry, .stale {
                 // It is gone: the same end again.
@@ -306,13 +306,13 @@ extension Filesystem {
                 try await overwrite(bytes, of: file, offset: offset)
             }
         } catch {
-            // The value stays as it was, and closing must not empty it. What was announced to be
-            // there never came.
-            if file.isCreator { forgetName(of: file.node, .failedCreation) }
-            settle(file)
+            // The value stays as it was, and closing must not empty it. What its creation was
+            // deferred for never came.
+            if file.createsOnWrite { invalidateEntry(of: file.node, .failedCreation) }
+            endPending(file)
             throw error
         }
-        settle(file)
+        endPending(file)
     }
 
     private func overwrite(
@@ -342,8 +342,8 @@ extension Filesystem {
         of node: KeyNode
     ) async throws(FilesystemError) -> [UInt8] {
         do throws(FilesystemError) {
-            let facts = try await facts(of: node.path(), node: node)
-            let current = options.valueForm.content(of: facts.value)
+            let stat = try await stat(of: node.path(), node: node)
+            let current = options.valueForm.content(of: stat.value)
             return current.count > content.count ? current : content
         } catch .noEntry {
             // The write makes it, as every put does.
@@ -385,25 +385,27 @@ extension Filesystem {
     }
 
     /// What was pending is done, or has failed and is given up.
-    private func settle(_ file: OpenFile) {
+    private func endPending(_ file: OpenFile) {
         file.pending = .nothing
-        if file.isCreator {
-            file.isCreator = false
-            file.node.creatorCount -= 1
+        if file.createsOnWrite {
+            file.createsOnWrite = false
+            file.node.deferredCreateCount -= 1
             if let parent = file.node.parent { noteChild(of: parent, named: file.node.name) }
         }
     }
 
-    /// Makes a key that open files announce, before their first write: what is to be done to it
-    /// needs it. MKDIR leaves one alone that others have made meanwhile.
-    func makeAnnounced(_ node: KeyNode) async throws(FilesystemError) {
-        guard node.creatorCount > 0 else { return }
+    /// Makes a key whose creation open files have deferred, before their first write: what is to be
+    /// done to it needs it. MKDIR leaves one alone that others have made meanwhile.
+    func commitDeferredCreate(_ node: KeyNode) async throws(FilesystemError) {
+        guard node.deferredCreateCount > 0 else { return }
         let path = try node.path()
         _ = try await send(.makeDirectory(path), at: path)
         files.forEach { handle in
-            guard case .key(let file) = handle, file.node === node, file.isCreator else { return }
+            guard case .key(let file) = handle, file.node === node, file.createsOnWrite else {
+                return
+            }
             let pending = file.pending
-            settle(file)
+            endPending(file)
             // It is empty now, and ftruncate(2) may have asked for more.
             if !file.content.isEmpty { file.pending = pending }
         }
@@ -425,7 +427,7 @@ extension Filesystem {
     }
 
     public func releaseToStore(_ handle: HandleID) async {
-        lastAnswers.close(handle)
+        threadStats.close(handle)
         guard case .key(let file) = files.remove(handle) else { return }
         do throws(FilesystemError) {
             try await finish(file)
@@ -443,9 +445,9 @@ extension Filesystem {
 
     private func finish(_ file: OpenFile) async throws(FilesystemError) {
         // A file that was removed meanwhile, or a directory above it, has nothing to be put.
-        guard (try? file.node.path()) != nil else { return settle(file) }
-        defer { settle(file) }
-        if file.isCreator, file.content.isEmpty, !file.flags.contains(.truncate) {
+        guard (try? file.node.path()) != nil else { return endPending(file) }
+        defer { endPending(file) }
+        if file.createsOnWrite, file.content.isEmpty, !file.flags.contains(.truncate) {
             try await makeIfMissing(file.node)
         } else {
             try await put(file.content, to: file.node)

@@ -5,7 +5,7 @@ public enum Caching: Hashable, Sendable {
     /// Each read asks the filesystem.
     case none
     /// The kernel drops what it has, and keeps what it reads.
-    case anew
+    case fresh
     /// What the kernel has is true.
     case kept
 }
@@ -13,39 +13,39 @@ public enum Caching: Hashable, Sendable {
 /// What the kernel may keep by itself with `cache=watch`: attributes, listings and contents, until
 /// an event of the watch takes them back.
 ///
-/// A lease begins when attributes are told, and covers what is read under them. The kernel cuts
-/// what it reads at the size that it knows, so that content goes out only under a lease that told
-/// its very size: half of a value is seen only where a thread sleeps between the two.
+/// A lease begins when attributes are granted, and covers what is read under them. The kernel cuts
+/// what it reads at the size that it knows, so that content goes out only under a lease of its very
+/// size: half of a value is seen only where a thread sleeps between the two.
 extension Filesystem {
     /// Whether the kernel may keep anything at all.
     var isLeasing: Bool { options.cache == .watch && isWatching }
 
-    /// Lets the kernel keep attributes that a system call of `caller` is told.
+    /// Lets the kernel keep attributes that a system call of `caller` is answered with.
     ///
     /// - Parameters:
-    ///   - inode: which the kernel asked about. It is told nothing of another later.
+    ///   - inode: which the kernel asked about. No other is invalidated later.
     ///   - serial: the number of changes when the store was asked.
     func lease(
         _ attributes: Attributes,
         of node: KeyNode,
-        toldFor inode: InodeNumber,
+        askedFor inode: InodeNumber,
         asOf serial: Int?,
         to caller: CallerID
     ) -> Attributes {
-        // One of a key that was made again under an open file is not told when that changes.
-        guard isLeasing, attributes.inode == inode, let serial, node.creatorCount == 0,
-            unsettled[node.id] == nil,
+        // One of a key that was made again under an open file is not invalidated when that changes.
+        guard isLeasing, attributes.inode == inode, let serial, node.deferredCreateCount == 0,
+            invalidating[node.id] == nil,
             let path = try? node.path(), !changes.hasChanged(path, since: serial)
         else { return attributes }
         // oxenstored tells nobody of a change of its root itself: its value is asked for each time.
-        guard attributes.view == .directory || !path.isRoot else { return attributes }
+        guard attributes.kind == .directory || !path.isRoot else { return attributes }
         if node.lease == nil { leases.granted += 1 }
         let lease = node.lease ?? Lease()
         node.lease = lease
-        if attributes.view == .file {
-            lease.tell(attributes.size, to: caller, at: environment.elapsed())
-            if untaken.count >= FilesystemLimits.lastAnswers { untaken = [:] }
-            untaken[caller] = lease
+        if attributes.kind == .file {
+            lease.grant(attributes.size, to: caller, at: environment.elapsed())
+            if unacknowledged.count >= FilesystemLimits.threadStats { unacknowledged = [:] }
+            unacknowledged[caller] = lease
         }
         var attributes = attributes
         attributes.lifetime =
@@ -54,32 +54,32 @@ extension Filesystem {
         return attributes
     }
 
-    /// A thread makes a system call, and so has what the one before was told.
-    func hasTaken(_ caller: CallerID) {
-        if !untaken.isEmpty { untaken.removeValue(forKey: caller)?.confirm() }
+    /// A thread makes a system call, and so has the answer to the one before.
+    func acknowledge(_ caller: CallerID) {
+        if !unacknowledged.isEmpty { unacknowledged.removeValue(forKey: caller)?.acknowledge() }
     }
 
     /// Something has changed: the kernel keeps nothing of a key any more.
     func revoke(_ node: KeyNode, _ reason: InvalidationReason = .changed) {
         guard let lease = node.lease else { return }
         leases.revoked += 1
-        if lease.size != nil { noteUnsteady(node) }
+        if lease.size != nil { noteModified(node) }
         node.lease = nil
-        forgetContent(of: node, .file, reason)
-        forgetContent(of: node, .directory, reason)
-        unsettle(node)
-        settleAfterNotices(node)
+        invalidateInode(of: node, .file, reason)
+        invalidateInode(of: node, .directory, reason)
+        suspendLeases(node)
+        resumeLeasesAfterInvalidations(node)
     }
 
-    /// Makes the kernel drop what it keeps of a view.
-    private func forgetContent(
+    /// Makes the kernel drop what it keeps of one of a key's two inodes.
+    private func invalidateInode(
         of node: KeyNode,
-        _ view: View,
+        _ kind: FileKind,
         _ reason: InvalidationReason
     ) {
         // It knows the root without a lookup.
-        if node.lookups(view) > 0 || node.isRoot {
-            environment.notify(.content(of: node.inode(view)), reason)
+        if node.lookups(kind) > 0 || node.isRoot {
+            environment.invalidate(.inode(node.inode(kind)), reason)
         }
     }
 
@@ -87,56 +87,56 @@ extension Filesystem {
     /// was there is not known since a change at it or above. What was a file is a directory when it
     /// has children, and a listing tells which it is.
     func revokeListing(of directory: KeyNode, before child: KeyNode, isAbove: Bool) {
-        if child.permissions == nil || isAbove && child.shownView != .directory {
+        if child.permissions == nil || isAbove && child.reportedKind != .directory {
             revoke(directory)
         }
     }
 
-    /// The kernel is about to change what it knows of a key, at a moment that is not known: until
-    /// it has, there is no other lease.
-    private func unsettle(_ node: KeyNode) {
-        unsettled[node.id, default: 0] += 1
+    /// The kernel is about to drop what it knows of a key, at a moment that is not known: until it
+    /// has, there is no other lease.
+    private func suspendLeases(_ node: KeyNode) {
+        invalidating[node.id, default: 0] += 1
     }
 
-    /// It has when it has taken the notices. What it asked before, it does not take note of:
+    /// It has when it has taken the invalidations. What it asked before, it does not take note of:
     /// neither a request that waits to be taken gets a lease, nor one that waits for the store.
-    private func settleAfterNotices(_ node: KeyNode) {
-        environment.afterNotices { [self] in
+    private func resumeLeasesAfterInvalidations(_ node: KeyNode) {
+        environment.afterInvalidations { [self] in
             environment.afterRequests { [self] in
                 if let path = try? node.path() { changes.append(path) }
-                guard let count = unsettled[node.id] else { return }
-                unsettled[node.id] = count > 1 ? count - 1 : nil
+                guard let count = invalidating[node.id] else { return }
+                invalidating[node.id] = count > 1 ? count - 1 : nil
             }
         }
     }
 
-    /// The size for the kernel when the process that raises inotify events changes a file: that of
-    /// the lease, by which the kernel answers; or of what programs have open, as they may read by
-    /// sendfile(2). Until the process has come back there is no other lease.
+    /// The size for the kernel when the inotify agent changes a file: that of the lease, by which
+    /// the kernel answers; or of what programs have open, as they may read by sendfile(2). Until
+    /// the agent has come back there is no other lease.
     ///
     /// - Parameter current: the size as of the change.
-    func sizeForPoker(_ node: KeyNode, _ view: View, current: Int) -> Int {
+    func sizeForAgent(_ node: KeyNode, _ kind: FileKind, current: Int) -> Int {
         if options.cache == .watch {
-            unsettle(node)
-            poked.append(node)
+            suspendLeases(node)
+            injecting.append(node)
         }
-        guard view == .file else { return current }
+        guard kind == .file else { return current }
         if options.cache == .watch { return node.lease?.size ?? current }
         if let open = largestOpenSize(of: node) { return open }
         // Never less than a program was given before: it may be about to open the file.
         return node.reportedSize == .max ? current : max(current, Int(node.reportedSize))
     }
 
-    /// The poker has come back from all of its calls.
-    func pokesAreSettled() {
-        for node in poked { settleAfterNotices(node) }
-        poked = []
+    /// The agent has come back from all of its calls.
+    func callsHaveReturned() {
+        for node in injecting { resumeLeasesAfterInvalidations(node) }
+        injecting = []
     }
 
     /// A system call has changed what is in memory alone, and what other names of the key show.
     func revokeInMemory(_ node: KeyNode) {
         guard options.cache == .watch else { return }
-        ownRevocations.made += 1
+        localInvalidations.made += 1
         revoke(node, .ownChange)
     }
 
@@ -154,8 +154,8 @@ extension Filesystem {
             guard let child = keys.child(String(name), of: node) else { break }
             node = child
             guard rest.isEmpty else { continue }
-            for node in isSubtree ? keys.subtree(of: node) : [node] { node.forgetFacts() }
-            if isSubtree { keys.forgetMemory(below: node) }
+            for node in isSubtree ? keys.subtree(of: node) : [node] { node.dropStat() }
+            if isSubtree { keys.dropMemory(below: node) }
         }
         revoke(at: path, andBelow: isSubtree)
     }
@@ -165,7 +165,7 @@ extension Filesystem {
         guard options.cache == .watch, options.subtree.contains(path) else { return }
         // What was asked before is not kept; by now the path may be another key's.
         changes.append(path)
-        ownRevocations.made += 1
+        localInvalidations.made += 1
         var node = keys.root
         var rest = names(to: path)
         while let name = rest.popFirst() {
@@ -180,44 +180,49 @@ extension Filesystem {
         for node in keys.subtree(of: node) { revoke(node, .ownChange) }
     }
 
-    public func waitForRevoked() async {
-        let wanted = ownRevocations.made
-        guard ownRevocations.done < wanted else { return }
+    public func invalidationBarrier() async {
+        let wanted = localInvalidations.made
+        guard localInvalidations.done < wanted else { return }
         await withCheckedContinuation { waiter in
-            environment.afterNotices { waiter.resume() }
+            environment.afterInvalidations { waiter.resume() }
         }
-        ownRevocations.done = max(ownRevocations.done, wanted)
+        localInvalidations.done = max(localInvalidations.done, wanted)
     }
 
     // MARK: Files
 
-    /// The content of a key changes, or a program empties it to write it anew: the kernel makes its
-    /// size 0 then, and changes it once more with the write. Whoever opens it now had better read
-    /// past the kernel's cache.
-    func noteUnsteady(_ node: KeyNode) {
+    /// The content of a key changes, or a program empties it to write it again: the kernel makes
+    /// its size 0 then, and changes it once more with the write. Whoever opens it now had better
+    /// read past the kernel's cache.
+    func noteModified(_ node: KeyNode) {
         guard options.cache == .watch else { return }
         let now = environment.elapsed()
-        if unsteady.count >= FilesystemLimits.unsteadyKeys {
-            unsteady = unsteady.filter { now - $0.value < FilesystemLimits.settling }
-            if unsteady.count >= FilesystemLimits.unsteadyKeys { unsteady = [:] }
+        if recentlyModified.count >= FilesystemLimits.recentlyModifiedKeys {
+            recentlyModified = recentlyModified.filter {
+                now - $0.value < FilesystemLimits.quietPeriod
+            }
+            if recentlyModified.count >= FilesystemLimits.recentlyModifiedKeys {
+                recentlyModified = [:]
+            }
         }
-        unsteady[node.id] = now
+        recentlyModified[node.id] = now
     }
 
-    private func isSteady(_ node: KeyNode, at now: Duration) -> Bool {
-        guard let time = unsteady[node.id] else { return true }
-        guard now - time >= FilesystemLimits.settling else { return false }
-        unsteady[node.id] = nil
+    private func isQuiet(_ node: KeyNode, at now: Duration) -> Bool {
+        guard let time = recentlyModified[node.id] else { return true }
+        guard now - time >= FilesystemLimits.quietPeriod else { return false }
+        recentlyModified[node.id] = nil
         return true
     }
 
     /// Opens a file to be read by way of the kernel's cache: it is there, and nothing is asked.
     func openLeased(_ node: KeyNode) -> HandleID? {
-        guard isLeasing, let lease = node.lease, lease.size != nil, node.creatorCount == 0 else {
+        guard isLeasing, let lease = node.lease, lease.size != nil, node.deferredCreateCount == 0
+        else {
             return nil
         }
         let now = environment.elapsed()
-        guard lease.isTaken(at: now), isSteady(node, at: now) else { return nil }
+        guard lease.isAcknowledged(at: now), isQuiet(node, at: now) else { return nil }
         node.handleCount += 1
         return files.insert(.leased(node))
     }
@@ -232,7 +237,7 @@ extension Filesystem {
 
     public func caching(of handle: HandleID) -> Caching {
         guard case .leased(let node) = try? files.find(handle) else { return .none }
-        return node.lease?.keepsContent == true ? .kept : .anew
+        return node.lease?.keepsContent == true ? .kept : .fresh
     }
 
     /// This mount takes a key away: who has it open to be read by way of the kernel's cache reads
@@ -257,14 +262,14 @@ extension Filesystem {
     ) async throws(FilesystemError) -> ArraySlice<UInt8> {
         let path = try node.path()
         let serial = changes.serial
-        let facts: KeyFacts
+        let stat: KeyStat
         do throws(FilesystemError) {
-            facts = try await self.facts(of: path, node: node)
+            stat = try await self.stat(of: path, node: node)
         } catch .noEntry {
             // Others have removed it, and nobody has what it was.
             throw .stale
         }
-        let content = options.valueForm.content(of: facts.value)
+        let content = options.valueForm.content(of: stat.value)
         let now = environment.elapsed()
         guard let lease = node.lease, lease.covers(content.count, readBy: caller, at: now) else {
             revoke(node)
@@ -273,11 +278,11 @@ extension Filesystem {
             // The next try of read(2) asks for the attributes first, as soon as the kernel has
             // dropped those that it has. That of sendfile(2) does not, and would go on for ever.
             let since = interruptedReads[caller] ?? now
-            guard now - since < FilesystemLimits.settling else {
+            guard now - since < FilesystemLimits.quietPeriod else {
                 interruptedReads[caller] = nil
                 return content.part(offset: offset, count: count)
             }
-            if interruptedReads.count >= FilesystemLimits.lastAnswers { interruptedReads = [:] }
+            if interruptedReads.count >= FilesystemLimits.threadStats { interruptedReads = [:] }
             interruptedReads[caller] = since
             throw .interrupted
         }

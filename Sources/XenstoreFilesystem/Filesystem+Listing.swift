@@ -5,7 +5,7 @@ extension Filesystem {
         _ inode: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
-        hasTaken(caller)
+        acknowledge(caller)
         let node = try findDirectory(inode)
         if let made = scratch.directory(of: node) {
             node.handleCount += 1
@@ -14,22 +14,22 @@ extension Filesystem {
             )
         }
         if let handle = openLeasedDirectory(node, by: caller) { return handle }
-        let ownChanges = ownChanges
+        let localChangeCount = localChangeCount
         let listing = try await listing(of: node)
         let lease = lease(listing, of: node)
         node.handleCount += 1
-        let answer = fresh(listing.facts, asOf: listing.serial, ownChanges)
+        let answer = fresh(listing.stat, asOf: listing.serial, localChangeCount)
         let directory = OpenDirectory(node: node, caller: caller, listing: listing)
         directory.firstAnswer = answer
         directory.lease = lease
         let handle = directories.insert(directory)
-        lastAnswers.put(answer, of: inode, for: caller, handle: handle)
+        threadStats.put(answer, of: inode, for: caller, handle: handle)
         await prepareForWatch(node, by: caller)
         return handle
     }
 
     public func releaseDirectory(_ handle: HandleID) {
-        lastAnswers.close(handle)
+        threadStats.close(handle)
         guard let directory = directories.remove(handle) else { return }
         end(directory)
         directory.node.handleCount -= 1
@@ -49,7 +49,7 @@ extension Filesystem {
             // rewinddir(3): the program wants to see what is there now.
             listing = try await self.listing(of: directory.node)
             directory.listing = listing
-            directory.walk = Walk()
+            directory.readahead = ReadaheadWindow()
         }
         let dots = [".", ".."]
         let names = listing.names
@@ -74,43 +74,43 @@ extension Filesystem {
         if let lease = directory.lease, lease === directory.node.lease { return true }
         guard let path = try? directory.node.path() else { return false }
         guard isWatching else {
-            return answer.ownChanges == ownChanges
-                && environment.elapsed() - answer.told < FilesystemLimits.lastAnswerLifetime
+            return answer.localChangeCount == localChangeCount
+                && environment.elapsed() - answer.told < FilesystemLimits.threadStatLifetime
         }
-        return isTrue(answer, of: path, within: FilesystemLimits.aheadLifetime)
+        return isTrue(answer, of: path, within: FilesystemLimits.readaheadLifetime)
     }
 
     // MARK: Names
 
-    /// Asks for the names in a directory, and for the shapes of those that can be foretold.
+    /// Asks for the names in a directory, and for the shapes of those that a hint names.
     private func listing(of node: KeyNode) async throws(FilesystemError) -> Listing {
         if let made = scratch.directory(of: node) { return listing(of: made) }
-        guard !node.isDetached else { throw detached(node) }
+        guard !node.isUnlinked else { throw unlinked(node) }
         let path = try node.path()
         let serial = changes.serial
-        let query = FactsQuery(path, known: isWatching ? node : nil, asksNames: true)
-        let children = foretoldChildren(of: node)
+        let query = StatQuery(path, known: isWatching ? node : nil, asksNames: true)
+        let children = hintedChildren(of: node)
         let own = query.requests
         let requests = own + children.map { .directory($0.path) }
         let answers = await access.base.send(requests, in: .none)
-        let facts: KeyFacts
+        let stat: KeyStat
         do throws(XenstoreError) {
-            facts = try query.facts(answers[..<own.count])
+            stat = try query.stat(answers[..<own.count])
         } catch .refused(.noEntry) {
             throw gone(node)
         } catch {
             throw FilesystemError(error, at: path)
         }
-        learn(facts, of: node, path, asOf: serial)
-        try requireView(.directory, of: node, facts)
+        cache(stat, of: node, path, asOf: serial)
+        try requireKind(.directory, of: node, stat)
         var names = try await names(of: path, answers[1])
-        remember(names, of: node, path, asOf: serial)
+        recordBaseline(names, of: node, path, asOf: serial)
         // First, so that rm -r empties the value before the last child goes: the other way round
         // the key would turn into a file under its hands.
-        if !facts.value.isEmpty { names.insert(NameMeaning.ownValueName, at: 0) }
+        if !stat.value.isEmpty { names.insert(NameMeaning.ownValueName, at: 0) }
         return Listing(
             names: names + scratch.names(in: node),
-            facts: facts,
+            stat: stat,
             serial: serial,
             children: Dictionary(
                 zip(children.map(\.name), answers[own.count...]),
@@ -120,11 +120,11 @@ extension Filesystem {
     }
 
     /// The children that a directory had a moment ago and of which the shape is not known.
-    private func foretoldChildren(of node: KeyNode) -> [(name: String, path: XenstorePath)] {
-        guard isWatching, let names = try? access.childNames(foretold.take(of: node)) else {
+    private func hintedChildren(of node: KeyNode) -> [(name: String, path: XenstorePath)] {
+        guard isWatching, let names = try? access.childNames(readdirHints.take(of: node)) else {
             return []
         }
-        return names.prefix(FilesystemLimits.foretoldNames).compactMap { name in
+        return names.prefix(FilesystemLimits.hintedNames).compactMap { name in
             guard keys.child(name, of: node)?.hasChildren == nil,
                 let path = try? node.path(ofChild: name)
             else { return nil }

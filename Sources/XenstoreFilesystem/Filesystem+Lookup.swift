@@ -8,7 +8,7 @@ extension Filesystem {
     ) async throws(FilesystemError) -> Entry {
         lookups.begun += 1
         defer { lookups.ended += 1 }
-        hasTaken(caller)
+        acknowledge(caller)
         if !staleOpens.isEmpty { staleOpens[caller] = nil }
         do throws(FilesystemError) {
             return try await find(name, in: directory, by: caller)
@@ -35,9 +35,9 @@ extension Filesystem {
         case .ownValue:
             let serial = changes.serial
             let path = try parent.path()
-            let facts = try await facts(of: path, node: parent)
-            guard parent.maker != caller || !facts.value.isEmpty else { throw .noEntry }
-            return enterValue(facts, of: parent, path, asOf: serial)
+            let stat = try await stat(of: path, node: parent)
+            guard parent.createdBy != caller || !stat.value.isEmpty else { throw .noEntry }
+            return enterValue(stat, of: parent, path, asOf: serial)
         case .stream(let key): return try await lookupStream(key, of: parent)
         case .foreign, .reserved: throw .noEntry
         }
@@ -47,22 +47,22 @@ extension Filesystem {
     private func lookup(
         _ key: String,
         of parent: KeyNode,
-        as asked: View?,
+        as asked: FileKind?,
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
-        let (serial, ownChanges) = (changes.serial, ownChanges)
+        let (serial, localChangeCount) = (changes.serial, localChangeCount)
         let path = try parent.path(ofChild: key)
-        let facts: KeyFacts
+        let stat: KeyStat
         do throws(FilesystemError) {
-            facts = try await factsForOpening(path, keys.child(key, of: parent), by: caller)
+            stat = try await statForOpening(path, keys.child(key, of: parent), by: caller)
         } catch .accessDenied where asked != .file {
             return enterUnreadable(key, of: parent)
         }
-        let entry = enter(key, of: parent, as: asked, facts, path, asOf: serial)
+        let entry = enter(key, of: parent, as: asked, stat, path, asOf: serial)
         // A stat(2) asks once more for the attributes that came with the name.
-        let told = fresh(facts, asOf: serial, ownChanges)
-        lastAnswers.put(told, of: entry.attributes.inode, for: caller, handle: nil)
-        if entry.attributes.view == .directory, let node = keys.find(entry.attributes.inode)?.node {
+        let told = fresh(stat, asOf: serial, localChangeCount)
+        threadStats.put(told, of: entry.attributes.inode, for: caller, handle: nil)
+        if entry.attributes.kind == .directory, let node = keys.find(entry.attributes.inode)?.node {
             await prepareForWatch(node, by: caller)
         }
         return entry
@@ -70,17 +70,17 @@ extension Filesystem {
 
     /// What the store says of a key that is looked up or opened. If the kernel tries to open a file
     /// once more, what the store has said for the same open(2) serves.
-    func factsForOpening(
+    func statForOpening(
         _ path: XenstorePath,
         _ node: KeyNode?,
         by caller: CallerID
-    ) async throws(FilesystemError) -> KeyFacts {
+    ) async throws(FilesystemError) -> KeyStat {
         if let node, openRetries.contains(caller),
-            let answer = lastAnswers.take(node.inode(.file), for: caller, isOpening: true)
+            let answer = threadStats.take(node.inode(.file), for: caller, isOpening: true)
         {
-            return answer.facts
+            return answer.stat
         }
-        return try await facts(of: path, node: node)
+        return try await stat(of: path, node: node)
     }
 
     /// Makes the entry of a key that the store does not let this domain read. Below it there may be
@@ -88,7 +88,7 @@ extension Filesystem {
     /// and asked for each time, as no watch tells of it.
     private func enterUnreadable(_ key: String, of parent: KeyNode) -> Entry {
         let node = keys.insertChild(key, of: parent)
-        node.shownView = .directory
+        node.reportedKind = .directory
         node.addLookup(.directory)
         return Entry(attributes: attributesOfUnreadable(node), nameLifetime: 0)
     }
@@ -97,8 +97,8 @@ extension Filesystem {
     func enter(
         _ key: String,
         of parent: KeyNode,
-        as asked: View?,
-        _ facts: KeyFacts,
+        as asked: FileKind?,
+        _ stat: KeyStat,
         _ path: XenstorePath,
         asOf serial: Int
     ) -> Entry {
@@ -106,11 +106,11 @@ extension Filesystem {
         let known = keys.child(key, of: parent)
         let node = known ?? keys.insertChild(key, of: parent)
         if known == nil { noteMet(node, at: path) }
-        learn(facts, of: node, path, asOf: serial)
-        let view = view(facts, of: node)
-        if asked == nil { node.shownView = view }
-        var entry = entry(node, asked ?? view, facts, path, asOf: serial)
-        remember(facts, view, of: node, path, asOf: serial)
+        cache(stat, of: node, path, asOf: serial)
+        let kind = kind(stat, of: node)
+        if asked == nil { node.reportedKind = kind }
+        var entry = entry(node, asked ?? kind, stat, path, asOf: serial)
+        recordBaseline(stat, kind, of: node, path, asOf: serial)
         // Not kept: the key may be renamed, and only its plain name moves along.
         if asked != nil { entry.nameLifetime = 0 }
         return entry
@@ -120,7 +120,7 @@ extension Filesystem {
     func enterListed(
         _ key: String,
         of parent: KeyNode,
-        as view: View,
+        as kind: FileKind,
         hasChildren: Bool,
         names: [UInt8]?,
         _ path: XenstorePath,
@@ -131,44 +131,44 @@ extension Filesystem {
         // It may have a value: whoever depends on that asks.
         if known?.isHeld != true { node.hasValue = true }
         if known == nil { noteMet(node, at: path) }
-        if hasChildren { node.viewWhenEmpty = .directory }
-        noteSeen(node)
+        if hasChildren { node.emptyKind = .directory }
+        markExists(node)
         if isWatching, !changes.hasChanged(path, since: serial) {
             noteNames(of: node, at: path, names, asOf: serial)
             node.hasChildren = hasChildren
         }
-        node.shownView = view
-        node.addLookup(view)
+        node.reportedKind = kind
+        node.addLookup(kind)
         return Entry(
-            attributes: typeAlone(of: node, view),
+            attributes: typeAlone(of: node, kind),
             nameLifetime: nameLifetime(path, asOf: serial)
         )
     }
 
     /// Makes the entry of a directory's own value.
     func enterValue(
-        _ facts: KeyFacts,
+        _ stat: KeyStat,
         of node: KeyNode,
         _ path: XenstorePath,
         asOf serial: Int
     ) -> Entry {
         // Not kept: whether the name is there depends on the value.
-        var entry = entry(node, .file, facts, path, asOf: serial)
+        var entry = entry(node, .file, stat, path, asOf: serial)
         entry.nameLifetime = 0
         return entry
     }
 
     private func entry(
         _ node: KeyNode,
-        _ view: View,
-        _ facts: KeyFacts,
+        _ kind: FileKind,
+        _ stat: KeyStat,
         _ path: XenstorePath,
         asOf serial: Int
     ) -> Entry {
-        node.addLookup(view)
-        let attributes = attributes(of: node, view, facts)
+        node.addLookup(kind)
+        let attributes = attributes(of: node, kind, stat)
         // The kernel takes the size from here.
-        if view == .file, let lease = node.lease, lease.size != attributes.size { revoke(node) }
+        if kind == .file, let lease = node.lease, lease.size != attributes.size { revoke(node) }
         return Entry(
             attributes: attributes,
             nameLifetime: nameLifetime(path, asOf: serial)
@@ -185,24 +185,24 @@ extension Filesystem {
     /// The error for a key that the kernel knows and that is gone, says the store: the kernel looks
     /// the name up again for the next system call.
     func gone(_ node: KeyNode) -> FilesystemError {
-        if !node.wasToldStale {
-            node.wasToldStale = true
-            forgetName(of: node, .removed)
+        if !node.isStaleInKernel {
+            node.isStaleInKernel = true
+            invalidateEntry(of: node, .removed)
         }
         return .noEntry
     }
 
     /// The error for a key that has lost its place. Where it was removed by another of its names,
     /// the kernel has the plain one still, and that may lead to another key by now.
-    func detached(_ node: KeyNode) -> FilesystemError {
-        guard !node.wasToldStale else { return .noEntry }
-        node.wasToldStale = true
+    func unlinked(_ node: KeyNode) -> FilesystemError {
+        guard !node.isStaleInKernel else { return .noEntry }
+        node.isStaleInKernel = true
         return .stale
     }
 
     /// Makes the kernel look the plain name of a key up again.
-    func forgetName(of node: KeyNode, _ reason: InvalidationReason) {
+    func invalidateEntry(of node: KeyNode, _ reason: InvalidationReason) {
         guard let parent = node.parent else { return }
-        environment.notify(.name(directory: parent.inode(.directory), name: node.name), reason)
+        environment.invalidate(.entry(directory: parent.inode(.directory), name: node.name), reason)
     }
 }

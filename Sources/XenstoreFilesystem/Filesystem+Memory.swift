@@ -6,7 +6,7 @@ extension Filesystem {
         handle: HandleID?,
         by caller: CallerID
     ) throws(FilesystemError) -> Attributes? {
-        hasTaken(caller)
+        acknowledge(caller)
         if !interruptedReads.isEmpty { interruptedReads[caller] = nil }
         if !openRetries.isEmpty { openRetries.remove(caller) }
         if let file = scratch.find(inode) { return attributes(of: file) }
@@ -14,16 +14,16 @@ extension Filesystem {
         if let file = streams.find(inode) {
             return isShared(file) ? nil : attributes(of: file)
         }
-        let (node, view) = try find(inode)
-        guard !node.isDetached, view == .file || !isToPrepareForWatch(node, by: caller),
-            let facts = try factsFromMemory(of: node, view, for: caller)
+        let (node, kind) = try find(inode)
+        guard !node.isUnlinked, kind == .file || !isToPrepareForWatch(node, by: caller),
+            let stat = try statFromMemory(of: node, kind, for: caller)
         else { return nil }
-        let use = nameUse(node, view, by: caller)
-        let attributes = try attributes(of: node, view, checked: facts, use)
-        if view == .file { showSize(of: facts, node) }
+        let use = nameUse(node, kind, by: caller)
+        let attributes = try attributes(of: node, kind, checked: stat, use)
+        if kind == .file { showSize(of: stat, node) }
         let shown = sizeAsRead(attributes, of: node, handle, for: caller)
         guard shown.size == attributes.size else { return shown }
-        return lease(shown, of: node, toldFor: inode, asOf: facts.serial, to: caller)
+        return lease(shown, of: node, askedFor: inode, asOf: stat.serial, to: caller)
     }
 
     public func openFromMemory(
@@ -31,22 +31,22 @@ extension Filesystem {
         _ flags: OpenFlags,
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID? {
-        hasTaken(caller)
+        acknowledge(caller)
         guard !flags.contains(.write), scratch.find(inode) == nil, streams.find(inode) == nil else {
             return nil
         }
-        let (node, view) = try find(inode)
-        guard view == .file else { throw .isDirectory }
-        if node.inode(view) == inode, let handle = openLeased(node) { return handle }
-        guard let facts = try factsFromMemory(of: node, view, for: caller, isOpening: true),
-            !isResizing(node, facts)
+        let (node, kind) = try find(inode)
+        guard kind == .file else { throw .isDirectory }
+        if node.inode(kind) == inode, let handle = openLeased(node) { return handle }
+        guard let stat = try statFromMemory(of: node, kind, for: caller, isOpening: true),
+            !isResizing(node, stat)
         else { return nil }
-        return try openToRead(node, flags, facts, asOf: changes.serial, ownChanges, by: caller)
+        return try openToRead(node, flags, stat, asOf: changes.serial, localChangeCount, by: caller)
     }
 
     public func releaseFromMemory(_ handle: HandleID) -> Bool {
         if case .key(let file) = try? files.find(handle), file.pending != .nothing { return false }
-        lastAnswers.close(handle)
+        threadStats.close(handle)
         switch files.remove(handle) {
         case .key(let file): end(file)
         case .scratch(let open):

@@ -34,8 +34,8 @@ extension Filesystem {
     private func path(of inode: InodeNumber) -> String {
         if let file = scratch.find(inode) { return path(of: file) }
         if let file = streams.find(inode) { return "\(pathOnMount(file.path)).watch" }
-        guard let (node, view) = try? find(inode) else { return unknownPath }
-        return path(of: node, view)
+        guard let (node, kind) = try? find(inode) else { return unknownPath }
+        return path(of: node, kind)
     }
 
     private func path(of file: ScratchFile) -> String {
@@ -44,13 +44,13 @@ extension Filesystem {
     }
 
     /// A key by its plain name, or by one that asks for the other shape.
-    private func path(of node: KeyNode, _ view: View) -> String {
+    private func path(of node: KeyNode, _ kind: FileKind) -> String {
         guard let path = try? node.path() else { return "\(node.name) (removed)" }
         let text = pathOnMount(path)
-        switch view {
-        case .file where node.shownView == .directory:
+        switch kind {
+        case .file where node.reportedKind == .directory:
             return text == "/" ? "/.value" : "\(text)/.value"
-        case .directory where node.shownView == .file: return "\(text).dir"
+        case .directory where node.reportedKind == .file: return "\(text).dir"
         case .file, .directory: return text
         }
     }

@@ -49,22 +49,22 @@ extension Filesystem {
 
     /// Removes a key that has no children, and as a directory no value: nothing that another
     /// client puts there at that moment is lost.
-    private func remove(_ key: String, of parent: KeyNode, _ view: View)
+    private func remove(_ key: String, of parent: KeyNode, _ kind: FileKind)
         async throws(FilesystemError)
     {
         let path = try parent.path(ofChild: key)
         var value: [UInt8] = []
         var wasMade = true
         do throws(FilesystemError) {
-            value = try await removeChildless(path, view)
-        } catch .noEntry where keys.child(key, of: parent)?.creatorCount ?? 0 > 0 {
+            value = try await removeChildless(path, kind)
+        } catch .noEntry where keys.child(key, of: parent)?.deferredCreateCount ?? 0 > 0 {
             // A file that is open for creation and was not written yet: it never will be.
             wasMade = false
         }
         if let node = keys.child(key, of: parent) {
-            node.viewWhenEmpty = nil
+            node.emptyKind = nil
             keepContent(value, of: node)
-            keys.detach(node)
+            keys.unlink(node)
         }
         noteChildTaken(from: parent, named: wasMade ? key : nil)
     }
@@ -72,13 +72,13 @@ extension Filesystem {
     /// The kernel drops the name by which a key was removed. Where it comes with the plain one, it
     /// must look that up again.
     private func notePlainNameKept(_ removed: KeyNode?) {
-        removed?.wasToldStale = false
+        removed?.isStaleInKernel = false
     }
 
     /// - Returns: the value that the key had.
     private func removeChildless(
         _ path: XenstorePath,
-        _ view: View
+        _ kind: FileKind
     ) async throws(FilesystemError) -> [UInt8] {
         try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<[UInt8]> in
             var value: [UInt8] = []
@@ -89,8 +89,8 @@ extension Filesystem {
                 in: id
             ) { answers throws(XenstoreError) in
                 value = try answers[0].get()
-                let hasChildren = try KeyFacts.hasChildren(answers[1])
-                switch view {
+                let hasChildren = try KeyStat.hasChildren(answers[1])
+                switch kind {
                 case .file: obstacle = hasChildren ? .isDirectory : nil
                 case .directory: obstacle = hasChildren || !value.isEmpty ? .notEmpty : nil
                 }
@@ -134,7 +134,7 @@ extension Filesystem {
     /// - Parameter name: of a key that was there and is no more.
     func noteChildTaken(from directory: KeyNode, named name: String?) {
         directory.hasChildren = nil
-        directory.isKeptDirectory = true
+        directory.isStickyDirectory = true
         noteList(of: directory, removing: name)
     }
 
@@ -145,9 +145,9 @@ extension Filesystem {
     func noteChild(of directory: KeyNode, named name: String?) {
         directory.hasChildren = nil
         noteList(of: directory, adding: name)
-        if directory.shownView == .file {
-            directory.shownView = nil
-            forgetName(of: directory, .otherShape)
+        if directory.reportedKind == .file {
+            directory.reportedKind = nil
+            invalidateEntry(of: directory, .otherShape)
         }
     }
 }

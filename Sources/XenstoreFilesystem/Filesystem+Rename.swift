@@ -30,12 +30,12 @@ extension Filesystem {
             guard mode == .replace else { throw mode == .keep ? .exists : .notPermitted }
             unlinkScratch(file, in: target)
         }
-        if let node = keys.child(key, of: source) { try await makeAnnounced(node) }
-        let view = keys.child(key, of: source)?.shownView
+        if let node = keys.child(key, of: source) { try await commitDeferredCreate(node) }
+        let kind = keys.child(key, of: source)?.reportedKind
         var names: (taken: String?, given: String?)
         switch mode {
         case .replace, .keep:
-            let replaced = try await move(path, to: newPath, under: target, view: view, mode)
+            let replaced = try await move(path, to: newPath, under: target, kind: kind, mode)
             if let replaced, let node = keys.child(newKey, of: target) {
                 keepContent(replaced, of: node)
             }
@@ -75,7 +75,7 @@ extension Filesystem {
         _ path: XenstorePath,
         to newPath: XenstorePath,
         under target: KeyNode,
-        view: View?,
+        kind: FileKind?,
         _ mode: RenameMode
     ) async throws(FilesystemError) -> [UInt8]? {
         let targetParent = try target.path()
@@ -94,7 +94,7 @@ extension Filesystem {
             case .failure(let error): throw error
             case .success(let value):
                 guard mode == .replace else { return .fail(.exists) }
-                if let error = obstacle(value, answers[2], view: view, tree) {
+                if let error = obstacle(value, answers[2], kind: kind, tree) {
                     return .fail(error)
                 }
                 try await access.remove(newPath, in: id)
@@ -110,16 +110,16 @@ extension Filesystem {
     private func obstacle(
         _ value: [UInt8],
         _ children: Result<[UInt8], XenstoreError>,
-        view: View?,
+        kind: FileKind?,
         _ tree: KeyTree
     ) -> FilesystemError? {
         switch children {
         case .success(let names) where names.isEmpty: break
         case .success, .failure(.refused(.tooBig)):
-            return view == .directory || tree.hasChildren ? .notEmpty : .isDirectory
+            return kind == .directory || tree.hasChildren ? .notEmpty : .isDirectory
         case .failure(let error): return FilesystemError(error)
         }
-        return view == .directory && !value.isEmpty ? .notDirectory : nil
+        return kind == .directory && !value.isEmpty ? .notDirectory : nil
     }
 
     private func exchange(
@@ -145,9 +145,9 @@ extension Filesystem {
         to newKey: String,
         of target: KeyNode
     ) {
-        if let node = keys.child(key, of: source) { keepViews(below: node) }
-        takeOverMove(of: key, in: source, to: newKey, in: target, exchanges: false)
-        if let replaced = keys.child(newKey, of: target) { keys.detach(replaced) }
+        if let node = keys.child(key, of: source) { keepKinds(below: node) }
+        applyLocalMove(of: key, in: source, to: newKey, in: target, exchanges: false)
+        if let replaced = keys.child(newKey, of: target) { keys.unlink(replaced) }
         guard let node = keys.child(key, of: source) else { return }
         keys.move(node, to: target, name: newKey)
         noteMoved(node, from: key, in: source)
@@ -159,7 +159,7 @@ extension Filesystem {
         _ secondKey: String,
         of secondParent: KeyNode
     ) {
-        takeOverMove(
+        applyLocalMove(
             of: firstKey,
             in: firstParent,
             to: secondKey,
@@ -168,9 +168,9 @@ extension Filesystem {
         )
         let first = keys.child(firstKey, of: firstParent)
         let second = keys.child(secondKey, of: secondParent)
-        if let first { keepViews(below: first) }
-        if let second { keepViews(below: second) }
-        if let first { keys.displace(first) }
+        if let first { keepKinds(below: first) }
+        if let second { keepKinds(below: second) }
+        if let first { keys.removeDentry(first) }
         if let second {
             keys.move(second, to: firstParent, name: firstKey)
             noteMoved(second, from: secondKey, in: secondParent)
@@ -185,29 +185,29 @@ extension Filesystem {
     private func noteMoved(_ node: KeyNode, from oldName: String, in oldParent: KeyNode) {
         // The kernel has a directory under one name, and fails to give it that of another place
         // with ESTALE where that is asked for by a renaming. The plain name goes along.
-        if node.directoryLookups > 0, node.shownView != .directory {
+        if node.directoryLookups > 0, node.reportedKind != .directory {
             let directory = oldParent.inode(.directory)
             let name = NameMeaning.childrenName(of: oldName)
-            environment.notify(.name(directory: directory, name: name), .renamed)
+            environment.invalidate(.entry(directory: directory, name: name), .renamed)
         }
-        forgetFactsBelow(node)
-        noteSeen(node)
+        dropStatBelow(node)
+        markExists(node)
         noteStatus(of: node)
         // The events of the renaming come before its answer. They may have had the kernel forget
         // the name that the key had then.
-        if node.shownView == nil, node.fileLookups > 0 { forgetName(of: node, .renamed) }
+        if node.reportedKind == nil, node.fileLookups > 0 { invalidateEntry(of: node, .renamed) }
     }
 
     /// What is known below a key stays what it is at another place, whatever is usual there.
-    private func keepViews(below node: KeyNode) {
-        for node in keys.subtree(of: node) where node.viewWhenEmpty == nil {
-            node.viewWhenEmpty = node.shownView
+    private func keepKinds(below node: KeyNode) {
+        for node in keys.subtree(of: node) where node.emptyKind == nil {
+            node.emptyKind = node.reportedKind
         }
     }
 
-    func forgetFactsBelow(_ node: KeyNode) {
+    func dropStatBelow(_ node: KeyNode) {
         for node in keys.subtree(of: node) {
-            node.forgetFacts()
+            node.dropStat()
             revoke(node)
         }
     }

@@ -13,7 +13,7 @@ extension Filesystem {
         if let made = scratch.directory(of: directory) {
             inherited = made.inherited
         } else {
-            inherited = try await facts(of: directory.path(), node: directory).permissions
+            inherited = try await stat(of: directory.path(), node: directory).permissions
         }
         guard scratch.directory(in: directory) == nil || name != ScratchDirectory.name else {
             throw flags.contains(.exclusive) ? .exists : .isDirectory
@@ -50,8 +50,8 @@ extension Filesystem {
         let permissions = file.permissions
         return Attributes(
             inode: file.inode,
-            view: .file,
-            mode: (file.chosenMode ?? ModeBits.mode(of: permissions, view: .file)) & ~options.umask,
+            kind: .file,
+            mode: (file.chosenMode ?? ModeBits.mode(of: permissions, kind: .file)) & ~options.umask,
             userID: userID(of: permissions),
             groupID: options.groupID,
             size: file.size,
@@ -105,7 +105,7 @@ extension Filesystem {
             let chosen = ModeBits.permissions(
                 file.chosen ?? Permissions(owner: .privileged),
                 withMode: mode & 0o7777,
-                view: .file
+                kind: .file
             )
         else { throw .notPermitted }
         if file.chosen != nil, options.umask == 0 {
@@ -170,7 +170,7 @@ extension Filesystem {
         switch (mode, replaced) {
         case (.exchange, nil): throw .noEntry
         case (.exchange, let other?):
-            scratch.displace(other)
+            scratch.removeDentry(other)
             scratch.move(file, to: name, in: directory)
             scratch.move(other, to: oldName, in: old)
         case (.keep, _?): throw .exists
@@ -210,12 +210,12 @@ extension Filesystem {
         let node: KeyNode
         if let key {
             node = isNew ? keys.insertNew(key, of: parent) : keys.insertChild(key, of: parent)
-            if node.viewWhenEmpty == nil { node.viewWhenEmpty = .file }
+            if node.emptyKind == nil { node.emptyKind = .file }
         } else {
             node = parent
-            node.maker = nil
+            node.createdBy = nil
         }
-        node.forgetFacts()
+        node.dropStat()
         node.hasValue = !value.isEmpty
         if isNew { noteMade(node) }
         noteRenamed(file, to: node, with: value)

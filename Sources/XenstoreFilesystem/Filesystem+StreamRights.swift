@@ -62,7 +62,7 @@ extension Filesystem {
                     environment.readable(handle)
                 }
                 // What comes after this is of another, or of none.
-                stream.forgetRights(from: path)
+                stream.dropRights(from: path)
             }
             stream.keepRights(now)
         }
@@ -91,7 +91,7 @@ extension Filesystem {
             case .success(let payload):
                 guard let permissions = Permissions(payload: payload) else { continue }
                 rights[path] = ShownRights(
-                    mode: ModeBits.mode(of: permissions, view: .directory) & ~options.umask,
+                    mode: ModeBits.mode(of: permissions, kind: .directory) & ~options.umask,
                     userID: userID(of: permissions)
                 )
             case .failure(.refused(.accessDenied)):

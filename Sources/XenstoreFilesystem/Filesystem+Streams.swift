@@ -34,7 +34,7 @@ extension Filesystem {
     func attributes(of file: StreamFile) -> Attributes {
         Attributes(
             inode: file.inode,
-            view: .file,
+            kind: .file,
             mode: (file.path.isSpecial ? 0o400 : 0o444) & ~options.umask,
             userID: userID(of: Permissions(owner: .privileged)),
             groupID: options.groupID,
@@ -117,7 +117,7 @@ extension Filesystem {
                 stream.mayExist = true
                 tell(path, to: stream, handle)
             } else if path.contains(stream.path) {
-                stream.forgetRights(from: path)
+                stream.dropRights(from: path)
                 if stream.mayExist { tellIfGone(handle, stream) }
             }
         }

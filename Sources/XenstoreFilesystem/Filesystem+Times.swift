@@ -4,9 +4,9 @@ import XenstoreProtocol
 /// of what is another than it was when a program looked last.
 extension Filesystem {
     /// The times that stat(2) shows of a key's file or directory.
-    func times(of node: KeyNode, _ view: View) -> (modified: Timestamp, changed: Timestamp) {
+    func times(of node: KeyNode, _ kind: FileKind) -> (modified: Timestamp, changed: Timestamp) {
         guard let times = node.times else { return (keys.started, keys.started) }
-        switch view {
+        switch kind {
         case .file:
             return (
                 Timestamp(sinceEpoch: times.value), Timestamp(sinceEpoch: times.valueStatus)
@@ -23,15 +23,15 @@ extension Filesystem {
     // MARK: By this mount
 
     /// A program sets st_mtime. What others have changed before is older.
-    func setModified(_ time: Timestamp, of node: KeyNode, _ view: View) {
+    func setModified(_ time: Timestamp, of node: KeyNode, _ kind: FileKind) {
         let (times, now) = (changing(node), now)
-        switch view {
+        switch kind {
         case .file:
             (times.value, times.valueStatus) = (time.sinceEpoch, now)
-            (node.valueDigest, node.isDoubted, node.valueTimeIsSet) = (0, false, true)
+            (node.valueDigest, node.mayHaveChanged, node.valueTimeIsSet) = (0, false, true)
         case .directory:
             (times.list, times.listStatus) = (time.sinceEpoch, now)
-            (node.listIsKnown, node.listIsDoubted) = (false, false)
+            (node.listIsKnown, node.listMayHaveChanged) = (false, false)
         }
     }
 
@@ -42,7 +42,7 @@ extension Filesystem {
         times.listChanged(at: now)
         node.valueDigest = Digest.ofNothing
         (node.listDigest, node.listIsKnown) = (0, true)
-        (node.isDoubted, node.listIsDoubted, node.valueTimeIsSet) = (false, false, false)
+        (node.mayHaveChanged, node.listMayHaveChanged, node.valueTimeIsSet) = (false, false, false)
     }
 
     /// A key is met for the first time: it may be new.
@@ -65,7 +65,9 @@ extension Filesystem {
         let times = changing(node)
         times.valueChanged(at: now)
         times.value = file.modified.sinceEpoch
-        (node.valueDigest, node.isDoubted, node.valueTimeIsSet) = (Digest.of(value), false, true)
+        (node.valueDigest, node.mayHaveChanged, node.valueTimeIsSet) = (
+            Digest.of(value), false, true
+        )
     }
 
     /// This mount has changed the list of a directory.
@@ -81,7 +83,7 @@ extension Filesystem {
         let (times, now) = (changing(directory), now)
         times.listChanged(at: now)
         // What others have changed before does not bring it back.
-        if directory.listIsDoubted { times.doubted = now }
+        if directory.listMayHaveChanged { times.lastEvent = now }
         if let added { directory.listDigest &+= Digest.of(Array(added.utf8)) }
         if let removed { directory.listDigest &-= Digest.of(Array(removed.utf8)) }
     }
@@ -89,7 +91,7 @@ extension Filesystem {
     /// The store has answered requests of this mount. What is moved keeps the time of its value.
     ///
     /// - Parameter isDone: whether it has carried them out.
-    func settleTimes(of requests: [Request], _ isDone: Bool) {
+    func applyTimes(of requests: [Request], _ isDone: Bool) {
         let time = environment.elapsed()
         for path in requests.compactMap(\.changedPath) {
             if isDone { foreseen.confirm(path, at: time) } else { foreseen.cancel(path) }
@@ -115,10 +117,10 @@ extension Filesystem {
         if known != 0, digest != 0, (known == Digest.ofNothing) != (digest == Digest.ofNothing) {
             times.listChanged(at: time)
         }
-        (node.valueDigest, node.isDoubted, node.valueTimeIsSet) = (digest, false, false)
+        (node.valueDigest, node.mayHaveChanged, node.valueTimeIsSet) = (digest, false, false)
     }
 
-    // MARK: Events of changes of our own
+    // MARK: Events of local changes
 
     /// A change is made, or seen, whose events are to come.
     ///
@@ -131,21 +133,21 @@ extension Filesystem {
     // MARK: By others
 
     /// An event names a key.
-    func doubtTimes(of node: KeyNode) {
-        changing(node).doubted = now
-        node.isDoubted = true
+    func noteKeyEvent(of node: KeyNode) {
+        changing(node).lastEvent = now
+        node.mayHaveChanged = true
     }
 
     /// An event names a place below a key. The key has other children now, or one of them has
     /// another value.
     ///
     /// - Parameter isKnown: whether the child was there.
-    func doubtList(of directory: KeyNode, child isKnown: Bool) {
+    func noteListEvent(of directory: KeyNode, child isKnown: Bool) {
         // Where the names fit no message, the likely is taken for the truth.
         guard directory.listIsKnown || !isKnown else { return }
         directory.hasChildren = nil
-        changing(directory).doubted = now
-        directory.listIsDoubted = true
+        changing(directory).lastEvent = now
+        directory.listMayHaveChanged = true
     }
 
     /// A key was found to be gone.
@@ -155,11 +157,11 @@ extension Filesystem {
     }
 
     /// Compares all that the store says of a key with what was seen of it last.
-    func noteTimes(of node: KeyNode, _ facts: KeyFacts, at path: XenstorePath, asOf serial: Int) {
-        let (value, permissions) = (facts.value, facts.permissions)
+    func noteTimes(of node: KeyNode, _ stat: KeyStat, at path: XenstorePath, asOf serial: Int) {
+        let (value, permissions) = (stat.value, stat.permissions)
         noteTimes(of: node, at: path, value: value, permissions: permissions, asOf: serial)
-        let wereAsked = node.hasChildren == nil && facts.hasChildren
-        noteNames(of: node, at: path, facts.names, wereAsked: wereAsked, asOf: serial)
+        let wereAsked = node.hasChildren == nil && stat.hasChildren
+        noteNames(of: node, at: path, stat.names, wereAsked: wereAsked, asOf: serial)
     }
 
     /// Compares what the store says of a key with what was seen of it last.
@@ -176,25 +178,25 @@ extension Filesystem {
     ) {
         let (digest, known) = (Digest.of(value), node.valueDigest)
         let isOther = permissions.map { $0 != node.seenPermissions } ?? false
-        guard known != digest || node.isDoubted || isOther else { return }
+        guard known != digest || node.mayHaveChanged || isOther else { return }
         // Another may be at the path since it was asked.
         guard (try? node.path()) == path else { return }
         let isChmod = isOther && node.seenPermissions != nil
         if isOther, let permissions { see(permissions, of: node) }
-        guard node.isDoubted || known != 0 && known != digest || isChmod else {
+        guard node.mayHaveChanged || known != 0 && known != digest || isChmod else {
             node.valueDigest = digest
             return
         }
         let isAsSeen = known == digest && !isChmod
         // The answer may be of the time before the event.
         guard !isAsSeen || !changes.hasChanged(path, since: serial) else { return }
-        let time = node.isDoubted ? changing(node).doubted : now
+        let time = node.mayHaveChanged ? changing(node).lastEvent : now
         // Its event is late.
-        if !node.isDoubted { foresee(path) }
+        if !node.mayHaveChanged { foresee(path) }
         if isChmod { changing(node).statusChanged(at: time) }
         // What looks the same was written again.
         if known != 0 && known != digest || !isChmod { noteValue(digest, of: node, at: time) }
-        (node.valueDigest, node.isDoubted) = (digest, false)
+        (node.valueDigest, node.mayHaveChanged) = (digest, false)
     }
 
     /// A key inherits its parent's permissions: most share them, and need no copy.
@@ -216,21 +218,21 @@ extension Filesystem {
         wereAsked: Bool = false,
         asOf serial: Int
     ) {
-        guard names != nil || wereAsked && node.listIsDoubted else { return }
+        guard names != nil || wereAsked && node.listMayHaveChanged else { return }
         let digest = names.map(Digest.ofNames)
-        if node.listIsDoubted, node.listIsKnown, digest == node.listDigest {
+        if node.listMayHaveChanged, node.listIsKnown, digest == node.listDigest {
             // The answer may be of the time before the event.
-            node.listIsDoubted = changes.hasChanged(path, since: serial)
+            node.listMayHaveChanged = changes.hasChanged(path, since: serial)
             return
         }
-        if node.listIsDoubted && !node.listIsKnown
+        if node.listMayHaveChanged && !node.listIsKnown
             || node.listIsKnown && digest != node.listDigest
         {
             let times = changing(node)
-            times.listChanged(at: node.listIsDoubted ? times.doubted : now)
+            times.listChanged(at: node.listMayHaveChanged ? times.lastEvent : now)
         }
         (node.listDigest, node.listIsKnown) = (digest ?? 0, digest != nil)
-        node.listIsDoubted = false
+        node.listMayHaveChanged = false
     }
 
     // MARK: Transactions
@@ -244,7 +246,7 @@ extension Filesystem {
     /// A transaction of this mount has changed a key.
     func noteCommittedTimes(_ path: XenstorePath, isValue: Bool) {
         if isValue, let parent = path.parent, let directory = keys.find(parent) {
-            doubtList(of: directory, child: false)
+            noteListEvent(of: directory, child: false)
         }
         guard let node = keys.find(path) else { return }
         if isValue {

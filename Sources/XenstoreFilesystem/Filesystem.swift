@@ -6,7 +6,7 @@ public import XenstoreProtocol
 /// store, others run.
 public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     /// The way to the store of what the kernel tells by itself: its changes are our own.
-    let access: RecordingAccess<Access>
+    let access: LocalChangeRecorder<Access>
     let options: FilesystemOptions
     let environment: FilesystemEnvironment
     /// The names that lead to the mount's root.
@@ -27,25 +27,26 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var files = HandleTable<OpenHandle>()
     var directories = HandleTable<OpenDirectory>()
     var changes = ChangeLog()
-    var announcer = Announcer()
-    /// Names that programs have looked up or look up now: the poker keeps out of their way.
+    var notifier = ChangeNotifier()
+    /// Names that programs have looked up or look up now: the agent keeps out of their way.
     var lookups = (begun: 0, ended: 0)
-    var load = EventLoad()
+    var eventRate = EventRate()
     var foreseen = ForeseenEvents()
-    /// Changes that this mount has begun or made.
-    var ownChanges = 0
-    var lastAnswers = LastAnswers()
-    var foretold = ForetoldNames()
-    var walks: [WalkPlace: OpenDirectory] = [:]
-    /// The leases that were told last to threads which have not come back since.
-    var untaken: [CallerID: Lease] = [:]
+    /// Local changes, those that this mount makes itself, begun or made.
+    var localChangeCount = 0
+    var threadStats = ThreadStatCache()
+    var readdirHints = ReaddirHints()
+    var readaheads: [ReadaheadKey: OpenDirectory] = [:]
+    /// The leases that were granted last to threads which have not acknowledged them: they have
+    /// made no call since.
+    var unacknowledged: [CallerID: Lease] = [:]
     /// How many leases were given, and how many were taken back.
     var leases = (granted: 0, revoked: 0)
     /// How many files the store was asked about ahead of a program, and how many of these the
     /// program then wanted.
     var readahead = (asked: 0, used: 0)
     /// When keys were last changed of which the kernel kept the content, by their numbers.
-    var unsteady: [UInt64: Duration] = [:]
+    var recentlyModified: [UInt64: Duration] = [:]
     /// The keys that threads were told to look up again when they opened them, until they do.
     var staleOpens: [CallerID: UInt64] = [:]
     let injected = InjectedSize()
@@ -57,12 +58,12 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     /// Threads that look a name up again, as the key has the other shape by now.
     var nameRetries: Set<CallerID> = []
     /// Keys of which no lease is given at this moment, by the number of reasons.
-    var unsettled: [UInt64: Int] = [:]
-    /// Those that the poker's calls are about.
-    var poked: [KeyNode] = []
-    /// How often the kernel was told to drop what a change of our own has made untrue, and up to
-    /// which it has.
-    var ownRevocations = (made: 0, done: 0)
+    var invalidating: [UInt64: Int] = [:]
+    /// Those that the agent's calls are about.
+    var injecting: [KeyNode] = []
+    /// How often the kernel was made to drop what a local change has made untrue, and up to which
+    /// it has.
+    var localInvalidations = (made: 0, done: 0)
     /// Whether a watch keeps names, shapes and permissions true.
     var isWatching = false
 
@@ -72,7 +73,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         environment: FilesystemEnvironment,
         rollsBack: Bool = true
     ) {
-        self.access = RecordingAccess(access)
+        self.access = LocalChangeRecorder(access)
         self.rollsBack = rollsBack
         turns = options.asksForWriting ? TransactionTurns(after: environment.after) : nil
         self.options = options
@@ -80,10 +81,10 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         self.environment = environment
         keys = KeyTable(
             root: options.subtree,
-            emptyView: options.emptyView,
+            emptyKeyKind: options.emptyKeyKind,
             now: environment.now()
         )
-        self.access.onChange = { [unowned self] requests in noteOwnChange(requests) }
+        self.access.onChange = { [unowned self] requests in noteLocalChange(requests) }
     }
 
     /// The names that lead from the mount's root to a key below it.
@@ -93,36 +94,36 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
 
     // MARK: Numbers
 
-    func find(_ inode: InodeNumber) throws(FilesystemError) -> (node: KeyNode, view: View) {
-        guard let (node, view) = keys.find(inode) else {
+    func find(_ inode: InodeNumber) throws(FilesystemError) -> (node: KeyNode, kind: FileKind) {
+        guard let (node, kind) = keys.find(inode) else {
             if let made = scratch.directory(inode) { return (made.node, .directory) }
             throw streams.find(inode) == nil ? .stale : .notPermitted
         }
-        guard node.isDetached, let heir = openHeir(of: node) else { return (node, view) }
-        return (heir, view)
+        guard node.isUnlinked, let replacement = replacement(of: node) else { return (node, kind) }
+        return (replacement, kind)
     }
 
     /// The node that has taken the place of one, where a program has a file open that was made
     /// with the old one.
-    private func openHeir(of node: KeyNode) -> KeyNode? {
-        var heir: KeyNode?
+    private func replacement(of node: KeyNode) -> KeyNode? {
+        var replacement: KeyNode?
         files.forEach { handle in
-            if case .key(let file) = handle, file.formerNode === node { heir = file.node }
+            if case .key(let file) = handle, file.formerNode === node { replacement = file.node }
         }
-        return heir
+        return replacement
     }
 
     /// The directory that an operation on a name is about.
     func findDirectory(_ inode: InodeNumber) throws(FilesystemError) -> KeyNode {
-        let (node, view) = try find(inode)
-        guard view == .directory else { throw .notDirectory }
+        let (node, kind) = try find(inode)
+        guard kind == .directory else { throw .notDirectory }
         return node
     }
 
     public func forget(_ inode: InodeNumber, count: UInt64) {
         guard !streams.forget(inode, count: count) else { return }
-        guard let (node, view) = keys.find(inode) else { return }
-        node.removeLookups(count, view)
+        guard let (node, kind) = keys.find(inode) else { return }
+        node.removeLookups(count, kind)
         keys.dropUnused(node)
     }
 
@@ -139,13 +140,13 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     }
 
     /// The key is there, says the store, or this mount has just made it.
-    func noteSeen(_ node: KeyNode) {
+    func markExists(_ node: KeyNode) {
         node.isGone = false
-        guard announcer.wantsToKnow else { return }
+        guard notifier.wantsToKnow else { return }
         var node = node
         // And so is all that is above it.
         while let parent = node.parent {
-            announcer.noteSeen(node.name, in: parent)
+            notifier.markExists(node.name, in: parent)
             node = parent
         }
     }
@@ -156,8 +157,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     func send(_ request: Request, at path: XenstorePath) async throws(FilesystemError) -> [UInt8] {
         // What was asked for before a change may not hold after it.
         let changes = request.isReadOnly ? 0 : 1
-        ownChanges += changes
-        defer { ownChanges += changes }
+        localChangeCount += changes
+        defer { localChangeCount += changes }
         do throws(XenstoreError) {
             return try await access.send(request, in: .none)
         } catch {
@@ -181,8 +182,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         _ body: (TransactionID) async throws(XenstoreError) -> Outcome<Value>
     ) async throws(FilesystemError) -> Value {
         let outcome: Outcome<Value>
-        ownChanges += 1
-        defer { ownChanges += 1 }
+        localChangeCount += 1
+        defer { localChangeCount += 1 }
         do throws(XenstoreError) {
             outcome = try await access.transaction(
                 attempts: FilesystemLimits.transactionAttempts,

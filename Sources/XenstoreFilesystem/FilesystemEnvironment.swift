@@ -12,12 +12,12 @@ public struct FilesystemEnvironment {
     public var later: (@escaping () -> Void) -> Void
     /// Runs work after a while.
     public var after: (Duration, @escaping () -> Void) -> Void
-    /// Tells the kernel to forget something. Must not wait for the kernel.
-    public var notify: (KernelNotification, InvalidationReason) -> Void
-    /// Whether the kernel has not taken such a notification yet.
-    public var isForgetting: (KernelNotification) -> Bool = { _ in false }
-    /// Calls back when the kernel has forgotten the contents that it was told to forget so far.
-    public var afterNotices: (@escaping () -> Void) -> Void
+    /// Makes the kernel drop something. Must not wait for the kernel.
+    public var invalidate: (Invalidation, InvalidationReason) -> Void
+    /// Whether the kernel has not taken such an invalidation yet.
+    public var isInvalidating: (Invalidation) -> Bool = { _ in false }
+    /// Calls back when the kernel has taken all invalidations of inodes so far.
+    public var afterInvalidations: (@escaping () -> Void) -> Void
     /// Calls back when all requests that the kernel has sent so far were taken.
     public var afterRequests: (@escaping () -> Void) -> Void
     /// Takes an error that no system call can report any more.
@@ -39,10 +39,10 @@ public struct FilesystemEnvironment {
     /// cannot be done at this moment.
     public var takeEvents: () -> Bool
     /// Leaves events to come with the store for a while, unless it is asked for something.
-    public var holdEvents: (Duration) -> Void
-    /// Has system calls made on the mount, so that the kernel tells of changes by others: one batch
-    /// at a time. Nil where nobody is to be told.
-    public var poke: (([Poke]) -> Void)?
+    public var deferReading: (Duration) -> Void
+    /// Has the inotify agent make calls on the mount, so that the kernel raises the events of
+    /// changes by others: one batch at a time. Nil if no events are to be raised.
+    public var inject: (([InotifyCall]) -> Void)?
     /// Told when there is something to read from a handle of a stream.
     public var readable: (HandleID) -> Void
     /// Whether a thread's process may watch files.
@@ -57,13 +57,13 @@ public struct FilesystemEnvironment {
         start: @escaping (@escaping () async -> Void) -> Void,
         later: @escaping (@escaping () -> Void) -> Void,
         after: @escaping (Duration, @escaping () -> Void) -> Void = { $1() },
-        notify: @escaping (KernelNotification, InvalidationReason) -> Void,
-        afterNotices: @escaping (@escaping () -> Void) -> Void = { $0() },
+        invalidate: @escaping (Invalidation, InvalidationReason) -> Void,
+        afterInvalidations: @escaping (@escaping () -> Void) -> Void = { $0() },
         afterRequests: @escaping (@escaping () -> Void) -> Void = { $0() },
         report: @escaping (String) -> Void,
         takeEvents: @escaping () -> Bool,
-        holdEvents: @escaping (Duration) -> Void = { _ in },
-        poke: (([Poke]) -> Void)? = nil,
+        deferReading: @escaping (Duration) -> Void = { _ in },
+        inject: (([InotifyCall]) -> Void)? = nil,
         readable: @escaping (HandleID) -> Void = { _ in },
         mayWatch: @escaping (CallerID) -> Bool = { _ in false },
         sharesFiles: @escaping (CallerID, CallerID) -> Bool = { $0 == $1 }
@@ -73,13 +73,13 @@ public struct FilesystemEnvironment {
         self.start = start
         self.later = later
         self.after = after
-        self.notify = notify
-        self.afterNotices = afterNotices
+        self.invalidate = invalidate
+        self.afterInvalidations = afterInvalidations
         self.afterRequests = afterRequests
         self.report = report
         self.takeEvents = takeEvents
-        self.holdEvents = holdEvents
-        self.poke = poke
+        self.deferReading = deferReading
+        self.inject = inject
         self.readable = readable
         self.mayWatch = mayWatch
         self.sharesFiles = sharesFiles
@@ -115,12 +115,12 @@ public struct FilesystemLogs {
     }
 }
 
-/// What the kernel is to forget.
-public enum KernelNotification: Hashable, Sendable {
+/// What the kernel is to drop.
+public enum Invalidation: Hashable, Sendable {
     /// That this name in this directory leads where it led.
-    case name(directory: InodeNumber, name: String)
+    case entry(directory: InodeNumber, name: String)
     /// The attributes, the content or the listing that it keeps.
-    case content(of: InodeNumber)
+    case inode(InodeNumber)
 }
 
 /// Which store is mounted, and by what way it is reached.

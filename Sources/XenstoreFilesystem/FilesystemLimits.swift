@@ -52,73 +52,73 @@ public enum FilesystemLimits {
     /// How long what a thread was told serves its next calls about the same file; then they ask.
     /// Less than a change and its acknowledgement take: a store may send the event of a change some
     /// time after that, as oxenstored does.
-    public static let lastAnswerLifetime = Duration.microseconds(50)
+    public static let threadStatLifetime = Duration.microseconds(50)
 
     /// Threads of which the last answer is kept; then all are forgotten.
-    public static let lastAnswers = 64
+    public static let threadStats = 64
 
-    /// How long what was asked for ahead of a program that goes through a listing serves it; then
-    /// it is asked for again.
-    public static let aheadLifetime = Duration.milliseconds(5)
+    /// How long what was read ahead for a program that goes through a listing serves it; then it is
+    /// asked for again.
+    public static let readaheadLifetime = Duration.milliseconds(5)
 
     /// Files that are asked for together when a program begins to go through a listing.
-    public static let firstAhead = 8
+    public static let readaheadInitial = 8
 
     /// Files that are asked for together at most.
-    public static let mostAhead = 64
+    public static let readaheadMax = 64
 
     /// Names of children that a listing asks for before it knows that they are there.
-    public static let foretoldNames = 64
+    public static let hintedNames = 64
 
-    /// Bytes of names that are kept to foretell listings; then all are forgotten.
-    public static let foretoldBytes = 65536
+    /// Bytes of names that are kept as hints for listings; then all are forgotten.
+    public static let hintBytes = 65536
 
     /// Requests that one pipelined batch of a rename holds.
     public static let renameBatch = 1024
 
     /// Keys that are asked for together, to find out what a change has changed.
-    public static let doubtBatch = 256
+    public static let revalidationBatch = 256
 
     /// How long with `cache=watch` a file is read past the kernel's cache after its content has
-    /// changed; and after which a thread that was told of its size is sure to have taken note.
-    public static let settling = Duration.seconds(1)
+    /// changed; and after which a thread that its size was granted to is sure to have taken note.
+    public static let quietPeriod = Duration.seconds(1)
 
     /// Keys of which that is remembered; then those of the last second are forgotten.
-    public static let unsteadyKeys = 1024
+    public static let recentlyModifiedKeys = 1024
 
-    /// How long changes gather before inotify is told, where hundreds come in a second.
-    public static let gathering = Duration.milliseconds(200)
+    /// How long changes coalesce before the agent makes calls, where hundreds come in a second.
+    public static let coalescingDelay = Duration.milliseconds(200)
 
     /// How long events are left in the socket where hundreds come in a second and nobody waits for
     /// them.
-    public static let eventHold = Duration.milliseconds(8)
+    public static let readDeferral = Duration.milliseconds(8)
 
     /// Children of a directory that are asked for when a program begins to watch it; those of a
     /// larger one are known by name alone, and the first change of one is told as MODIFY.
     public static let watchBaseline = 4096
 
-    /// Notices of changes that wait for the kernel to take them; more are lost, and the log tells.
-    public static let pendingPokes = 65536
+    /// Calls for changes that wait for the agent to make them; more are lost, and the log says so.
+    public static let pendingCalls = 65536
 
-    /// Notices of changes that are passed to the kernel together.
-    public static let pokeBatch = 64
+    /// Calls that are passed to the agent together.
+    public static let callBatch = 64
 
-    /// Changes that are told to the kernel before the store has said what they are, where no more
-    /// come together.
-    public static let foretoldPokes = 8
+    /// Calls that are made before the store has said what has changed, where no more changes come
+    /// together.
+    public static let speculativeCalls = 8
 
-    /// How long the kernel waits at most for the store to say so.
-    public static let foretelling = Duration.milliseconds(20)
+    /// How long such a call waits at most for the store to say so.
+    public static let speculation = Duration.milliseconds(20)
 
     /// How long opening a file waits at most for the kernel to take note of the size that it was
     /// given with a change by others.
     public static let injection = Duration.milliseconds(100)
 
-    /// How long the poker's rmdir(2) waits for the store to say that the directory is still gone.
+    /// How long the agent's rmdir(2) waits for the store to say that the directory is still gone.
     /// What is below one that is told later than the one above is not told at all.
     public static let removalQuestion = Duration.milliseconds(500)
 
-    /// How long no program must have looked a name up before the poker makes a directory that the
+    /// How long no program must have looked a name up before the agent makes a directory that the
     /// kernel knows: who mounts something in it does so a moment after.
     public static let quietTime = Duration.milliseconds(1)
     /// How often that is waited for. The kernel has the directory above locked meanwhile.

@@ -75,7 +75,7 @@ public protocol FilesystemOperations: AnyObject {
         -> ArraySlice<UInt8>
     /// Waits, when a change was made, until the kernel has dropped what that has made untrue: the
     /// program's next call sees the change.
-    func waitForRevoked() async
+    func invalidationBarrier() async
     /// How the kernel may cache what it reads from the handle.
     func caching(of handle: HandleID) -> Caching
     /// How the kernel may cache the names of a directory's handle.
@@ -180,28 +180,28 @@ public protocol FilesystemOperations: AnyObject {
     func extendedAttributeNames(of inode: InodeNumber)
         async throws(FilesystemError) -> [String]
 
-    // What the poker's calls are answered with, from memory (see `Poke`).
+    // What the agent's calls are answered with, from memory (see `InotifyCall`).
 
-    /// Finds a name for the poker, and adds a reference to what it is.
-    func lookupForPoker(_ name: String, in directory: InodeNumber)
+    /// Finds a name for the agent, and adds a reference to what it is.
+    func lookupForAgent(_ name: String, in directory: InodeNumber)
         async throws(FilesystemError) -> Entry
-    /// Lets the poker make what another client has made, with a reference.
-    func createForPoker(_ name: String, in directory: InodeNumber) throws(FilesystemError) -> Entry
-    /// Lets the poker remove what another client has removed.
-    func removeForPoker(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
-    /// Lets the poker open what another client has written.
-    func openForPoker(_ inode: InodeNumber) throws(FilesystemError) -> HandleID
-    /// Lets the poker change attributes: they are what they are. Where the store is still asked
+    /// Lets the agent make what another client has made, with a reference.
+    func createForAgent(_ name: String, in directory: InodeNumber) throws(FilesystemError) -> Entry
+    /// Lets the agent remove what another client has removed.
+    func removeForAgent(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
+    /// Lets the agent open what another client has written.
+    func openForAgent(_ inode: InodeNumber) throws(FilesystemError) -> HandleID
+    /// Lets the agent change attributes: they are what they are. Where the store is still asked
     /// whether the content has changed, its answer is awaited; EBUSY if it has not.
-    func touchForPoker(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes
-    /// The poker makes a call: what it was answered before, the kernel has taken note of.
-    func pokerHasCome()
-    /// The poker has made all calls of its batch.
-    func pokerIsDone()
-    /// There is a poker, or another one.
-    func pokerHasStarted()
-    /// There is no poker any more, and there will be none.
-    func pokerHasEnded()
+    func touchForAgent(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes
+    /// The agent makes a call: what it was answered before, the kernel has taken note of.
+    func agentHasCalled()
+    /// The agent has made all calls of its batch.
+    func agentIsDone()
+    /// There is an agent, or another one.
+    func agentHasStarted()
+    /// There is no agent any more, and there will be none.
+    func agentHasEnded()
 }
 
 /// Whether an attribute must or must not exist before it is set.

@@ -30,7 +30,7 @@ public struct FilesystemOptions: Hashable, Sendable {
     public var subtree: XenstorePath
     public var valueForm: ValueForm
     /// How a key shows that has neither value nor children.
-    public var emptyView: EmptyView
+    public var emptyKeyKind: EmptyKeyKind
     public var ownership: Ownership
     public var groupID: UInt32
     /// Permission bits that nobody gets.
@@ -53,7 +53,7 @@ public struct FilesystemOptions: Hashable, Sendable {
     public init(
         subtree: XenstorePath = .root,
         valueForm: ValueForm = .text,
-        emptyView: EmptyView = .known,
+        emptyKeyKind: EmptyKeyKind = .known,
         ownership: Ownership = .domain,
         groupID: UInt32 = 0,
         umask: UInt32 = 0,
@@ -65,7 +65,7 @@ public struct FilesystemOptions: Hashable, Sendable {
     ) {
         self.subtree = subtree
         self.valueForm = valueForm
-        self.emptyView = emptyView
+        self.emptyKeyKind = emptyKeyKind
         self.ownership = ownership
         self.groupID = groupID
         self.umask = umask

@@ -1,6 +1,6 @@
-/// The file of which the process that raises inotify events was given the size last, until the
-/// kernel has taken note of it: it does so when that process runs again. A program that opens the
-/// file meanwhile could find its end moved while it reads by sendfile(2).
+/// The file of which the inotify agent was given the size last, until the kernel has taken note of
+/// it: it does so when the agent runs again. A program that opens the file meanwhile could find its
+/// end moved while it reads by sendfile(2).
 final class InjectedSize {
     private var node: KeyNode?
     /// The size, if the kernel is sure to take it, and what it takes the file to be at least until
@@ -9,12 +9,12 @@ final class InjectedSize {
     private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
     private var nextWaiter = 0
 
-    /// The process makes a call that it will be given the size of a file for.
+    /// The agent makes a call that it will be given the size of a file for.
     func begin(_ node: KeyNode) {
         (self.node, size) = (node, nil)
     }
 
-    /// The process is given the size of a file.
+    /// The agent is given the size of a file.
     ///
     /// - Parameter isSure: whether the kernel takes it in any case, as it does with a change, and
     ///   not with a lookup.
@@ -23,7 +23,7 @@ final class InjectedSize {
         self.size = isSure ? (size, node.reportedSize) : nil
     }
 
-    /// The process makes another call, or none any more.
+    /// The agent makes another call, or none any more.
     func acknowledge() {
         // Where a program was given another size meanwhile, it is not known which came last.
         if let node, let size, node.reportedSize == size.before { node.reportSize(size.given) }
@@ -38,7 +38,8 @@ final class InjectedSize {
     /// Waits until the kernel has taken note of a file's size, if it is to.
     ///
     /// - Parameter limit: begins the time for which it waits at most, and runs what ends that.
-    func settle(_ node: KeyNode, within limit: (@escaping () -> Void) -> Void) async {
+    func waitUntilAcknowledged(_ node: KeyNode, within limit: (@escaping () -> Void) -> Void) async
+    {
         guard isPending(node) else { return }
         let number = nextWaiter
         nextWaiter += 1

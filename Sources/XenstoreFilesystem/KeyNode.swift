@@ -11,7 +11,7 @@ final class KeyNode {
     /// Nil for the root, and for a key that was removed or replaced under an open handle.
     private(set) var parent: KeyNode?
 
-    /// References that the kernel holds on each view.
+    /// References that the kernel holds on each of the two inodes.
     var fileLookups: UInt64 = 0
     var directoryLookups: UInt64 = 0
     /// When it changed; nil where this mount has seen no change of it.
@@ -22,7 +22,7 @@ final class KeyNode {
     /// Open files on it.
     var handleCount: UInt32 = 0
     /// Open files that are to make the key at their first write.
-    var creatorCount: UInt32 = 0
+    var deferredCreateCount: UInt32 = 0
     /// What the value was last; 0 where that is not known.
     var valueDigest: UInt32 = 0
     /// The sum of the children's names, where ``listIsKnown``.
@@ -33,34 +33,34 @@ final class KeyNode {
     private(set) var reportedSize = UInt16.max
     /// Whether the key has children; nil where it is to be asked again.
     var hasChildren: Bool?
-    /// What the kernel was told last that the plain name is.
-    var shownView: View?
+    /// The kind that the kernel was given last for the plain name.
+    var reportedKind: FileKind?
 
     /// The permissions that were seen last.
     private(set) var seenPermissions: Permissions?
     /// What the key was made as, or was last: that is what it stays when it is empty. Nil where
     /// this mount has not seen it otherwise.
-    var viewWhenEmpty: View?
+    var emptyKind: FileKind?
     /// Whether this mount made it as a directory, or took a child from it: it stays one while the
     /// kernel knows it, even with a value and no children. A program that makes or takes a tree
     /// apart would lose it under its hands otherwise.
-    var isKeptDirectory: Bool {
-        get { flags.contains(.isKeptDirectory) }
-        set { flags.set(.isKeptDirectory, newValue) }
+    var isStickyDirectory: Bool {
+        get { flags.contains(.isStickyDirectory) }
+        set { flags.set(.isStickyDirectory, newValue) }
     }
     /// Who made it as a directory through this mount, until it has a value. To that program alone
-    /// `.value` is not there before it is written: one that copies a tree makes each file of it
-    /// anew (O_EXCL).
-    var maker: CallerID? {
-        get { makerNumber == .min ? nil : CallerID(rawValue: makerNumber) }
-        set { makerNumber = newValue?.rawValue ?? .min }
+    /// `.value` is not there before it is written: one that copies a tree creates each file of it
+    /// (O_EXCL).
+    var createdBy: CallerID? {
+        get { creatorNumber == .min ? nil : CallerID(rawValue: creatorNumber) }
+        set { creatorNumber = newValue?.rawValue ?? .min }
     }
     // An optional number would take a byte more, and with it the node 16.
-    private var makerNumber = Int32.min
+    private var creatorNumber = Int32.min
     /// Whether the kernel knows that what it knows of the key is stale, and has not looked since.
-    var wasToldStale: Bool {
-        get { flags.contains(.wasToldStale) }
-        set { flags.set(.wasToldStale, newValue) }
+    var isStaleInKernel: Bool {
+        get { flags.contains(.isStaleInKernel) }
+        set { flags.set(.isStaleInKernel, newValue) }
     }
     /// Whether the key was last seen to have a value.
     var hasValue: Bool {
@@ -71,10 +71,10 @@ final class KeyNode {
         get { flags.contains(.isVerifying) }
         set { flags.set(.isVerifying, newValue) }
     }
-    /// Whether the kernel knows the directory by the poker alone: nobody can watch it.
-    private(set) var isOfPokerAlone: Bool {
-        get { flags.contains(.isOfPokerAlone) }
-        set { flags.set(.isOfPokerAlone, newValue) }
+    /// Whether the kernel knows the directory by the agent alone: nobody can watch it.
+    private(set) var isKnownByAgentOnly: Bool {
+        get { flags.contains(.isKnownByAgentOnly) }
+        set { flags.set(.isKnownByAgentOnly, newValue) }
     }
     /// Whether the store has said that it is not there, and not said since that it is.
     var isGone: Bool {
@@ -82,15 +82,15 @@ final class KeyNode {
         set { flags.set(.isGone, newValue) }
     }
     /// Whether an event named the key, and the store was not asked for it since.
-    var isDoubted: Bool {
-        get { flags.contains(.isDoubted) }
-        set { flags.set(.isDoubted, newValue) }
+    var mayHaveChanged: Bool {
+        get { flags.contains(.mayHaveChanged) }
+        set { flags.set(.mayHaveChanged, newValue) }
     }
     /// Whether an event named a place below the key, and the store was not asked for the list
     /// since.
-    var listIsDoubted: Bool {
-        get { flags.contains(.listIsDoubted) }
-        set { flags.set(.listIsDoubted, newValue) }
+    var listMayHaveChanged: Bool {
+        get { flags.contains(.listMayHaveChanged) }
+        set { flags.set(.listMayHaveChanged, newValue) }
     }
     /// Whether ``listDigest`` is that of the names that were seen last.
     var listIsKnown: Bool {
@@ -112,8 +112,8 @@ final class KeyNode {
     }
     /// What the kernel may keep of it by itself, with `cache=watch`.
     var lease: Lease?
-    /// What those who watch the directory were told of its children; nil where that is not known.
-    var announced: ChildRecords?
+    /// The children for which inotify has raised all events; nil where they are not known.
+    var snapshot: DirectorySnapshot?
 
     init(id: UInt64, name: String, parent: KeyNode?) {
         self.id = id
@@ -124,7 +124,7 @@ final class KeyNode {
     var isRoot: Bool { id == 0 }
 
     /// Whether it has lost its place in the tree.
-    var isDetached: Bool { parent == nil && !isRoot }
+    var isUnlinked: Bool { parent == nil && !isRoot }
 
     /// Whether the kernel knows it, or a program has it open.
     var isHeld: Bool { isRoot || fileLookups > 0 || directoryLookups > 0 || handleCount > 0 }
@@ -132,10 +132,10 @@ final class KeyNode {
     /// Whether anybody still needs it: it may lead to one that is held or remembered.
     var isInUse: Bool { isHeld || childCount > 0 }
 
-    func inode(_ view: View) -> InodeNumber {
+    func inode(_ kind: FileKind) -> InodeNumber {
         // The root's value cannot have the number 0, which the kernel reserves.
-        if isRoot { return InodeNumber(rawValue: view == .directory ? 1 : 2) }
-        return InodeNumber(rawValue: id << 1 | (view == .directory ? 1 : 0))
+        if isRoot { return InodeNumber(rawValue: kind == .directory ? 1 : 2) }
+        return InodeNumber(rawValue: id << 1 | (kind == .directory ? 1 : 0))
     }
 
     /// The kernel is given the size of the file.
@@ -155,9 +155,9 @@ final class KeyNode {
 
     /// Takes over what is remembered of a key, but for what the kernel knows of it.
     func takeMemory(of other: KeyNode) {
-        viewWhenEmpty = other.viewWhenEmpty
-        isKeptDirectory = other.isKeptDirectory
-        maker = other.maker
+        emptyKind = other.emptyKind
+        isStickyDirectory = other.isStickyDirectory
+        createdBy = other.createdBy
         hasValue = other.hasValue
         times = other.times
         valueDigest = other.valueDigest
@@ -170,8 +170,8 @@ final class KeyNode {
     /// The kernel has forgotten it, and with it all that it kept.
     func wasForgotten() {
         lease = nil
-        announced = nil
-        wasToldStale = false
+        snapshot = nil
+        isStaleInKernel = false
     }
 
     /// Takes note of permissions without relying on them.
@@ -187,7 +187,7 @@ final class KeyNode {
     }
 
     /// Forgets what a change may have made untrue.
-    func forgetFacts() {
+    func dropStat() {
         permissions = nil
         hasChildren = nil
     }
@@ -197,40 +197,40 @@ final class KeyNode {
         self.name = name
     }
 
-    /// The kernel gets to know a view for a program.
-    func addLookup(_ view: View) {
-        add(view)
-        guard view == .directory, isOfPokerAlone else { return }
-        isOfPokerAlone = false
+    /// The kernel gets to know one of the inodes for a program.
+    func addLookup(_ kind: FileKind) {
+        add(kind)
+        guard kind == .directory, isKnownByAgentOnly else { return }
+        isKnownByAgentOnly = false
         // Nobody has kept it up to date.
-        announced = nil
+        snapshot = nil
     }
 
-    /// The kernel gets to know a view for the poker.
-    func addLookupOfPoker(_ view: View) {
-        if view == .directory, directoryLookups == 0 { isOfPokerAlone = true }
-        add(view)
+    /// The kernel gets to know one of the inodes for the agent.
+    func addLookupByAgent(_ kind: FileKind) {
+        if kind == .directory, directoryLookups == 0 { isKnownByAgentOnly = true }
+        add(kind)
     }
 
-    private func add(_ view: View) {
-        switch view {
+    private func add(_ kind: FileKind) {
+        switch kind {
         case .file: fileLookups += 1
         case .directory: directoryLookups += 1
         }
     }
 
-    func removeLookups(_ count: UInt64, _ view: View) {
-        switch view {
+    func removeLookups(_ count: UInt64, _ kind: FileKind) {
+        switch kind {
         case .file: fileLookups -= min(count, fileLookups)
         case .directory:
             directoryLookups -= min(count, directoryLookups)
             // From now on nobody keeps it up to date.
-            if directoryLookups == 0 { announced = nil }
+            if directoryLookups == 0 { snapshot = nil }
         }
     }
 
-    func lookups(_ view: View) -> UInt64 {
-        switch view {
+    func lookups(_ kind: FileKind) -> UInt64 {
+        switch kind {
         case .file: fileLookups
         case .directory: directoryLookups
         }
@@ -242,20 +242,22 @@ extension KeyNode {
     private struct Flags: OptionSet {
         let rawValue: UInt16
 
-        static let isKeptDirectory = Flags(rawValue: 1 << 0)
-        static let wasToldStale = Flags(rawValue: 1 << 1)
+        static let isStickyDirectory = Flags(rawValue: 1 << 0)
+        static let isStaleInKernel = Flags(rawValue: 1 << 1)
         static let hasValue = Flags(rawValue: 1 << 2)
         static let isVerifying = Flags(rawValue: 1 << 3)
-        static let isOfPokerAlone = Flags(rawValue: 1 << 4)
+        static let isKnownByAgentOnly = Flags(rawValue: 1 << 4)
         static let isGone = Flags(rawValue: 1 << 5)
-        static let isDoubted = Flags(rawValue: 1 << 6)
-        static let listIsDoubted = Flags(rawValue: 1 << 7)
+        static let mayHaveChanged = Flags(rawValue: 1 << 6)
+        static let listMayHaveChanged = Flags(rawValue: 1 << 7)
         static let listIsKnown = Flags(rawValue: 1 << 8)
         static let permissionsAreOld = Flags(rawValue: 1 << 9)
         static let valueTimeIsSet = Flags(rawValue: 1 << 10)
 
         /// What goes along with ``takeMemory(of:)``.
-        static let ofMemory: Flags = [.isDoubted, .listIsDoubted, .listIsKnown, .valueTimeIsSet]
+        static let ofMemory: Flags = [
+            .mayHaveChanged, .listMayHaveChanged, .listIsKnown, .valueTimeIsSet,
+        ]
 
         mutating func set(_ flag: Flags, _ isTrue: Bool) {
             if isTrue { insert(flag) } else { remove(flag) }

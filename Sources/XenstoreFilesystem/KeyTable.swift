@@ -6,10 +6,10 @@ import XenstoreProtocol
 /// nodes. So these stay for a while when nobody needs them: see ``ForgottenKeys``.
 final class KeyTable {
     /// A key as its place: a dictionary of places would hold each name once more.
-    private struct Placed: Hashable {
+    private struct Dentry: Hashable {
         let node: KeyNode
 
-        static func == (first: Placed, second: Placed) -> Bool {
+        static func == (first: Dentry, second: Dentry) -> Bool {
             first.node.parent === second.node.parent && first.node.name == second.node.name
         }
 
@@ -21,18 +21,18 @@ final class KeyTable {
 
     let root: KeyNode
     private var byID: [UInt64: KeyNode]
-    private var byPlace: Set<Placed> = []
+    private var byPlace: Set<Dentry> = []
     /// Stands at the place that is looked for.
     private let wanted: KeyNode
     private var childrenOf: [UInt64: Set<UInt64>] = [:]
     /// 0 and 1 are the root's (see `KeyNode.inode`).
     private var nextID: UInt64 = 2
     /// How an empty key shows of which nothing is remembered.
-    private let emptyView: EmptyView
+    private let emptyKeyKind: EmptyKeyKind
     private var forgotten = ForgottenKeys()
     /// What another table knows of a key that this one meets for the first time; nil where there
     /// is no other.
-    var inheritedView: ((XenstorePath) -> View?)?
+    var inheritedKind: ((XenstorePath) -> FileKind?)?
     /// Gives a new key the times that it has in another table.
     var inheritTimes: ((XenstorePath, KeyNode) -> Void)?
     /// What the times of keys are that were not seen to change.
@@ -40,8 +40,8 @@ final class KeyTable {
     /// The names that lead to the root.
     private let rootDepth: Int
 
-    init(root path: XenstorePath, emptyView: EmptyView, now: Timestamp) {
-        self.emptyView = emptyView
+    init(root path: XenstorePath, emptyKeyKind: EmptyKeyKind, now: Timestamp) {
+        self.emptyKeyKind = emptyKeyKind
         started = now
         rootDepth = path.components.count
         root = KeyNode(
@@ -49,7 +49,7 @@ final class KeyTable {
             name: path.isRoot ? "" : path.text,
             parent: nil
         )
-        root.shownView = .directory
+        root.reportedKind = .directory
         wanted = KeyNode(id: 0, name: "", parent: nil)
         byID = [0: root]
     }
@@ -57,8 +57,8 @@ final class KeyTable {
     /// How many keys the kernel knows, or programs have open.
     var count: Int { byID.values.count(where: \.isHeld) }
 
-    /// The key and the view that the kernel's number stands for.
-    func find(_ inode: InodeNumber) -> (node: KeyNode, view: View)? {
+    /// The key and the kind that the kernel's number stands for.
+    func find(_ inode: InodeNumber) -> (node: KeyNode, kind: FileKind)? {
         if inode == .root { return (root, .directory) }
         if inode == root.inode(.file) { return (root, .file) }
         guard let node = byID[inode.rawValue >> 1] else { return nil }
@@ -69,7 +69,7 @@ final class KeyTable {
     func child(_ name: String, of parent: KeyNode) -> KeyNode? {
         wanted.move(to: parent, name: name)
         defer { wanted.move(to: nil, name: "") }
-        return byPlace.firstIndex(of: Placed(node: wanted)).map { byPlace[$0].node }
+        return byPlace.firstIndex(of: Dentry(node: wanted)).map { byPlace[$0].node }
     }
 
     /// The key of this name, known from now on. It goes again with ``dropUnused(_:)``.
@@ -77,8 +77,8 @@ final class KeyTable {
         if let known = child(name, of: parent) { return known }
         let node = KeyNode(id: nextID, name: name, parent: parent)
         nextID += 1
-        if let inheritedView, let path = try? node.path() {
-            node.viewWhenEmpty = inheritedView(path)
+        if let inheritedKind, let path = try? node.path() {
+            node.emptyKind = inheritedKind(path)
             inheritTimes?(path, node)
         }
         byID[node.id] = node
@@ -89,9 +89,9 @@ final class KeyTable {
     /// The key of this name that was just made: what is remembered is of another.
     func insertNew(_ name: String, of parent: KeyNode) -> KeyNode {
         if let known = child(name, of: parent), !known.isHeld {
-            forgetMemory(below: known)
+            dropMemory(below: known)
             // A program may have a file open that is made again with the directories above it.
-            if !known.isInUse { detach(known) }
+            if !known.isInUse { unlink(known) }
         }
         return insertChild(name, of: parent)
     }
@@ -99,7 +99,7 @@ final class KeyTable {
     /// Nobody may need a key any more: then it is remembered for a while, unless it is gone.
     func dropUnused(_ node: KeyNode) {
         guard !node.isHeld else { return }
-        guard !node.isDetached, !node.isGone else {
+        guard !node.isUnlinked, !node.isGone else {
             forgotten.remove(node)
             return drop(node)
         }
@@ -114,13 +114,13 @@ final class KeyTable {
         var next: KeyNode? = node
         while let node = next, node !== top, !node.isInUse, !forgotten.contains(node) {
             next = node.parent
-            displace(node)
+            removeDentry(node)
             byID[node.id] = nil
         }
     }
 
     /// Forgets what is remembered of keys below one that is gone.
-    func forgetMemory(below node: KeyNode) {
+    func dropMemory(below node: KeyNode) {
         guard node.childCount > 0 else { return }
         for below in subtree(of: node).dropFirst().reversed() where !below.isHeld {
             forgotten.remove(below)
@@ -130,28 +130,28 @@ final class KeyTable {
 
     /// Takes a key's place away: it was removed, or another took its place. Who has it open keeps
     /// it.
-    func detach(_ node: KeyNode) {
+    func unlink(_ node: KeyNode) {
         guard !node.isRoot else { return }
-        forgetMemory(below: node)
+        dropMemory(below: node)
         let parent = node.parent
         forgotten.remove(node)
-        displace(node)
-        node.wasToldStale = true
+        removeDentry(node)
+        node.isStaleInKernel = true
         if !node.isInUse { byID[node.id] = nil }
         if let parent { dropUnused(parent) }
     }
 
     /// Puts another key in the place of one, with the known keys below it: the kernel has no more
     /// use for the number of the old one.
-    func renew(_ node: KeyNode) -> KeyNode {
+    func replace(_ node: KeyNode) -> KeyNode {
         guard let parent = node.parent else { return node }
         let children = (childrenOf[node.id] ?? []).compactMap { byID[$0] }
-        displace(node)
-        node.wasToldStale = true
+        removeDentry(node)
+        node.isStaleInKernel = true
         let new = insertChild(node.name, of: parent)
         new.takeMemory(of: node)
         for child in children {
-            displace(child)
+            removeDentry(child)
             child.move(to: new, name: child.name)
             place(child, under: new)
         }
@@ -161,7 +161,7 @@ final class KeyTable {
     /// Gives a key another place, which must be free.
     func move(_ node: KeyNode, to parent: KeyNode, name: String) {
         let old = node.parent
-        displace(node)
+        removeDentry(node)
         node.move(to: parent, name: name)
         place(node, under: parent)
         if let old { dropUnused(old) }
@@ -181,15 +181,15 @@ final class KeyTable {
     }
 
     /// How an empty key shows of which this table knows nothing.
-    func rememberedView(at path: XenstorePath) -> View? { inheritedView?(path) }
+    func rememberedKind(at path: XenstorePath) -> FileKind? { inheritedKind?(path) }
 
     /// Remembers what empty keys were made as in the table of a transaction that was committed.
-    func adoptViews(of other: KeyTable) {
+    func adoptKinds(of other: KeyTable) {
         for node in other.subtree(of: other.root) {
-            guard let view = node.viewWhenEmpty, let path = try? node.path(),
-                view != emptyView.view(of: path)
+            guard let kind = node.emptyKind, let path = try? node.path(),
+                kind != emptyKeyKind.kind(of: path)
             else { continue }
-            remember(path) { $0.viewWhenEmpty = view }
+            remember(path) { $0.emptyKind = kind }
         }
     }
 
@@ -202,8 +202,8 @@ final class KeyTable {
     }
 
     /// What is known of how a key shows itself when it is empty.
-    func viewWhenEmpty(at path: XenstorePath) -> View? {
-        find(path).map(\.viewWhenEmpty) ?? rememberedView(at: path)
+    func emptyKind(at path: XenstorePath) -> FileKind? {
+        find(path).map(\.emptyKind) ?? rememberedKind(at: path)
     }
 
     /// The known key at a path.
@@ -218,15 +218,15 @@ final class KeyTable {
     }
 
     private func place(_ node: KeyNode, under parent: KeyNode) {
-        byPlace.update(with: Placed(node: node))
+        byPlace.update(with: Dentry(node: node))
         childrenOf[parent.id, default: []].insert(node.id)
         parent.childCount += 1
     }
 
     /// Takes a key out of its place, to be given another.
-    func displace(_ node: KeyNode) {
+    func removeDentry(_ node: KeyNode) {
         guard let parent = node.parent else { return }
-        byPlace.remove(Placed(node: node))
+        byPlace.remove(Dentry(node: node))
         if parent.childCount == 1 {
             childrenOf[parent.id] = nil
         } else {

@@ -12,11 +12,11 @@ final class KeyTimes {
     /// st_ctime of the directory.
     var listStatus: Int64
     /// Of the last event, while it is not known what has changed.
-    var doubted: Int64
+    var lastEvent: Int64
 
     init(_ time: Timestamp) {
         let time = time.sinceEpoch
-        (value, list, valueStatus, listStatus, doubted) = (time, time, time, time, time)
+        (value, list, valueStatus, listStatus, lastEvent) = (time, time, time, time, time)
     }
 
     /// Takes over the times of another.

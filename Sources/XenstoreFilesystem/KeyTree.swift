@@ -42,14 +42,14 @@ struct KeyTree {
         in transaction: TransactionID
     ) async throws(XenstoreError) -> [String] {
         let queries = suffixes.map { suffix in
-            FactsQuery(XenstorePath(unchecked: top.text + suffix), known: nil)
+            StatQuery(XenstorePath(unchecked: top.text + suffix), known: nil)
         }
         let answers = await access.send(queries.flatMap(\.requests), in: transaction)
         var children: [String] = []
         for (index, (suffix, query)) in zip(suffixes, queries).enumerated() {
-            let facts = try query.facts(answers[(3 * index)..<(3 * index + 3)])
-            keys.append(Key(suffix: suffix, value: facts.value, permissions: facts.permissions))
-            guard facts.hasChildren else { continue }
+            let stat = try query.stat(answers[(3 * index)..<(3 * index + 3)])
+            keys.append(Key(suffix: suffix, value: stat.value, permissions: stat.permissions))
+            guard stat.hasChildren else { continue }
             let names: [String]
             if case .success(let payload) = answers[3 * index + 1] {
                 names = try access.childNames(payload)

@@ -8,10 +8,10 @@ enum ModeBits {
     private static let ownerBits: UInt32 = 0o600
 
     /// The bits of a file or directory; directories can be entered where they can be read.
-    static func mode(of permissions: Permissions, view: View) -> UInt32 {
+    static func mode(of permissions: Permissions, kind: FileKind) -> UInt32 {
         let others = bits(permissions.everyone)
         let group = mask(permissions)
-        return spread(ownerBits | group << 3 | others, view: view)
+        return spread(ownerBits | group << 3 | others, kind: kind)
     }
 
     /// What chmod(2) makes of permissions, whose entries stay.
@@ -24,12 +24,12 @@ enum ModeBits {
     static func permissions(
         _ permissions: Permissions,
         withMode mode: UInt32,
-        view: View
+        kind: FileKind
     ) -> Permissions? {
         guard mode & 0o7000 == 0 else { return nil }
         var changed = permissions
         changed.everyone = access(mode & 0o7)
-        return self.mode(of: changed, view: view) & ~mode == 0 ? changed : nil
+        return self.mode(of: changed, kind: kind) & ~mode == 0 ? changed : nil
     }
 
     /// Permissions under a mode that was set before their entries were known: the group's bits are
@@ -56,19 +56,19 @@ enum ModeBits {
         permissions.entriesOfDomains.reduce(bits(permissions.everyone)) { $0 | bits($1.access) }
     }
 
-    private static func bits(_ access: Access) -> UInt32 {
+    private static func bits(_ access: AccessMode) -> UInt32 {
         (access.contains(.read) ? 4 : 0) | (access.contains(.write) ? 2 : 0)
     }
 
-    private static func access(_ bits: UInt32) -> Access {
-        var access: Access = []
+    private static func access(_ bits: UInt32) -> AccessMode {
+        var access: AccessMode = []
         if bits & 4 != 0 { access.insert(.read) }
         if bits & 2 != 0 { access.insert(.write) }
         return access
     }
 
-    private static func spread(_ mode: UInt32, view: View) -> UInt32 {
-        switch view {
+    private static func spread(_ mode: UInt32, kind: FileKind) -> UInt32 {
+        switch kind {
         case .file: mode
         case .directory: mode | (mode & 0o444) >> 2
         }

@@ -11,8 +11,8 @@ final class OpenDirectory {
     /// On which the kernel keeps what it reads; nil where it does not.
     var lease: Lease?
     /// What the store said at the opening, until the program reads from the start.
-    var firstAnswer: FreshFacts?
-    var walk = Walk()
+    var firstAnswer: CachedStat?
+    var readahead = ReadaheadWindow()
 
     init(node: KeyNode, caller: CallerID, listing: Listing?) {
         self.node = node
@@ -23,7 +23,7 @@ final class OpenDirectory {
 
     var caching: Caching {
         guard lease != nil else { return .none }
-        return isKept ? .kept : .anew
+        return isKept ? .kept : .fresh
     }
 }
 
@@ -32,35 +32,35 @@ struct Listing {
     /// The names of the children, and `.value` where there is one.
     var names: [String]
     /// The directory itself.
-    let facts: KeyFacts
+    let stat: KeyStat
     /// The change up to which all of it is true.
     let serial: Int
     /// The answers to DIRECTORY of children that were asked for in the same round trip.
     let children: [String: Result<[UInt8], XenstoreError>]
 }
 
-/// How far a program is with the files of a listing, and what the store was asked for ahead of it.
-struct Walk {
+/// How far a program is with the files of a listing, and what was read ahead for it.
+struct ReadaheadWindow {
     /// What was given out, in order.
     private var given: [InodeNumber] = []
     private var position = 0
-    private var size = FilesystemLimits.firstAhead
-    private var ahead: [InodeNumber: FreshFacts] = [:]
+    private var size = FilesystemLimits.readaheadInitial
+    private var prefetched: [InodeNumber: CachedStat] = [:]
 
     /// How many files were asked for ahead that the program has not come to.
-    var aheadCount: Int { ahead.count }
+    var aheadCount: Int { prefetched.count }
 
     mutating func append(_ inode: InodeNumber) {
         given.append(inode)
     }
 
-    /// What was asked for ahead; it serves once.
-    mutating func take(_ inode: InodeNumber) -> FreshFacts? {
-        ahead.removeValue(forKey: inode)
+    /// What was read ahead; it serves once.
+    mutating func take(_ inode: InodeNumber) -> CachedStat? {
+        prefetched.removeValue(forKey: inode)
     }
 
-    mutating func put(_ facts: FreshFacts, for inode: InodeNumber) {
-        ahead[inode] = facts
+    mutating func put(_ stat: CachedStat, for inode: InodeNumber) {
+        prefetched[inode] = stat
     }
 
     /// The files that a program which is at `inode` now will want next, with that one first. Each
@@ -68,12 +68,12 @@ struct Walk {
     ///
     /// - Returns: nothing if the program does not follow the listing.
     mutating func next(from inode: InodeNumber) -> ArraySlice<InodeNumber> {
-        let window = given[position...].prefix(FilesystemLimits.mostAhead)
+        let window = given[position...].prefix(FilesystemLimits.readaheadMax)
         guard let start = window.firstIndex(of: inode) else { return [] }
         let next = given[start...].prefix(size)
         position = next.endIndex
-        size = min(size * 2, FilesystemLimits.mostAhead)
-        ahead = [:]
+        size = min(size * 2, FilesystemLimits.readaheadMax)
+        prefetched = [:]
         return next
     }
 }

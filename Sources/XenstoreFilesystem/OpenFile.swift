@@ -24,7 +24,7 @@ final class OpenFile {
     /// the end of it, or a program has seen a larger size.
     private(set) var asksAtEnd = false
     /// Whether the key does not exist before this handle's first write.
-    var isCreator = false
+    var createsOnWrite = false
 
     init(node: KeyNode, flags: OpenFlags, opener: CallerID, content: [UInt8]) {
         self.node = node
@@ -73,7 +73,7 @@ final class OpenFile {
     var hidesValue: Bool {
         switch pending {
         case .nothing: false
-        case .untilRelease: !isCreator || flags.contains(.truncate)
+        case .untilRelease: !createsOnWrite || flags.contains(.truncate)
         case .untilFlush: true
         }
     }
@@ -90,9 +90,9 @@ final class OpenFile {
         formerNode = formerNode ?? old
         old.handleCount -= 1
         node.handleCount += 1
-        guard isCreator else { return }
-        old.creatorCount -= 1
-        node.creatorCount += 1
+        guard createsOnWrite else { return }
+        old.deferredCreateCount -= 1
+        node.deferredCreateCount += 1
     }
 }
 

@@ -36,7 +36,7 @@ extension Filesystem {
     func attributes(of directory: ScratchDirectory) -> Attributes {
         Attributes(
             inode: directory.inode,
-            view: .directory,
+            kind: .directory,
             mode: 0o700 & ~options.umask,
             userID: userID(of: directory.inherited),
             groupID: options.groupID,
@@ -62,9 +62,9 @@ extension Filesystem {
 
     /// - Parameter parent: a key's directory.
     func makeScratchDirectory(in parent: KeyNode) async throws(FilesystemError) -> Entry {
-        let facts = try await facts(of: parent.path(), node: parent)
+        let stat = try await stat(of: parent.path(), node: parent)
         let now = environment.now()
-        let made = try scratch.makeDirectory(in: parent, inherited: facts.permissions, now: now)
+        let made = try scratch.makeDirectory(in: parent, inherited: stat.permissions, now: now)
         noteList(of: parent)
         revokeInMemory(parent)
         return Entry(attributes: attributes(of: made), nameLifetime: 0)
@@ -81,7 +81,7 @@ extension Filesystem {
     func listing(of directory: ScratchDirectory) -> Listing {
         Listing(
             names: scratch.names(in: directory.node),
-            facts: KeyFacts(value: [], hasChildren: false, permissions: directory.inherited),
+            stat: KeyStat(value: [], hasChildren: false, permissions: directory.inherited),
             serial: changes.serial,
             children: [:]
         )

@@ -65,13 +65,8 @@ struct ScratchTable {
     /// Keys have smaller numbers: they count from 1.
     private static let firstInode: UInt64 = 1 << 39
 
-    private struct Place: Hashable {
-        let directory: UInt64
-        let name: String
-    }
-
     private var byInode: [InodeNumber: ScratchFile] = [:]
-    private var byPlace: [Place: ScratchFile] = [:]
+    private var byPlace: [DentryKey: ScratchFile] = [:]
     private var directories: [InodeNumber: ScratchDirectory] = [:]
     /// By the number of the key that it is in.
     private var directoryOf: [UInt64: ScratchDirectory] = [:]
@@ -85,7 +80,7 @@ struct ScratchTable {
 
     /// The file of this name.
     func find(_ name: String, in directory: KeyNode) -> ScratchFile? {
-        byPlace.isEmpty ? nil : byPlace[Place(directory: directory.id, name: name)]
+        byPlace.isEmpty ? nil : byPlace[DentryKey(directory: directory.id, name: name)]
     }
 
     /// The names of the files in a directory, in order, and of a directory.
@@ -187,13 +182,13 @@ struct ScratchTable {
 
     /// Gives a file another place, which must be free.
     mutating func move(_ file: ScratchFile, to name: String, in directory: KeyNode) {
-        displace(file)
+        removeDentry(file)
         place(file, directory, name)
     }
 
     /// The file has become the value of a key: who has it open writes to that from now on.
     mutating func becomeKey(_ file: ScratchFile, _ key: KeyNode) {
-        displace(file)
+        removeDentry(file)
         if file.handleCount > 0 {
             key.handleCount += 1
             file.destination = key
@@ -203,7 +198,7 @@ struct ScratchTable {
 
     /// Takes a file's name away. Who has it open keeps it.
     mutating func unlink(_ file: ScratchFile) {
-        displace(file)
+        removeDentry(file)
         dropUnused(file)
     }
 
@@ -235,7 +230,7 @@ struct ScratchTable {
         directory.handleCount += 1
         file.directory = directory
         file.name = name
-        byPlace[Place(directory: directory.id, name: name)] = file
+        byPlace[DentryKey(directory: directory.id, name: name)] = file
     }
 
     /// Gives all files in a directory to the one that takes its place.
@@ -259,9 +254,9 @@ struct ScratchTable {
     }
 
     /// Takes a file out of its place, to be given another.
-    mutating func displace(_ file: ScratchFile) {
+    mutating func removeDentry(_ file: ScratchFile) {
         guard let directory = file.directory else { return }
-        byPlace[Place(directory: directory.id, name: file.name)] = nil
+        byPlace[DentryKey(directory: directory.id, name: file.name)] = nil
         directory.handleCount -= 1
         file.directory = nil
     }

@@ -14,8 +14,8 @@ enum TemporaryName {
 
     /// Whether a program that makes a file like this has called mkstemp(3), or mktemp(1).
     ///
-    /// It has no say in the name, so the file cannot be a lock, which O_EXCL is for otherwise. In
-    /// doubt it is one.
+    /// It has no say in the name, so the file cannot be a lock, which O_EXCL is for otherwise.
+    /// Where that is not sure, it is one.
     static func isMkstemp(_ name: String, _ flags: OpenFlags, mode: UInt32) -> Bool {
         guard flags.isSuperset(of: [.read, .write, .exclusive]), mode & 0o777 == Self.mode else {
             return false

@@ -1,6 +1,6 @@
 /// What a peer did that ends the conversation with it.
 public enum ProtocolViolation: Error, Hashable, Sendable {
-    /// A header that announces more payload than the protocol allows.
+    /// A header that declares more payload than the protocol allows.
     case payloadTooLong(length: UInt32)
     /// A reply that answers no request.
     case unexpectedReply(requestID: RequestID)

@@ -1,13 +1,13 @@
 /// What one entry of a key's permissions allows.
-public struct Access: OptionSet, Hashable, Sendable {
+public struct AccessMode: OptionSet, Hashable, Sendable {
     public let rawValue: UInt8
 
     public init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
-    public static let read = Access(rawValue: 1)
-    public static let write = Access(rawValue: 2)
+    public static let read = AccessMode(rawValue: 1)
+    public static let write = AccessMode(rawValue: 2)
 
     /// The protocol's letter: `n`, `r`, `w` or `b`.
     public var letter: Character {
@@ -38,13 +38,13 @@ public struct Access: OptionSet, Hashable, Sendable {
 public struct PermissionEntry: Hashable, Sendable, CustomStringConvertible {
     /// The number that the entry names, a domain's or not.
     public let number: Int64
-    public var access: Access
+    public var access: AccessMode
 
-    public init(_ domain: DomainID, _ access: Access) {
+    public init(_ domain: DomainID, _ access: AccessMode) {
         self.init(number: Int64(domain.rawValue), access)
     }
 
-    public init(number: Int64, _ access: Access) {
+    public init(number: Int64, _ access: AccessMode) {
         self.number = number
         self.access = access
     }
@@ -52,7 +52,7 @@ public struct PermissionEntry: Hashable, Sendable, CustomStringConvertible {
     /// Parses a letter and a decimal number, `r5`. A number that is greater than all, or less, is
     /// the greatest, or the least.
     public init?(_ bytes: some Collection<UInt8>) {
-        guard let first = bytes.first, let access = Access(letter: first),
+        guard let first = bytes.first, let access = AccessMode(letter: first),
             let number = Self.number(bytes.dropFirst())
         else { return nil }
         self.init(number: number, access)
@@ -102,7 +102,7 @@ public struct Permissions: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// What a domain may do that has no entry of its own.
-    public var everyone: Access
+    public var everyone: AccessMode
 
     /// Whether the first of ``listed`` is the owner's: where its number is no domain's. There are
     /// hardly any, and many permissions.
@@ -119,7 +119,7 @@ public struct Permissions: Hashable, Sendable, CustomStringConvertible {
     /// Those of ``entries`` that may give a domain anything.
     public var entriesOfDomains: [PermissionEntry] { entries.filter { $0.domain != .nobody } }
 
-    public init(owner: DomainID, everyone: Access = [], entries: [PermissionEntry] = []) {
+    public init(owner: DomainID, everyone: AccessMode = [], entries: [PermissionEntry] = []) {
         self.owner = owner
         self.everyone = everyone
         listed = entries
@@ -135,7 +135,7 @@ public struct Permissions: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// What `domain` may do with the key, were it not privileged.
-    public func access(of domain: DomainID) -> Access {
+    public func access(of domain: DomainID) -> AccessMode {
         if domain == owner { return [.read, .write] }
         return entries.first { $0.domain == domain }?.access ?? everyone
     }

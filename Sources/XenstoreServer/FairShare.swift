@@ -1,4 +1,4 @@
-public import EventLoop
+public import Reactor
 import XenstoreProtocol
 import XenstoreStore
 

@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import SystemPackage
 import XenstoreProtocol
 import XenstoreStore
@@ -22,7 +22,7 @@ final class Session {
     private let host: StoreHost
     private let domain: DomainID
     /// Where in `output` the replies end that an unprivileged domain has not taken yet.
-    private var untaken: [Int] = []
+    private var unsentReplyEnds: [Int] = []
     let limits: SessionLimits
     private let loop: EventLoop
     private let shares: FairShare
@@ -88,7 +88,7 @@ final class Session {
         loop.remove(source)
         if let id { host.detach(id) }
         id = nil
-        forgetTaken(upTo: .max)
+        dropSent(upTo: .max)
         countWaiting(0)
         shares.leave(share, as: domain)
         descriptor.closeIgnoringErrors()
@@ -182,7 +182,7 @@ final class Session {
         message.encode(into: &output)
         countWaiting(output.count - written)
         if domain != .privileged, message.type != .watchEvent {
-            untaken.append(output.count)
+            unsentReplyEnds.append(output.count)
             host.countOutstanding(1, of: domain)
         }
         guard !isFlushScheduled else { return }
@@ -215,7 +215,7 @@ final class Session {
                 return close()
             }
         }
-        forgetTaken(upTo: written)
+        dropSent(upTo: written)
         countWaiting(output.count - written)
         if written == output.count {
             output.removeAll(keepingCapacity: output.capacity <= limits.keptOutput)
@@ -223,7 +223,7 @@ final class Session {
         } else if written > output.count / 2 {
             // A reader that never catches up must not keep what it has read.
             output.removeSubrange(..<written)
-            for index in untaken.indices { untaken[index] -= written }
+            for index in unsentReplyEnds.indices { unsentReplyEnds[index] -= written }
             written = 0
         }
         // Requests that came before the reader was slow wait in the decoder.
@@ -232,8 +232,10 @@ final class Session {
 
     /// Whether so many answers wait that no more requests are heard.
     private var isAtOutstanding: Bool {
-        guard !untaken.isEmpty else { return false }
-        if let limit = host.outstandingLimit(of: domain), untaken.count >= limit { return true }
+        guard !unsentReplyEnds.isEmpty else { return false }
+        if let limit = host.outstandingLimit(of: domain), unsentReplyEnds.count >= limit {
+            return true
+        }
         return host.isMemoryTaken(by: domain)
     }
 
@@ -244,10 +246,10 @@ final class Session {
         countedBytes = bytes
     }
 
-    private func forgetTaken(upTo end: Int) {
-        let taken = untaken.prefix { $0 <= end }.count
+    private func dropSent(upTo end: Int) {
+        let taken = unsentReplyEnds.prefix { $0 <= end }.count
         guard taken > 0 else { return }
-        untaken.removeFirst(taken)
+        unsentReplyEnds.removeFirst(taken)
         host.countOutstanding(-taken, of: domain)
     }
 

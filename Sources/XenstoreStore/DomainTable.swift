@@ -48,7 +48,7 @@ struct DomainTable {
         set { domains[domain] = newValue.isDefault ? nil : newValue }
     }
 
-    mutating func forget(_ domain: DomainID) {
+    mutating func remove(_ domain: DomainID) {
         domains[domain] = nil
         for (other, record) in domains where record.target == domain {
             self[other].target = nil

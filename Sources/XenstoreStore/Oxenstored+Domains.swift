@@ -28,7 +28,7 @@ extension Store {
             disconnect(connection.id)
             effects.append(.close(connection.id))
         }
-        domains.forget(domain)
+        domains.remove(domain)
         ringFrames[domain] = nil
         for path in tree.highestPaths(ownedBy: domain) {
             tree.remove(path, clock: &clock)

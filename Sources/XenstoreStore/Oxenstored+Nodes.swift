@@ -111,7 +111,7 @@ extension Store {
     }
 
     /// What a connection may do with a node, by its own rights or by those of its target.
-    func oxenstoredAccess(of connection: Connection, _ permissions: Permissions) -> Access {
+    func oxenstoredAccess(of connection: Connection, _ permissions: Permissions) -> AccessMode {
         if isOxenstoredOwner(connection, of: permissions) { return [.read, .write] }
         let own = permissions.access(of: connection.domain)
         guard let target = domains[connection.domain].target else { return own }
@@ -123,7 +123,7 @@ extension Store {
     }
 
     private func check(
-        _ needed: Access,
+        _ needed: AccessMode,
         _ node: Node,
         _ caller: Caller
     ) throws(StoreErrorCode) {

@@ -92,7 +92,7 @@ extension Store {
     ///   may not look.
     func find(
         _ path: StorePath,
-        _ needed: Access,
+        _ needed: AccessMode,
         _ caller: Caller
     ) throws(StoreErrorCode) -> Node? {
         if let node = try look(at: path, caller) {
@@ -114,7 +114,7 @@ extension Store {
     /// - Throws: ``StoreErrorCode/noEntry`` also, where none is.
     func existing(
         _ path: StorePath,
-        _ needed: Access,
+        _ needed: AccessMode,
         _ caller: Caller
     ) throws(StoreErrorCode) -> Node {
         guard let node = try find(path, needed, caller) else { throw .noEntry }
@@ -122,7 +122,7 @@ extension Store {
     }
 
     /// What a connection may do with a node.
-    func access(of connection: Connection, _ permissions: Permissions) -> Access {
+    func access(of connection: Connection, _ permissions: Permissions) -> AccessMode {
         if isOwner(connection, of: permissions) { return [.read, .write] }
         let entry = permissions.entries.first {
             $0.domain == .any || stands(connection, for: $0.domain)

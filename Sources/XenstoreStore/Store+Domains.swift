@@ -33,7 +33,7 @@ extension Store {
             disconnect(connection.id)
             effects.append(.close(connection.id))
         }
-        domains.forget(domain)
+        domains.remove(domain)
         let caller = Caller(connection: storeConnection, transaction: nil)
         for path in tree.highestPaths(ownedBy: domain) {
             guard let node = tree.node(at: path) else { continue }

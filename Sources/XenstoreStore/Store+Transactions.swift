@@ -55,7 +55,7 @@ extension Store {
     /// Makes the changes of a transaction those of the store.
     func takeOver(_ transaction: Transaction, isUnchanged: Bool) {
         let footprint = transaction.footprint
-        guard isRecording || !isUnchanged else { return tree.adopt(transaction.tree) }
+        guard keepsJournal || !isUnchanged else { return tree.adopt(transaction.tree) }
         let new = footprint.nodes(in: transaction.tree)
         let outcome = noteOutcome(of: footprint, from: footprint.nodes(in: tree), to: new)
         if isUnchanged {
@@ -72,7 +72,7 @@ extension Store {
         to new: [Node?]
     ) -> Footprint.Outcome {
         let outcome = footprint.outcome(from: old, to: new)
-        guard isRecording else { return outcome }
+        guard keepsJournal else { return outcome }
         for place in outcome.removed { note(.node(.remove(footprint.path(of: place)))) }
         noteCreations(outcome.created, of: footprint, new)
         for place in outcome.kept {

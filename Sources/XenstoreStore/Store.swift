@@ -31,9 +31,9 @@ public final class Store {
     /// Bytes of the events for guests that the message that is being handled has caused.
     var effectBytes: [DomainID: Int] = [:]
     var highest = HighestUsage()
-    /// Whether changes are kept for ``takeRecord()``. Off at first.
-    public var isRecording = false
-    var record = RecordEncoder()
+    /// Whether changes are kept for ``takeJournal()``. Off at first.
+    public var keepsJournal = false
+    var record = JournalEncoder()
     /// Where oxenstored found the rings of introduced domains.
     var ringFrames: [DomainID: Int64] = [:]
     var listingCache: (generation: UInt64, names: [UInt8])?

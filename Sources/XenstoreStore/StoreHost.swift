@@ -48,7 +48,7 @@ public final class StoreHost {
     }
 
     /// Whether changes wait to be made durable.
-    public var hasUnsavedChanges: Bool { store.hasUnrecordedChanges }
+    public var hasUnsavedChanges: Bool { store.hasJournal }
 
     /// Makes all changes durable, where somebody takes care of that.
     ///

@@ -7,10 +7,10 @@ public struct StoreSnapshot {
     /// Bytes from which on a record ends, and another begins.
     private static let recordSize = 1 << 18
 
-    private var encoder: RecordEncoder
+    private var encoder: JournalEncoder
     private var waiting: [(path: StorePath, node: Node)]
 
-    init(_ encoder: RecordEncoder, of root: Node) {
+    init(_ encoder: JournalEncoder, of root: Node) {
         self.encoder = encoder
         waiting = [(.root, root)]
     }

@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import FuseAdapter
 import Glibc
 import Logging
@@ -21,14 +21,14 @@ final class MountDaemon {
     private let log: Logger
     private let showsValues: Bool
     private let guardProcess: Int32
-    private let poker: FileDescriptor?
+    private let agent: FileDescriptor?
     private var inotifyUsers = InotifyUsers()
     private var mount: FuseMount?
-    private var server: XenstoreServer?
+    private var server: StoreServer?
     private var isEnding = false
     /// Hands the filesystem the events that the store has sent by now.
     private var takeEvents: () -> Bool = { false }
-    private var holdEvents: (Duration) -> Void = { _ in }
+    private var deferReading: (Duration) -> Void = { _ in }
     /// Hands a line of the log to the filesystem.
     private var onLogged: (String) -> Void = { _ in }
     /// Why it could not start.
@@ -50,9 +50,9 @@ final class MountDaemon {
         self.showsValues = showsValues
         self.mountpoint = mountpoint
         self.options = options
-        (guardProcess, poker) = try DaemonProcess.startGuard(
+        (guardProcess, agent) = try DaemonProcess.startGuard(
             of: mountpoint.path,
-            pokes: options.usesInotify
+            startsAgent: options.usesInotify
         )
         SignalSource.ignoreBrokenPipes()
         Log.start(levels)
@@ -100,7 +100,7 @@ final class MountDaemon {
             guest: try await guest(connection)
         )
         takeEvents = { connection.takeArrived() }
-        holdEvents = { duration in connection.holdEvents(for: duration) }
+        deferReading = { duration in connection.deferReading(for: duration) }
         connection.onEvent = { event in filesystem.changed(event.path) }
         connection.onDisconnect = { [log] reason in
             log.warning("lost the \(address): \(reason)")
@@ -174,7 +174,7 @@ final class MountDaemon {
         _ access: Access,
         at subtree: XenstorePath,
         guest: Guest?
-    ) -> Spaces<Access> {
+    ) -> MountedFilesystem<Access> {
         var options = options.filesystem
         options.subtree = subtree
         options.asksForWriting = guest != nil
@@ -186,10 +186,10 @@ final class MountDaemon {
             start: { [unowned self] work in begin(work) },
             later: { [loop] work in loop.later(work) },
             after: { [loop] delay, work in _ = loop.schedule(after: delay, work) },
-            notify: { [unowned self] in mount?.notify($0, $1) },
-            afterNotices: { [unowned self] action in
+            invalidate: { [unowned self] in mount?.invalidate($0, $1) },
+            afterInvalidations: { [unowned self] action in
                 guard let mount else { return action() }
-                mount.afterNotices(action)
+                mount.afterInvalidations(action)
             },
             afterRequests: { [unowned self] action in
                 guard let mount else { return action() }
@@ -197,8 +197,8 @@ final class MountDaemon {
             },
             report: { [log] text in log.error("\(text)") },
             takeEvents: { [unowned self] in takeEvents() },
-            holdEvents: { [unowned self] duration in holdEvents(duration) },
-            poke: poker == nil ? nil : { [unowned self] pokes in mount?.poke(pokes) },
+            deferReading: { [unowned self] duration in deferReading(duration) },
+            inject: agent == nil ? nil : { [unowned self] calls in mount?.inject(calls) },
             readable: { [unowned self] handle in mount?.wake(handle) },
             mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) },
             sharesFiles: { caller, opener in ProcessFamily.contains(caller, openerOf: opener) }
@@ -212,13 +212,13 @@ final class MountDaemon {
         )
         environment.pendingRequests = { [unowned self] in mount?.pendingRequests ?? [] }
         environment.mountMetrics = { [unowned self] in mount?.metrics ?? MountMetrics() }
-        environment.isForgetting = { [unowned self] in mount?.isNotifying($0) ?? false }
+        environment.isInvalidating = { [unowned self] in mount?.isInvalidating($0) ?? false }
         environment.holdsMount = { [unowned self] path in mount?.holdsMount(path) ?? false }
         environment.logTail = LogTail(
             recent: { Log.history.lines },
             follow: { [unowned self] isOn in followLog(isOn) }
         )
-        let filesystem = Spaces(access, options: options, environment: environment)
+        let filesystem = MountedFilesystem(access, options: options, environment: environment)
         onLogged = { [unowned filesystem] line in filesystem.logged(line) }
         return filesystem
     }
@@ -245,7 +245,7 @@ final class MountDaemon {
             filesystem,
             at: mountpoint.path,
             options: (names + options.kernel).joined(separator: ","),
-            poker: poker,
+            agent: agent,
             log: Log.logger(.fuse),
             cacheLog: Log.logger(.cache),
             showsValues: showsValues,

@@ -54,9 +54,9 @@ struct MountOptions {
     private mutating func take(_ name: String, _ value: String?) throws {
         switch (name, value) {
         case ("raw", nil): filesystem.valueForm = .raw
-        case ("empty", "dir"): filesystem.emptyView = .directory
-        case ("empty", "file"): filesystem.emptyView = .file
-        case ("empty", "known"): filesystem.emptyView = .known
+        case ("empty", "dir"): filesystem.emptyKeyKind = .directory
+        case ("empty", "file"): filesystem.emptyKeyKind = .file
+        case ("empty", "known"): filesystem.emptyKeyKind = .known
         case ("cache", "strict"): filesystem.cache = .strict
         case ("cache", "watch"): filesystem.cache = .watch
         case ("inotify", nil): usesInotify = true

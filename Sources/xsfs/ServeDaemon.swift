@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import Glibc
 import SystemPackage
 import XenstoreProtocol
@@ -61,9 +61,9 @@ func listen(
     as domain: DomainID = .privileged,
     sharing shares: FairShare? = nil,
     on loop: EventLoop
-) throws -> XenstoreServer {
+) throws -> StoreServer {
     do throws(Errno) {
-        return try XenstoreServer(store.host, at: path, as: domain, sharing: shares, on: loop)
+        return try StoreServer(store.host, at: path, as: domain, sharing: shares, on: loop)
     } catch {
         throw CommandError("cannot listen at \(path): \(error)")
     }

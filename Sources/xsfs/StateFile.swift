@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import Glibc
 import SystemPackage
 import XenstoreStore
@@ -119,7 +119,7 @@ final class StateFile {
             }
             if let failure { throw failure }
         }
-        store.isRecording = true
+        store.keepsJournal = true
     }
 
     /// Takes a file away that was made and never written.
@@ -132,8 +132,8 @@ final class StateFile {
     /// - Returns: false where that failed, then and at every later call; ``failure`` says why.
     func save() -> Bool {
         guard failure == nil else { return false }
-        guard store.hasUnrecordedChanges else { return true }
-        let record = store.takeRecord()
+        guard store.hasJournal else { return true }
+        let record = store.takeJournal()
         do {
             // Each is on the disk before the next: then only the last can be torn.
             for frame in form.frames(record, at: size) {

@@ -53,7 +53,7 @@ struct StateLoad {
         if record == StateForm.snapshotEnd {
             snapshotEnd = end
         } else {
-            do throws(RecordError) {
+            do throws(JournalError) {
                 try store.replay(record[...])
             } catch {
                 throw Problem(offset: start, damage: .inside)

@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import Glibc
 import SystemPackage
 import XenstoreStore

@@ -37,11 +37,11 @@ struct Xsfs: ParsableCommand {
     ]
 
     static func main() {
-        var arguments = ToolNames.arguments(of: CommandLine.arguments)
+        var arguments = MulticallNames.arguments(of: CommandLine.arguments)
         // Whoever gives nothing is told of the mount that it could be.
         if arguments.isEmpty { arguments = ["mount"] }
         do {
-            if let command = PlainArguments.command(of: arguments) {
+            if let command = FastPath.command(of: arguments) {
                 try command.run()
             } else {
                 let commands = (mountCommands + storeCommands).map { $0._commandName }

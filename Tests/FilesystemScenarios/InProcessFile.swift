@@ -8,7 +8,7 @@ struct InProcessFile<Access: XenstoreAccess>: SurfaceFile {
     let handle: HandleID
 
     func read() async throws -> [UInt8] {
-        await surface.settle()
+        await surface.waitUntilIdle()
         let filesystem = surface.filesystem
         guard filesystem.fileToAsk(handle, offset: 0) != nil else {
             return Array(try filesystem.read(handle, offset: 0, count: 1 << 20))
@@ -20,12 +20,12 @@ struct InProcessFile<Access: XenstoreAccess>: SurfaceFile {
     }
 
     func write(_ bytes: [UInt8], at offset: Int) async throws {
-        await surface.settle()
+        await surface.waitUntilIdle()
         try await surface.filesystem.write(bytes, to: handle, offset: offset)
     }
 
     func truncate(to size: Int) async throws {
-        await surface.settle()
+        await surface.waitUntilIdle()
         _ = try await surface.filesystem.setAttributes(
             AttributeChanges(size: size),
             of: inode,
@@ -34,12 +34,12 @@ struct InProcessFile<Access: XenstoreAccess>: SurfaceFile {
     }
 
     func size() async throws -> Int {
-        await surface.settle()
+        await surface.waitUntilIdle()
         return try await surface.filesystem.attributes(of: inode, by: surface.caller).size
     }
 
     func end() async throws -> Int {
-        await surface.settle()
+        await surface.waitUntilIdle()
         return try await surface.filesystem.attributes(
             of: inode,
             handle: handle,
@@ -48,7 +48,7 @@ struct InProcessFile<Access: XenstoreAccess>: SurfaceFile {
     }
 
     func close() async throws {
-        await surface.settle()
+        await surface.waitUntilIdle()
         try await surface.close(handle)
     }
 }

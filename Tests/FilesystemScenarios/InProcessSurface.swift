@@ -11,11 +11,11 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
 
     private struct Dentry {
         let inode: InodeNumber
-        let view: View
+        let kind: FileKind
     }
 
     public private(set) var store: any XenstoreAccess
-    public let filesystem: Spaces<Access>
+    public let filesystem: MountedFilesystem<Access>
     private let deliver: () -> Void
     /// All system calls come from one program.
     let caller = CallerID(rawValue: 1)
@@ -24,7 +24,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     private var prefix: [String] = []
     public private(set) var hasEvents = true
 
-    /// What the kernel knows, shared with the filesystem's notices to it.
+    /// What the kernel knows, shared with the filesystem's invalidations.
     private final class Kernel {
         var names: [Name: Dentry] = [:]
         /// Of directories.
@@ -43,7 +43,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
 
         /// Forgets a name, and all below it.
         func forget(_ name: Name) {
-            guard let dentry = names.removeValue(forKey: name), dentry.view == .directory else {
+            guard let dentry = names.removeValue(forKey: name), dentry.kind == .directory else {
                 return
             }
             for below in names.keys where below.directory == dentry.inode { forget(below) }
@@ -58,12 +58,12 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         _ access: Access,
         other: any XenstoreAccess,
         options: FilesystemOptions,
-        deliver: @escaping (Spaces<Access>) -> Void
+        deliver: @escaping (MountedFilesystem<Access>) -> Void
     ) {
         let kernel = Kernel()
         let start = ContinuousClock.now
         store = other
-        filesystem = Spaces(
+        filesystem = MountedFilesystem(
             access,
             options: options,
             environment: FilesystemEnvironment(
@@ -71,12 +71,12 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 elapsed: { ContinuousClock.now - start },
                 start: { work in kernel.started.append(work) },
                 later: { work in kernel.started.append { work() } },
-                notify: { notification, _ in
-                    switch notification {
-                    case .name(let directory, let name):
+                invalidate: { invalidation, _ in
+                    switch invalidation {
+                    case .entry(let directory, let name):
                         kernel.forget(Name(directory: directory, name: name))
                     // This kernel keeps names alone.
-                    case .content: break
+                    case .inode: break
                     }
                 },
                 report: { text in kernel.reports.append(text) },
@@ -111,7 +111,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public var keptNames: Int { kernel.names.count }
 
     /// Brings what has happened in the store to the filesystem.
-    public func settle() async {
+    public func waitUntilIdle() async {
         deliver()
         while !kernel.started.isEmpty {
             let work = kernel.started
@@ -131,7 +131,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         _ path: String,
         _ body: (_ parent: InodeNumber, _ name: String) async throws -> Value
     ) async throws -> Value {
-        await settle()
+        await waitUntilIdle()
         let names = names(of: path)
         let last = names.last ?? "."
         do {
@@ -150,19 +150,19 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         var directory = InodeNumber.root
         for name in names {
             let dentry = try await find(name, in: directory)
-            guard dentry.view == .directory else { throw FilesystemError.notDirectory }
+            guard dentry.kind == .directory else { throw FilesystemError.notDirectory }
             directory = dentry.inode
         }
         return directory
     }
 
     private func find(_ name: String, in directory: InodeNumber) async throws -> Dentry {
-        if name == "." { return Dentry(inode: directory, view: .directory) }
+        if name == "." { return Dentry(inode: directory, kind: .directory) }
         let key = Name(directory: directory, name: name)
         if let known = kernel.names[key] { return known }
         let entry = try await filesystem.lookup(name, in: directory, by: caller)
-        let dentry = Dentry(inode: entry.attributes.inode, view: entry.attributes.view)
-        if dentry.view == .directory {
+        let dentry = Dentry(inode: entry.attributes.inode, kind: entry.attributes.kind)
+        if dentry.kind == .directory {
             kernel.parents[dentry.inode] = directory
             // A directory has one name: another one takes its place.
             if let old = kernel.directoryNames.updateValue(key, forKey: dentry.inode), old != key {
@@ -206,7 +206,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 if flags.contains(.exclusive) { forget(name, in: parent) }
                 let dentry = try await find(name, in: parent)
                 guard !flags.contains(.exclusive) else { throw FilesystemError.exists }
-                guard dentry.view == .file else { throw FilesystemError.isDirectory }
+                guard dentry.kind == .file else { throw FilesystemError.isDirectory }
                 let handle = try await filesystem.open(dentry.inode, flags, by: caller)
                 return (dentry.inode, handle)
             } catch FilesystemError.noEntry where creating {
@@ -220,7 +220,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 if entry.nameLifetime > 0 {
                     kernel.names[Name(directory: parent, name: name)] = Dentry(
                         inode: entry.attributes.inode,
-                        view: entry.attributes.view
+                        kind: entry.attributes.kind
                     )
                 }
                 return (entry.attributes.inode, handle)
@@ -307,7 +307,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
             let dentry = try await find(name, in: parent)
             let attributes = try await filesystem.attributes(of: dentry.inode, by: caller)
             return Status(
-                view: attributes.view,
+                kind: attributes.kind,
                 size: attributes.size,
                 mode: attributes.mode,
                 userID: attributes.userID
@@ -331,14 +331,14 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         try await change(path, AttributeChanges(modified: time))
     }
 
-    public func list(_ path: String) async throws -> [(name: String, view: View)] {
+    public func list(_ path: String) async throws -> [(name: String, kind: FileKind)] {
         let handle = try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
-            guard dentry.view == .directory else { throw FilesystemError.notDirectory }
+            guard dentry.kind == .directory else { throw FilesystemError.notDirectory }
             return try await filesystem.openDirectory(dentry.inode, by: caller)
         }
         defer { filesystem.releaseDirectory(handle) }
-        var listed: [(name: String, view: View)] = []
+        var listed: [(name: String, kind: FileKind)] = []
         var offset = 0
         while true {
             var room = 100
@@ -352,9 +352,9 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 guard entry.name != ".", entry.name != ".." else { continue }
                 switch entry.target {
                 case .entry(let target):
-                    listed.append((entry.name, target.attributes.view))
+                    listed.append((entry.name, target.attributes.kind))
                     filesystem.forget(target.attributes.inode, count: 1)
-                case .known(_, let view): listed.append((entry.name, view))
+                case .known(_, let kind): listed.append((entry.name, kind))
                 case .unknown: continue
                 }
             }
@@ -373,7 +373,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public func removeDirectory(_ path: String) async throws {
         try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
-            guard dentry.view == .directory else { throw FilesystemError.notDirectory }
+            guard dentry.kind == .directory else { throw FilesystemError.notDirectory }
             try await filesystem.removeDirectory(name, in: parent)
             forget(name, in: parent)
         }
@@ -382,7 +382,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public func unlink(_ path: String) async throws {
         try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
-            guard dentry.view == .file else { throw FilesystemError.isDirectory }
+            guard dentry.kind == .file else { throw FilesystemError.isDirectory }
             try await filesystem.unlink(name, in: parent)
             forget(name, in: parent)
         }
@@ -431,8 +431,8 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
             throw mode == .exchange ? FilesystemError.invalid : FilesystemError.notEmpty
         }
         guard source.inode != target.inode else { return false }
-        guard source.view == target.view || mode == .exchange else {
-            throw source.view == .file ? FilesystemError.isDirectory : FilesystemError.notDirectory
+        guard source.kind == target.kind || mode == .exchange else {
+            throw source.kind == .file ? FilesystemError.isDirectory : FilesystemError.notDirectory
         }
         return true
     }

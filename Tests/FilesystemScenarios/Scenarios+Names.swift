@@ -25,8 +25,8 @@ extension Scenario {
         },
         Scenario("KEY.value and KEY.dir reach both sides of a key, and are not listed") { fs in
             try await fs.put("", at: "/t/k")
-            try expect(try await fs.status("/t/k").view, .file)
-            try expect(try await fs.status("/t/k.dir").view, .directory)
+            try expect(try await fs.status("/t/k").kind, .file)
+            try expect(try await fs.status("/t/k.dir").kind, .directory)
             try await fs.write("1\n", to: "/t/k.dir/child")
             try expect(try await fs.value("/t/k/child"), "1")
             try await fs.write("own\n", to: "/t/k.value")
@@ -56,7 +56,7 @@ extension Scenario {
             let entries = try await fs.list("/t/d")
             try expect(entries.count, count + 1)
             try expect(Set(entries.map(\.name)).count, count + 1)
-            let directories = entries.filter { $0.view == .directory }.map(\.name)
+            let directories = entries.filter { $0.kind == .directory }.map(\.name)
             try expect(directories, ["directory"])
         },
     ]

@@ -30,7 +30,7 @@ extension Scenario {
             try await fs.makeDirectory("/t/a")
             try await fs.makeDirectory("/t/a/empty")
             try await fs.rename("/t/a", to: "/t/b", .replace)
-            try expect(try await fs.status("/t/b/empty").view, .directory)
+            try expect(try await fs.status("/t/b/empty").kind, .directory)
             try await fs.write("1\n", to: "/t/b/empty/child")
             try expect(try await fs.value("/t/b/empty/child"), "1")
         },
@@ -110,7 +110,7 @@ extension Scenario {
                 try await fs.rename(name + "d", to: name + "f", .exchange)
                 try expect(try await fs.text(name + "d"), "file\n")
                 try await fs.put("2", at: name + "d/other")
-                try await eventually { try await fs.status(name + "d").view == .directory }
+                try await eventually { try await fs.status(name + "d").kind == .directory }
                 try expect(try await fs.text(name + "f/child"), "1\n")
             }
         },

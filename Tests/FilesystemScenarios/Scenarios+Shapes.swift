@@ -8,31 +8,31 @@ extension Scenario {
             try await fs.put("1", at: "/t/d/child")
             try await fs.put("1", at: "/t/f")
             try await fs.put("", at: "/t/e")
-            try expect(try await fs.status("/t/d").view, .directory)
-            try expect(try await fs.status("/t/f").view, .file)
-            try expect(try await fs.status("/t/e").view, .file)
+            try expect(try await fs.status("/t/d").kind, .directory)
+            try expect(try await fs.status("/t/f").kind, .file)
+            try expect(try await fs.status("/t/e").kind, .file)
             let listed = try await fs.list("/t").sorted { $0.name < $1.name }
             try expect(listed.map(\.name), ["d", "e", "f"])
-            try expect(listed.map(\.view), [.directory, .file, .file])
+            try expect(listed.map(\.kind), [.directory, .file, .file])
         },
         Scenario(
             "With empty=dir, a key with neither is a directory",
-            options: FilesystemOptions(emptyView: .directory)
+            options: FilesystemOptions(emptyKeyKind: .directory)
         ) { fs in
             try await fs.put("", at: "/t/e")
-            try expect(try await fs.status("/t/e").view, .directory)
+            try expect(try await fs.status("/t/e").kind, .directory)
             try await fs.write("1\n", to: "/t/e/child")
             try expect(try await fs.value("/t/e/child"), "1")
             try await fs.createExclusively("/t/lock")
-            try expect(try await fs.status("/t/lock").view, .file)
+            try expect(try await fs.status("/t/lock").kind, .file)
         },
         Scenario("What mkdir made stays a directory while it is empty") { fs in
             try await fs.makeDirectory("/t/d")
-            try expect(try await fs.status("/t/d").view, .directory)
+            try expect(try await fs.status("/t/d").kind, .directory)
             try expect(try await fs.value("/t/d"), "")
             try await fs.write("1\n", to: "/t/d/child")
             try await fs.unlink("/t/d/child")
-            try expect(try await fs.status("/t/d").view, .directory)
+            try expect(try await fs.status("/t/d").kind, .directory)
         },
         Scenario("A directory that this mount makes or empties stays one, whatever its value") {
             fs in
@@ -52,16 +52,16 @@ extension Scenario {
         },
         Scenario("A child made through KEY.dir turns the key into a directory") { fs in
             try await fs.put("", at: "/t/k")
-            try expect(try await fs.status("/t/k").view, .file)
+            try expect(try await fs.status("/t/k").kind, .file)
             try await fs.write("1\n", to: "/t/k.dir/child")
-            try await eventually { try await fs.status("/t/k").view == .directory }
+            try await eventually { try await fs.status("/t/k").kind == .directory }
             try expect(try await fs.text("/t/k/child"), "1\n")
         },
         Scenario("A file becomes a directory when others give it a child") { fs in
             try await fs.put("", at: "/t/k")
-            try expect(try await fs.status("/t/k").view, .file)
+            try expect(try await fs.status("/t/k").kind, .file)
             try await fs.put("1", at: "/t/k/child")
-            try await eventually { try await fs.status("/t/k").view == .directory }
+            try await eventually { try await fs.status("/t/k").kind == .directory }
             try expect(try await fs.text("/t/k/child"), "1\n")
         },
         Scenario("A directory becomes a file when others take its children and leave a value") {
@@ -70,7 +70,7 @@ extension Scenario {
             try await fs.put("1", at: "/t/k/child")
             try expect(try await fs.names("/t/k"), [".value", "child"])
             try await fs.store.remove(fs.key("/t/k/child"))
-            try await eventually { try await fs.status("/t/k").view == .file }
+            try await eventually { try await fs.status("/t/k").kind == .file }
             try expect(try await fs.text("/t/k"), "own\n")
         },
         Scenario("A directory that others replace by a file is a file") { fs in
@@ -78,7 +78,7 @@ extension Scenario {
             try expect(try await fs.text("/t/k/child"), "1\n")
             try await fs.store.remove(fs.key("/t/k"))
             try await fs.put("file", at: "/t/k")
-            try await eventually { try await fs.status("/t/k").view == .file }
+            try await eventually { try await fs.status("/t/k").kind == .file }
             try expect(try await fs.text("/t/k"), "file\n")
         },
         Scenario("What a directory was ends when the one above it is removed") { fs in
@@ -89,7 +89,7 @@ extension Scenario {
             try await fs.put("", at: "/t/d")
             // Whether it was seen to be gone in between is open: it may be a file now.
             try await eventually {
-                if (try? await fs.status("/t/d").view) == .file { return true }
+                if (try? await fs.status("/t/d").kind) == .file { return true }
                 return (try? await fs.names("/t/d")) == []
             }
             try await fs.put("file", at: "/t/d/e")
@@ -99,7 +99,7 @@ extension Scenario {
             fs in
             let file = try await fs.open("/t/k", .write, creating: true)
             try await fs.put("1", at: "/t/k/child")
-            try await eventually { try await fs.status("/t/k").view == .directory }
+            try await eventually { try await fs.status("/t/k").kind == .directory }
             try await fs.store.remove(fs.key("/t/k"))
             try await expectError(.noEntry) { _ = try await fs.status("/t/k") }
             try await fs.put("2", at: "/t/k/child")

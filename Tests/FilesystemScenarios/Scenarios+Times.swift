@@ -192,7 +192,7 @@ extension Scenario {
             try await fs.write("new", to: "/t/d/k")
             try await fs.put("others'", at: "/t/d/k")
             try await fs.setPermissions("r0", of: "/t/d/k")
-            try await settleEvents(fs)
+            try await waitForEvents(fs)
             try expect(try await fs.times("/t/d/k").inode, number)
             try await fs.unlink("/t/d/k")
             try await fs.write("again", to: "/t/d/k")
@@ -225,12 +225,12 @@ extension Scenario {
             }
             try await act(fs)
             // With the events of others' changes, and with the late ones of our own.
-            try await settleEvents(fs)
+            try await waitForEvents(fs)
             try expect(try await moved(), moves)
             let (key, directory) = (
                 try await fs.times(path), try await fs.times("/t/d")
             )
-            try await settleEvents(fs)
+            try await waitForEvents(fs)
             try expect(try await fs.times(path), key, "a second time")
             try expect(try await fs.times("/t/d"), directory, "a second time")
         }
@@ -248,13 +248,13 @@ extension Scenario {
         for path in ["/t/d/k", "/t/d", "/t/d/other", "/t/e", "/t/d/sub", "/t/marker"] {
             _ = try await fs.times(path)
         }
-        try await settleEvents(fs)
+        try await waitForEvents(fs)
         for path in ["/t/d/k", "/t/d"] { _ = try await fs.times(path) }
     }
 
     /// Waits until the mount has had the events of all changes so far: they come in order, and that
     /// of a value which others write again is seen by its time.
-    private static func settleEvents(_ fs: any Surface) async throws {
+    private static func waitForEvents(_ fs: any Surface) async throws {
         guard fs.hasEvents else { return }
         let old = try await fs.times("/t/marker").modified
         try await fs.put("old", at: "/t/marker")

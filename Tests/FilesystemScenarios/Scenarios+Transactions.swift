@@ -15,7 +15,7 @@ extension Scenario {
             try await fs.rename("/.txn/x", to: "/.txn/commit", .keep)
             try expect(try await fs.value("/t/a"), "2")
             try expect(try await fs.text("/t/b"), "3\n")
-            try expect(try await fs.status("/t/d").view, .directory)
+            try expect(try await fs.status("/t/d").kind, .directory)
             try expect(try await fs.names("/.txn"), [])
         },
         Scenario("What utimensat sets in a transaction stays") { fs in

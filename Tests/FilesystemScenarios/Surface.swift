@@ -3,13 +3,13 @@ public import XenstoreProtocol
 
 /// What stat(2) tells, as far as scenarios look at it.
 public struct Status: Hashable, Sendable {
-    public var view: View
+    public var kind: FileKind
     public var size: Int
     public var mode: UInt32
     public var userID: UInt32
 
-    public init(view: View, size: Int, mode: UInt32, userID: UInt32) {
-        self.view = view
+    public init(kind: FileKind, size: Int, mode: UInt32, userID: UInt32) {
+        self.kind = kind
         self.size = size
         self.mode = mode
         self.userID = userID
@@ -61,7 +61,7 @@ public protocol Surface {
     /// utimensat(2) of st_mtime.
     func setModified(_ time: Timestamp, of path: String) async throws
     /// The names but `.` and `..`, in the listing's order, with what it says they are.
-    func list(_ path: String) async throws -> [(name: String, view: View)]
+    func list(_ path: String) async throws -> [(name: String, kind: FileKind)]
     func makeDirectory(_ path: String) async throws
     func removeDirectory(_ path: String) async throws
     func unlink(_ path: String) async throws

@@ -9,15 +9,15 @@ struct InnerMountTests {
     func whatIsMountedInANewDirectoryStays(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             let script = """
-                poker=$(pgrep -P $(pgrep -P \(mount.daemon.id) -x xsfs-guard) -x xsfs-poker)
+                agent=$(pgrep -P $(pgrep -P \(mount.daemon.id) -x xsfs-guard) -x xsfs-inotify)
                 xenstore-write /shape v; ls -l . >/dev/null
                 inotifywait -q -e create --format %f --include last . 2>&1 &
                 watch=$!; until grep -q ^inotify /proc/$watch/fdinfo/* 2>/dev/null; do :; done
-                kill -STOP $poker
+                kill -STOP $agent
                 xenstore-write /new/a/b/key v /file v /shape/a/b v
                 touch $T/file
                 mount -t tmpfs none new/a/b && mount -t tmpfs none shape/a && mount --bind $T/file file
-                kill -CONT $poker
+                kill -CONT $agent
                 xenstore-write /last v; wait $watch
                 for place in new/a/b shape/a file; do
                     mountpoint -q $place || echo "$place is gone"
@@ -34,13 +34,13 @@ struct InnerMountTests {
         try await withMount(kind) { mount in
             try await mount.expect(
                 """
-                poker=$(pgrep -P $(pgrep -P \(mount.daemon.id) -x xsfs-guard) -x xsfs-poker)
+                agent=$(pgrep -P $(pgrep -P \(mount.daemon.id) -x xsfs-guard) -x xsfs-inotify)
                 mkdir other && mount -t tmpfs none other
                 inotifywait -q -e create --format %f --include new . 2>&1 &
                 watch=$!; until grep -q ^inotify /proc/$watch/fdinfo/* 2>/dev/null; do :; done
-                kill -STOP $poker
+                kill -STOP $agent
                 xenstore-write /new/a v; stat new new/a >/dev/null
-                kill -CONT $poker; wait $watch; umount other
+                kill -CONT $agent; wait $watch; umount other
                 """,
                 prints: "new\n"
             )

@@ -299,20 +299,20 @@ struct InotifyTests {
 
     /// The process that makes the kernel tell is killed again and again.
     @Test(arguments: [StoreKind.embedded, .xenstored])
-    func thePokerIsReplaced(kind: StoreKind) async throws {
+    func theAgentIsReplaced(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
                 Self.tools + """
-                    pokers() { pgrep -x -P "$(pgrep -x -P \(mount.daemon.id) xsfs-guard)" xsfs-poker; }
+                    agents() { pgrep -x -P "$(pgrep -x -P \(mount.daemon.id) xsfs-guard)" xsfs-inotify; }
                     xenstore-write /t/key v
                     watch $M/t
                     for i in 1 2 3 4 5; do
-                        old=$(pokers)
+                        old=$(agents)
                         for n in 1 2 3 4 5 6 7 8 9; do xenstore-write /t/key $i$n; done &
                         kill -KILL $old; wait $!
                         xenstore-write /t/new$i ''
                         until grep -q "CREATE $M/t/new$i" $T/told; do sleep 0.01; done
-                        until [ -n "$(pokers)" ] && [ "$(pokers)" != "$old" ]; do sleep 0.01; done
+                        until [ -n "$(agents)" ] && [ "$(agents)" != "$old" ]; do sleep 0.01; done
                     done
                     grep -c CREATE $T/told
                     """,

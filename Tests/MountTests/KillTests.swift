@@ -77,7 +77,7 @@ struct KillTests {
         upTo time: Duration,
         then daemon: ChildProcess
     ) async throws {
-        // Changes from outside make the daemon notify the kernel.
+        // Changes from outside make the daemon send invalidations.
         let outside = try await shell.start(
             """
             while xenstore-write /storm/y/z 1 /writer v; do xenstore-rm /storm/y; done

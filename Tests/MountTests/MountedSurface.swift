@@ -66,7 +66,7 @@ struct MountedSurface: Surface {
         var status = stat()
         try check(stat(mountpoint + path, &status))
         return Status(
-            view: status.st_mode & S_IFMT == S_IFDIR ? .directory : .file,
+            kind: status.st_mode & S_IFMT == S_IFDIR ? .directory : .file,
             size: Int(status.st_size),
             mode: status.st_mode & 0o7777,
             userID: status.st_uid
@@ -90,10 +90,10 @@ struct MountedSurface: Surface {
         try check(utimensat(AT_FDCWD, mountpoint + path, [omit, new], 0))
     }
 
-    func list(_ path: String) async throws -> [(name: String, view: View)] {
+    func list(_ path: String) async throws -> [(name: String, kind: FileKind)] {
         guard let directory = opendir(mountpoint + path) else { throw Self.failure }
         defer { closedir(directory) }
-        var listed: [(name: String, view: View)] = []
+        var listed: [(name: String, kind: FileKind)] = []
         while true {
             errno = 0
             guard let entry = readdir(directory) else { break }

@@ -5,7 +5,7 @@ import Testing
 struct PermissionTests {
     /// cpio(1) and unzip(1) do so with an empty file.
     @Test(arguments: StoreKind.allCases)
-    func whatIsAnnouncedAndNotWrittenYetCanBeChanged(kind: StoreKind) async throws {
+    func whatIsCreatedAndNotWrittenYetCanBeChanged(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
                 """

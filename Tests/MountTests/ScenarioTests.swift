@@ -77,8 +77,8 @@ extension FilesystemOptions {
     fileprivate var mountOptions: String? {
         var words: [String] = []
         if valueForm == .raw { words.append("raw") }
-        if emptyView == .directory { words.append("empty=dir") }
-        if emptyView == .file { words.append("empty=file") }
+        if emptyKeyKind == .directory { words.append("empty=dir") }
+        if emptyKeyKind == .file { words.append("empty=file") }
         if isReadOnly { words.append("ro") }
         return words.isEmpty ? nil : words.joined(separator: ",")
     }

@@ -31,8 +31,8 @@ struct ShapeTests {
         }
     }
 
-    /// The agent that raises inotify's events holds the directory's lock meanwhile, and with it the
-    /// notification that makes the kernel look the name up again.
+    /// The inotify agent holds the directory's lock meanwhile, and with it the invalidation that
+    /// makes the kernel look the name up again.
     @Test(arguments: StoreKind.allCases)
     func aKeyThatIsMadeAgainHasItsNewShapeAtOnce(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
@@ -41,11 +41,11 @@ struct ShapeTests {
             for round in 0..<150 {
                 try await surface.makeDirectory("/t")
                 try await surface.put("", at: "/t/k")
-                let shape = try await surface.status("/t/k").view
+                let shape = try await surface.status("/t/k").kind
                 try #require(shape == .file, "in round \(round)")
                 try await surface.put("1", at: "/t/k/child")
                 try await eventually("/t/k is a directory") {
-                    try await surface.status("/t/k").view == .directory
+                    try await surface.status("/t/k").kind == .directory
                 }
                 try await store.remove(surface.key("/t"))
             }

@@ -14,7 +14,7 @@ struct CheckTests {
         ("Sources/XenstoreFilesystem/A.swift", "package import XenstoreStore"),
         ("Sources/XenstoreClient/A.swift", "import CFuse"),
         ("Sources/XenstoreServer/A.swift", "@preconcurrency import Logging"),
-        ("Sources/EventLoop/A.swift", "import struct Foundation.Data"),
+        ("Sources/Reactor/A.swift", "import struct Foundation.Data"),
         ("Sources/New/A.swift", "import Glibc"),
         ("Tests/AnyTests/A.swift", "import Dispatch"),
         ("Sources/xsfs/A.swift", "import Foundation"),
@@ -51,7 +51,7 @@ struct CheckTests {
     @Test func uncheckedSendable() {
         let type = "final class A: @unchecked Sendable {}\n"
         let reason = "/// A.\n// Sendable: it is behind a lock,\n// always.\n"
-        let path = "Sources/EventLoop/A.swift"
+        let path = "Sources/Reactor/A.swift"
         #expect(checkUncheckedSendable(file(reason + type, at: path)).isEmpty)
         #expect(checkUncheckedSendable(file("/// A.\n" + type, at: path)).count == 1)
         #expect(checkUncheckedSendable(file(reason + "\n" + type, at: path)).count == 1)

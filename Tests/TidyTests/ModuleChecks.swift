@@ -3,18 +3,18 @@ private let allowedImports: [String: Set<String>] = [
     "XenstoreProtocol": [],
     "XenstoreStore": ["XenstoreProtocol"],
     "XenstoreFilesystem": ["Logging", "XenstoreProtocol"],
-    "EventLoop": ["CEpoll", "Glibc", "Synchronization", "SystemPackage"],
+    "Reactor": ["CEpoll", "Glibc", "Synchronization", "SystemPackage"],
     "XenstoreClient": [
-        "EventLoop", "Glibc", "Logging", "Synchronization", "SystemPackage", "XenstoreProtocol",
+        "Reactor", "Glibc", "Logging", "Synchronization", "SystemPackage", "XenstoreProtocol",
         "XenstoreStore",
     ],
-    "XenstoreServer": ["EventLoop", "SystemPackage", "XenstoreProtocol", "XenstoreStore"],
+    "XenstoreServer": ["Reactor", "SystemPackage", "XenstoreProtocol", "XenstoreStore"],
     "FuseAdapter": [
-        "CFuse", "EventLoop", "Glibc", "Logging", "Synchronization", "SystemPackage",
+        "CFuse", "Reactor", "Glibc", "Logging", "Synchronization", "SystemPackage",
         "XenstoreFilesystem",
     ],
     "xsfs": [
-        "ArgumentParser", "EventLoop", "FuseAdapter", "Glibc", "Logging", "Synchronization",
+        "ArgumentParser", "Reactor", "FuseAdapter", "Glibc", "Logging", "Synchronization",
         "SystemPackage", "XenstoreClient", "XenstoreFilesystem", "XenstoreProtocol",
         "XenstoreServer", "XenstoreStore",
     ],
@@ -71,12 +71,12 @@ func checkBannedWords(_ file: SwiftFile) throws -> [Finding] {
 func checkUncheckedSendable(_ file: SwiftFile) -> [Finding] {
     var findings: [Finding] = []
     for index in file.code.indices where file.code[index].contains("@unchecked Sendable") {
-        if file.module != "EventLoop" && file.module != "FuseAdapter" {
+        if file.module != "Reactor" && file.module != "FuseAdapter" {
             findings.append(
                 Finding(
                     file.path,
                     index + 1,
-                    "@unchecked Sendable is for EventLoop and FuseAdapter"
+                    "@unchecked Sendable is for Reactor and FuseAdapter"
                 )
             )
         }

@@ -4,13 +4,13 @@ import XenstoreClient
 import XenstoreProtocol
 import XenstoreStore
 
-/// What a user of ``XenstoreClient`` sees: operations, transactions, watches, waits and the
+/// What a user of ``Xenstore`` sees: operations, transactions, watches, waits and the
 /// client's life, over a socket to our own server.
 @Suite(.timeLimit(.minutes(1)))
 struct ClientTests {
-    private func withClient(_ body: (XenstoreClient, String) async throws -> Void) async throws {
+    private func withClient(_ body: (Xenstore, String) async throws -> Void) async throws {
         let server = try await RunningServer()
-        let client = try await XenstoreClient(to: .socket(server.path))
+        let client = try await Xenstore(to: .socket(server.path))
         try await body(client, server.path)
         await client.close()
         await server.stop()
@@ -36,7 +36,7 @@ struct ClientTests {
 
     @Test func aConflictIsTriedAgainAndEnds() async throws {
         try await withClient { client, path in
-            let other = try await XenstoreClient(to: .socket(path))
+            let other = try await Xenstore(to: .socket(path))
             var tries = 0
             try await client.write("0", to: "/k")
             try await client.transaction { handle in
@@ -61,7 +61,7 @@ struct ClientTests {
 
     @Test func anActorMayCallAndIsNotBlocked() async throws {
         actor Caller {
-            func value(_ client: XenstoreClient) async throws -> String {
+            func value(_ client: Xenstore) async throws -> String {
                 try await client.write("v", to: "/k")
                 return try await client.readText("/k")
             }
@@ -123,7 +123,7 @@ struct ClientTests {
             _ = try peer.next()
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await Xenstore(to: .socket(store.path))
         #expect(try await client.readText("/r") == "/r")
     }
 
@@ -140,7 +140,7 @@ struct ClientTests {
             try peer.serve()
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await Xenstore(to: .socket(store.path))
         let task = Task { try await client.begin() }
         task.cancel()
         await #expect(throws: ClientError.self) { try await task.value }
@@ -150,7 +150,7 @@ struct ClientTests {
     }
 
     @Test func aTreeInFewRoundTrips() async throws {
-        let client = try await XenstoreClient(embeddedAs: .privileged) { Store() }
+        let client = try await Xenstore(embeddedAs: .privileged) { Store() }
         try await client.write("1", to: "/t/a/b")
         try await client.write("2", to: "/t/c")
         let tree = try await client.tree(at: "/t", permissions: true)

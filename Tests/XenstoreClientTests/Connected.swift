@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import XenstoreClient
 import XenstoreProtocol
 import XenstoreServer
@@ -26,8 +26,8 @@ func withConnection(
 /// Our server, on a loop's thread.
 final class RunningServer: Sendable {
     private final class Holder {
-        var server: XenstoreServer?
-        init(_ server: XenstoreServer) { self.server = server }
+        var server: StoreServer?
+        init(_ server: StoreServer) { self.server = server }
     }
 
     let path: String
@@ -40,7 +40,7 @@ final class RunningServer: Sendable {
         self.loop = loop
         holder = try await withTaskExecutorPreference(loop) {
             let host = StoreHost(store: Store())
-            return LoopBound(Holder(try XenstoreServer(host, at: path, on: loop)), to: loop)
+            return LoopBound(Holder(try StoreServer(host, at: path, on: loop)), to: loop)
         }
     }
 

@@ -9,15 +9,15 @@ import XenstoreProtocol
 struct DaemonTests {
     private func withClients(
         _ kind: StoreKind,
-        _ body: (XenstoreClient, XenstoreClient) async throws -> Void
+        _ body: (Xenstore, Xenstore) async throws -> Void
     ) async throws {
         try await Shell.use { shell in
             let store = try await TestStore.start(kind, in: shell)
             let result = await Result(catching: {
                 let place = store.socket
                 let address = isDevice(place) ? StoreAddress.device(place) : .socket(place)
-                let client = try await XenstoreClient(to: address)
-                let other = try await XenstoreClient(to: address)
+                let client = try await Xenstore(to: address)
+                let other = try await Xenstore(to: address)
                 try await body(client, other)
                 await client.close()
                 await other.close()

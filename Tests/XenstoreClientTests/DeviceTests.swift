@@ -10,7 +10,7 @@ struct DeviceTests {
     private func withDevice(
         refuses: @escaping @Sendable (Message) -> Errno? = { _ in nil },
         _ script: @escaping @Sendable (FakeDevice.Kernel) throws -> Void,
-        _ body: @Sendable (XenstoreClient) async throws -> Void
+        _ body: @Sendable (Xenstore) async throws -> Void
     ) async throws {
         let device = FakeDevice(refuses: refuses, script)
         try await device.withClient(body)

@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import Glibc
 import Synchronization
 import SystemPackage
@@ -81,7 +81,7 @@ final class FakeDevice: Sendable {
 
     /// Runs the body with a client of the device.
     func withClient(
-        _ body: @Sendable (XenstoreClient) async throws -> Void
+        _ body: @Sendable (Xenstore) async throws -> Void
     ) async throws {
         let loop = try EventLoop.startThread()
         defer { loop.stop() }
@@ -93,7 +93,7 @@ final class FakeDevice: Sendable {
             ) { _ throws(Errno) in
                 try self.open()
             }
-            let client = XenstoreClient(over: connection)
+            let client = Xenstore(over: connection)
             try await body(client)
             await client.close()
         }

@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import MountSupport
 import TestSupport
 import Testing
@@ -22,7 +22,7 @@ struct HoldTests {
                     let events = Signal<String>()
                     connection.onEvent = { [unowned connection] event in
                         // The first tells that the watch is set.
-                        if event.path != "/t" { connection.holdEvents(for: duration) }
+                        if event.path != "/t" { connection.deferReading(for: duration) }
                         events.tell(event.path.text)
                     }
                     _ = try await connection.send(.watch("/t", token: [1]), in: .none)

@@ -26,7 +26,7 @@ struct LifeTests {
             _ = try peer.next()
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await Xenstore(to: .socket(store.path))
         let values = try await client.readMany(Self.paths).map { answer in
             String(decoding: try answer.get(), as: UTF8.self)
         }
@@ -42,7 +42,7 @@ struct LifeTests {
             _ = try peer.next()
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await Xenstore(to: .socket(store.path))
         let requests = Self.paths.map { Request.write(XenstorePath(stringLiteral: $0), "v") }
         let answers = await client.immediate.perform(requests)
         #expect(try answers[0].get() == Array("OK\0".utf8))
@@ -60,7 +60,7 @@ struct LifeTests {
             _ = try peer.next()
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await Xenstore(to: .socket(store.path))
         let transaction = try await client.begin()
         for answer in try await transaction.readMany(Self.paths) {
             guard case .failure(let error) = answer else {
@@ -74,7 +74,7 @@ struct LifeTests {
     @Test func aStreamThatOverflowsTellsOfItsPath() async throws {
         let server = try await RunningServer()
         let configuration = ConnectionConfiguration(pendingEventLimit: 4)
-        let client = try await XenstoreClient(
+        let client = try await Xenstore(
             to: .socket(server.path),
             configuration: configuration
         )
@@ -111,7 +111,7 @@ struct LifeTests {
             }
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await Xenstore(to: .socket(store.path))
         let error = await #expect(throws: ClientError.self) { try await client.directory("/k") }
         #expect(error?.reason == .malformedReply)
         #expect(asked.all.count == ProtocolLimits.oversizedListing / (payload.utf8.count - 2) + 1)
@@ -125,7 +125,7 @@ struct LifeTests {
         }
         defer { store.end() }
         do {
-            let client = try await XenstoreClient(to: .socket(store.path))
+            let client = try await Xenstore(to: .socket(store.path))
             _ = try await client.read("/k")
         }
         #expect(await left.next() == 0)
@@ -146,7 +146,7 @@ struct LifeTests {
             }
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await Xenstore(to: .socket(store.path))
         _ = try await client.watch("/w")
         #expect(await seen.next() == "/w")
         // What a wait has watched goes, too.
@@ -167,7 +167,7 @@ struct LifeTests {
             try peer.ignore()
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await Xenstore(to: .socket(store.path))
         let slow = Task { try await client.read("/slow") }
         #expect(await asked.next() == "/slow")
         slow.cancel()
@@ -194,9 +194,9 @@ struct LifeTests {
         others.append(try SocketConversation(path: store.path))
         let configuration = ConnectionConfiguration(stallTimeout: .milliseconds(20))
         await #expect(throws: Errno.wouldBlock) {
-            try await XenstoreClient(to: address, configuration: configuration)
+            try await Xenstore(to: address, configuration: configuration)
         }
-        async let client = XenstoreClient(to: address)
+        async let client = Xenstore(to: address)
         others = []
         #expect(try await client.readText("/k") == "/k")
     }

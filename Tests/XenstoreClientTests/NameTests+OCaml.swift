@@ -16,7 +16,7 @@ extension NameTests {
     private static let ocamlClient: [String: Demonstration] = [
         "make": { at in
             let address = at.address
-            let client = try await XenstoreClient(to: address)
+            let client = try await Xenstore(to: address)
             #expect(try await client.exists("/"))
         },
         "suspend": { at in

@@ -10,9 +10,9 @@ struct NameTests {
     /// What a name has to show what it does.
     struct Stage: Sendable {
         let address: StoreAddress
-        let client: XenstoreClient
+        let client: Xenstore
         /// Another client of the same store.
-        let other: XenstoreClient
+        let other: Xenstore
 
         var handle: XenstoreHandle { client.immediate }
     }
@@ -59,8 +59,8 @@ struct NameTests {
         let address = StoreAddress.socket(server.path)
         let stage = Stage(
             address: address,
-            client: try await XenstoreClient(to: address),
-            other: try await XenstoreClient(to: address)
+            client: try await Xenstore(to: address),
+            other: try await Xenstore(to: address)
         )
         try await body(stage)
         await stage.client.close()

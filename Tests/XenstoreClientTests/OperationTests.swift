@@ -13,14 +13,14 @@ struct OperationTests {
         let request: String
         let reply: String
         let result: String
-        let run: @Sendable (XenstoreClient) async throws -> String
+        let run: @Sendable (Xenstore) async throws -> String
 
         init(
             _ name: String,
             sends request: String,
             gets reply: String,
             is result: String,
-            _ run: @escaping @Sendable (XenstoreClient) async throws -> String
+            _ run: @escaping @Sendable (Xenstore) async throws -> String
         ) {
             self.name = name
             self.request = request
@@ -35,7 +35,7 @@ struct OperationTests {
     private static func done(
         _ name: String,
         sends request: String,
-        _ run: @escaping @Sendable (XenstoreClient) async throws -> Void
+        _ run: @escaping @Sendable (Xenstore) async throws -> Void
     ) -> Operation {
         Operation(name, sends: request, gets: "OK|", is: "done") { client in
             try await run(client)
@@ -161,7 +161,7 @@ struct OperationTests {
             try peer.serve()
         }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await Xenstore(to: .socket(store.path))
         let result: String
         do {
             result = try await operation.run(client)
@@ -176,7 +176,7 @@ struct OperationTests {
     @Test func whatTheProtocolCannotCarryIsNotSent() async throws {
         let store = try FakeStore { try $0.serve() }
         defer { store.end() }
-        let client = try await XenstoreClient(to: .socket(store.path))
+        let client = try await Xenstore(to: .socket(store.path))
         let withNul = await #expect(throws: ClientError.self) {
             try await client.control(["a\0b"])
         }

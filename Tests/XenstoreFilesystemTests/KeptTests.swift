@@ -3,7 +3,7 @@ import XenstoreFilesystem
 import XenstoreProtocol
 import XenstoreStore
 
-/// With `cache=watch` the kernel keeps what it was told until it is told to forget it: whatever
+/// With `cache=watch` the kernel keeps what it was given until it is made to drop it: whatever
 /// changes a key must reach all that is kept of it, by whichever of its names.
 @MainActor
 @Suite(.timeLimit(.minutes(1))) struct KeptTests {
@@ -11,8 +11,8 @@ import XenstoreStore
 
     // MARK: Attributes
 
-    /// The poker has given the kernel the file's attributes, and the directory's were kept.
-    @Test func aPokeOfTheValueEndsWhatIsKeptOfItsDirectory() async throws {
+    /// The agent has given the kernel the file's attributes, and the directory's were kept.
+    @Test func aCallOnTheValueEndsWhatIsKeptOfItsDirectory() async throws {
         let world = try await World(["/d": "v", "/d/x": "1"], cache: .watch)
         let filesystem = world.filesystem
         let directory = try await world.lookup("d").attributes.inode
@@ -20,11 +20,11 @@ import XenstoreStore
             .attributes.inode
         try await world.write("w", to: "/d")
         try await world.change(at: "/d")
-        #expect(world.pokes == ["modify d/.value"])
+        #expect(world.calls == ["modify d/.value"])
         _ = try await world.status(directory)
         #expect(world.kernel.keeps(directory))
-        _ = try await filesystem.touchForPoker(value)
-        filesystem.pokerIsDone()
+        _ = try await filesystem.touchForAgent(value)
+        filesystem.agentIsDone()
         _ = try await filesystem.setAttributes(
             AttributeChanges(mode: 0o644),
             of: value,
@@ -34,47 +34,47 @@ import XenstoreStore
     }
 
     /// The kernel takes the size of a file from there, and cuts what it reads at it.
-    @Test func aPokeTellsTheSizeThatIsKept() async throws {
+    @Test func aCallGivesTheSizeThatIsKept() async throws {
         let world = try await World(cache: .watch)
         let key = try await world.lookup("key").attributes.inode
         try await world.write("longer", to: "/key")
         try await world.change(at: "/key")
-        #expect(world.pokes == ["modify key"])
+        #expect(world.calls == ["modify key"])
         // Its event is to come.
         try await world.write("x", to: "/key")
         #expect(try await world.status(key).size == 2)
         #expect(world.kernel.keeps(key))
-        #expect(try await world.filesystem.touchForPoker(key).size == 2)
+        #expect(try await world.filesystem.touchForAgent(key).size == 2)
     }
 
     /// What is known of it is that it was gone.
-    @Test func aPokeTellsNoSizeOfAKeyThatWasMadeAgain() async throws {
+    @Test func aCallGivesNoSizeOfAKeyThatWasMadeAgain() async throws {
         let world = try await World(cache: .watch)
         try await world.remove("/key")
         try await world.change(at: "/key")
-        world.filesystem.pokerIsDone()
-        #expect(world.pokes == ["modify key", "remove key"])
+        world.filesystem.agentIsDone()
+        #expect(world.calls == ["modify key", "remove key"])
         try await world.write("new", to: "/key")
         _ = try await world.lookup("key")
         await #expect(throws: FilesystemError.interrupted) {
-            try await world.filesystem.lookupForPoker("key", in: .root)
+            try await world.filesystem.lookupForAgent("key", in: .root)
         }
-        world.filesystem.pokerIsDone()
+        world.filesystem.agentIsDone()
         await world.finish()
-        #expect(!world.pokes.dropFirst(2).contains("remove key"))
+        #expect(!world.calls.dropFirst(2).contains("remove key"))
     }
 
-    /// What the poker is sent to make may be there in another shape.
-    @Test func aPokeTellsNoSizeOfAKeyOfAnotherShape() async throws {
+    /// What the agent is sent to make may be there in another shape.
+    @Test func aCallGivesNoSizeOfAKeyOfAnotherShape() async throws {
         let world = try await World(cache: .watch)
         try await world.write("", to: "/d/x")
         try await world.change(at: "/d/x")
-        #expect(world.pokes == ["makeDirectory d"])
+        #expect(world.calls == ["makeDirectory d"])
         try await world.remove("/d")
         try await world.write("new", to: "/d")
-        #expect(try await world.lookup("d").attributes.view == .file)
+        #expect(try await world.lookup("d").attributes.kind == .file)
         await #expect(throws: FilesystemError.interrupted) {
-            try await world.filesystem.lookupForPoker("d", in: .root)
+            try await world.filesystem.lookupForAgent("d", in: .root)
         }
     }
 
@@ -135,7 +135,7 @@ import XenstoreStore
         let handle = try await filesystem.open(value, .write, by: caller)
         try await world.remove("/d/x")
         try await world.change(at: "/d/x")
-        while !world.pokes.contains("removeDirectory d") { filesystem.pokerIsDone() }
+        while !world.calls.contains("removeDirectory d") { filesystem.agentIsDone() }
         try await world.removeDirectory("d")
         #expect(try await world.status(value).size == 2)
         try await world.write("longer", to: "/d")
@@ -162,7 +162,7 @@ import XenstoreStore
         #expect(filesystem.caching(of: handle) == .none)
         await filesystem.release(handle)
         let listing = try await filesystem.openDirectory(directory, by: caller)
-        #expect(filesystem.listingCaching(of: listing) == .anew)
+        #expect(filesystem.listingCaching(of: listing) == .fresh)
         filesystem.releaseDirectory(listing)
     }
 
@@ -178,14 +178,14 @@ import XenstoreStore
             return (handle, filesystem.listingCaching(of: handle))
         }
         let (older, caching) = try await open()
-        #expect(caching == .anew)
+        #expect(caching == .fresh)
         try await world.write("2", to: "/d/y")
         try await world.change(at: "/d/y")
         let (newer, newerCaching) = try await open()
         #expect(newerCaching == .none)
         filesystem.releaseDirectory(older)
         filesystem.releaseDirectory(newer)
-        for expected in [Caching.anew, .kept] {
+        for expected in [Caching.fresh, .kept] {
             let (handle, caching) = try await open()
             #expect(caching == expected)
             filesystem.releaseDirectory(handle)
@@ -204,7 +204,7 @@ import XenstoreStore
             defer { filesystem.releaseDirectory(handle) }
             return filesystem.listingCaching(of: handle)
         }
-        #expect(try await open() == .anew)
+        #expect(try await open() == .fresh)
         #expect(try await open() == .kept)
         let inside = try await filesystem.lookup("x.dir", in: directory, by: caller)
             .attributes.inode
@@ -215,7 +215,7 @@ import XenstoreStore
             try await world.change(at: "/d/x/y")
         }
         _ = try await filesystem.lookup("x", in: directory, by: caller)
-        #expect(try await open() == .anew)
+        #expect(try await open() == .fresh)
         #expect(try await open() == .kept)
         // It has a value, and is a file again.
         try await world.remove("/d/x/y")
@@ -232,7 +232,7 @@ import XenstoreStore
             let handle = try await filesystem.openDirectory(directory, by: caller)
             return filesystem.listingCaching(of: handle)
         }
-        #expect(try await open() == .anew)
+        #expect(try await open() == .fresh)
         #expect(try await open() == .kept)
         _ = try await filesystem.create(
             ".s",
@@ -255,7 +255,7 @@ import XenstoreStore
         let path = try XenstorePath.root.appending("key")
         try await other.write(Array("old".utf8), to: path)
         let kernel = Kernel()
-        let mount = Spaces(
+        let mount = MountedFilesystem(
             InProcessConnection(host: host),
             options: FilesystemOptions(cache: cache),
             environment: FilesystemEnvironment(
@@ -263,7 +263,7 @@ import XenstoreStore
                 elapsed: { .zero },
                 start: { work in Task { await work() } },
                 later: { work in work() },
-                notify: { notification, _ in kernel.take(notification) },
+                invalidate: { invalidation, _ in kernel.take(invalidation) },
                 report: { text in Issue.record("\(text)") },
                 takeEvents: { true }
             )
@@ -291,7 +291,7 @@ import XenstoreStore
         )
         #expect(try await status().size == 4)
         try await mount.rename("t", in: all, to: "commit", in: all, .replace, by: caller)
-        await mount.waitForRevoked()
+        await mount.invalidationBarrier()
         #expect(try await status().size == 6)
         #expect(try await status().mode == 0o644)
     }
@@ -318,7 +318,7 @@ final class Kernel {
     func forgetAll() { kept = [:] }
 
     /// It is to forget something.
-    func take(_ notification: KernelNotification) {
-        if case .content(let inode) = notification { kept[inode] = nil }
+    func take(_ invalidation: Invalidation) {
+        if case .inode(let inode) = invalidation { kept[inode] = nil }
     }
 }

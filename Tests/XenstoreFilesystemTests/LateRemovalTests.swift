@@ -21,7 +21,7 @@ import XenstoreProtocol
         await world.release()
         try await rename.value
         await world.finish()
-        #expect(world.pokes.isEmpty)
+        #expect(world.calls.isEmpty)
     }
 
     /// What was asked at the old place is of the key that is there now.
@@ -32,7 +32,7 @@ import XenstoreProtocol
         _ = try await world.lookup("b")
         let parent = try await world.lookup("c").attributes.inode
         let old = try await filesystem.lookup("k", in: parent, by: caller).attributes
-        #expect(old.view == .directory)
+        #expect(old.kind == .directory)
         try await world.remove("/c/k/x")
         try await world.change(at: "/c/k/x")
         let path = try XenstorePath.root.appending("c").appending("k")
@@ -44,7 +44,7 @@ import XenstoreProtocol
         try await rename.value
         await world.finish()
         let new = try await filesystem.lookup("k", in: parent, by: caller).attributes
-        #expect((new.view, new.inode) == (.directory, old.inode))
+        #expect((new.kind, new.inode) == (.directory, old.inode))
     }
 
     // MARK: Removed directories
@@ -54,7 +54,7 @@ import XenstoreProtocol
         let old = try await world.lookup("d")
         try await world.remove("/d")
         try await world.change(at: "/d")
-        #expect(world.pokes == ["remove d/x", "removeDirectory d"])
+        #expect(world.calls == ["remove d/x", "removeDirectory d"])
         try await world.removeDirectory("d")
         await #expect(throws: FilesystemError.noEntry) { try await world.lookup("d") }
         // The kernel has ended the old one for good.
@@ -78,8 +78,8 @@ import XenstoreProtocol
         let old = try await world.lookup("d")
         try await world.remove("/d/x")
         try await world.change(at: "/d/x")
-        world.filesystem.pokerIsDone()
-        #expect(world.pokes.contains("removeDirectory d"))
+        world.filesystem.agentIsDone()
+        #expect(world.calls.contains("removeDirectory d"))
         try await world.write("", to: "/d/y")
         await #expect(throws: FilesystemError.busy) { try await world.removeDirectory("d") }
         try await world.change(at: "/d/y")
@@ -99,15 +99,16 @@ import XenstoreProtocol
         while !world.access.isAsked { await Task.yield() }
         world.passTime()
         #expect(await call.value == .busy)
-        world.filesystem.pokerIsDone()
+        world.filesystem.agentIsDone()
         // It is told later.
         await world.release()
         await world.finish()
-        #expect(world.pokes.dropFirst() == ["removeDirectory d", "removeDirectory d"])
+        #expect(world.calls.dropFirst() == ["removeDirectory d", "removeDirectory d"])
         try await world.removeDirectory("d")
     }
 
-    /// The kernel locks it, too, until its removal is answered: notices for names in it must wait.
+    /// The kernel locks it, too, until its removal is answered: invalidations of names in it must
+    /// wait.
     @Test func aDirectoryIsKnownByItsNames() async throws {
         let world = try await World(["/d/x": "1"], isListed: false)
         let known = { name in world.filesystem.knownDirectory(name, in: .root) }
@@ -145,10 +146,10 @@ import XenstoreProtocol
         while !world.access.isAsked { await Task.yield() }
         world.passTime()
         _ = await call.value
-        world.filesystem.pokerIsDone()
+        world.filesystem.agentIsDone()
         await world.release()
         await world.finish()
-        #expect(world.pokes == ["removeDirectory d", "removeDirectory d"])
+        #expect(world.calls == ["removeDirectory d", "removeDirectory d"])
     }
 
     /// The kernel may have forgotten it long before, and only the removal above it is told.
@@ -159,7 +160,7 @@ import XenstoreProtocol
         let caller = CallerID(rawValue: 3)
         let parent = try await world.lookup("c").attributes.inode
         let entry = try await filesystem.lookup("a", in: parent, by: caller)
-        #expect(entry.attributes.view == .directory)
+        #expect(entry.attributes.kind == .directory)
         filesystem.forget(entry.attributes.inode, count: 1)
         if !isKnown { filesystem.forget(parent, count: 1) }
         try await world.remove("/c")
@@ -167,7 +168,7 @@ import XenstoreProtocol
         try await world.write("", to: "/c/a")
         try await world.change(at: "/c/a")
         let again = try await world.lookup("c").attributes.inode
-        #expect(try await filesystem.lookup("a", in: again, by: caller).attributes.view == .file)
+        #expect(try await filesystem.lookup("a", in: again, by: caller).attributes.kind == .file)
     }
 
     /// What was told of its children then says nothing of those that it has when the kernel gets to
@@ -182,11 +183,11 @@ import XenstoreProtocol
         try await world.write("2", to: "/d/c/b")
         try await world.change(at: "/d")
         try await world.change(at: "/d/c/b")
-        let pokes = world.pokes
+        let calls = world.calls
         _ = try await world.lookup("d")
         try await world.write("3", to: "/d/c")
         try await world.change(at: "/d/c")
-        #expect(world.pokes == pokes)
+        #expect(world.calls == calls)
     }
 
     /// A write makes the keys above it along, and there is one event, that of the write. What is in
@@ -288,8 +289,8 @@ import XenstoreProtocol
         _ = try await filesystem.lookup("x", in: directory, by: caller)
         try await world.remove("/d")
         try await world.change(at: "/d")
-        #expect(world.pokes == ["remove d/x", "removeDirectory d"])
-        try await filesystem.removeForPoker("x", in: directory)
+        #expect(world.calls == ["remove d/x", "removeDirectory d"])
+        try await filesystem.removeForAgent("x", in: directory)
         try await world.removeDirectory("d")
         try await filesystem.write(Array("3".utf8), to: handle, offset: 0)
         let path = try XenstorePath.root.appending("d").appending("x")
@@ -309,9 +310,9 @@ import XenstoreProtocol
         try await world.remove("/d")
         try await world.change(at: "/d")
         await #expect(throws: FilesystemError.busy) { try await world.removeDirectory("d") }
-        world.filesystem.pokerIsDone()
+        world.filesystem.agentIsDone()
         await world.finish()
-        #expect(world.pokes.dropFirst() == ["removeDirectory d", "removeDirectory d"])
+        #expect(world.calls.dropFirst() == ["removeDirectory d", "removeDirectory d"])
         try await world.removeDirectory("d")
     }
 
@@ -327,8 +328,8 @@ import XenstoreProtocol
         while !world.access.isAskedTwice { await Task.yield() }
         await world.release()
         _ = try await lookup.value
-        world.filesystem.pokerIsDone()
+        world.filesystem.agentIsDone()
         await world.finish()
-        #expect(world.pokes.last == "remove key")
+        #expect(world.calls.last == "remove key")
     }
 }

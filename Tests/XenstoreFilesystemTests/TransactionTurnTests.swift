@@ -111,7 +111,7 @@ private final class GuestMount {
     let access: CountingAccess
     /// Another program of the domain.
     let elsewhere: InProcessConnection
-    let filesystem: Spaces<CountingAccess>
+    let filesystem: MountedFilesystem<CountingAccess>
     private(set) var transactions = InodeNumber.root
     private var directory = InodeNumber.root
     private let caller = CallerID(rawValue: 1)
@@ -141,16 +141,16 @@ private final class GuestMount {
         access = CountingAccess(InProcessConnection(host: host, as: DomainID(5)))
         let timers = Timers()
         self.timers = timers
-        filesystem = Spaces(
+        filesystem = MountedFilesystem(
             access,
-            options: FilesystemOptions(emptyView: .directory, asksForWriting: true),
+            options: FilesystemOptions(emptyKeyKind: .directory, asksForWriting: true),
             environment: FilesystemEnvironment(
                 now: { Timestamp(seconds: 1, nanoseconds: 0) },
                 elapsed: { .zero },
                 start: { _ in },
                 later: { work in work() },
                 after: { delay, work in timers.waiting.append((delay, work)) },
-                notify: { _, _ in },
+                invalidate: { _, _ in },
                 report: { text in Issue.record("\(text)") },
                 takeEvents: { true }
             )

@@ -14,13 +14,13 @@ final class World {
     let kernel = Kernel()
     private let inode: InodeNumber
     private var underWay: [Task<Void, Never>] = []
-    /// What the poker's last call was answered.
+    /// What the agent's last call was answered.
     private(set) var answer: Result<Attributes, FilesystemError>?
 
     private final class Outside {
         var started: [() async -> Void] = []
         var timers: [() -> Void] = []
-        var pokes: [Poke] = []
+        var calls: [InotifyCall] = []
         private var time: UInt32 = 0
 
         /// Another moment each time.
@@ -30,7 +30,7 @@ final class World {
         }
     }
 
-    var pokes: [String] { outside.pokes.map { "\($0.kind) \($0.path)" } }
+    var calls: [String] { outside.calls.map { "\($0.operation) \($0.path)" } }
 
     /// - Parameters:
     ///   - values: of keys that are there beside `/key`, by their paths.
@@ -66,16 +66,16 @@ final class World {
                     guard delay != FilesystemLimits.quietTime else { return work() }
                     outside.timers.append(work)
                 },
-                notify: { [kernel] notification, _ in kernel.take(notification) },
+                invalidate: { [kernel] invalidation, _ in kernel.take(invalidation) },
                 report: { text in Issue.record("\(text)") },
                 takeEvents: { true },
-                poke: { [outside] pokes in outside.pokes += pokes },
+                inject: { [outside] calls in outside.calls += calls },
                 mayWatch: { _ in mayWatch }
             )
         )
         await filesystem.connected()
         while !outside.started.isEmpty { await outside.started.removeFirst()() }
-        filesystem.pokerHasStarted()
+        filesystem.agentHasStarted()
         let caller = CallerID(rawValue: 1)
         // The children of the root are known, and the key.
         let root = try await filesystem.openDirectory(.root, by: caller)
@@ -149,17 +149,17 @@ final class World {
         while !outside.started.isEmpty { await outside.started.removeFirst()() }
     }
 
-    /// The poker's rmdir(2), as the kernel makes it of a name that it knows.
+    /// The agent's rmdir(2), as the kernel makes it of a name that it knows.
     func removeDirectory(_ name: String) async throws(FilesystemError) {
         do throws(FilesystemError) {
-            try await filesystem.removeForPoker(name, in: .root)
+            try await filesystem.removeForAgent(name, in: .root)
         } catch .stale {
-            let found = try await filesystem.lookupForPoker(name, in: .root)
+            let found = try await filesystem.lookupForAgent(name, in: .root)
             #expect(found.nameLifetime == 0)
             var isAnswered = false
             let call = begin { () throws(FilesystemError) in
                 defer { isAnswered = true }
-                try await self.filesystem.removeForPoker(name, in: .root)
+                try await self.filesystem.removeForAgent(name, in: .root)
             }
             while outside.started.isEmpty, !isAnswered { await Task.yield() }
             begin()
@@ -224,12 +224,12 @@ final class World {
         }
     }
 
-    /// The poker's call comes.
+    /// The agent's call comes.
     func touch() async -> Task<Void, Never> {
         answer = nil
         let call = Task {
             do throws(FilesystemError) {
-                answer = .success(try await filesystem.touchForPoker(inode))
+                answer = .success(try await filesystem.touchForAgent(inode))
             } catch {
                 answer = .failure(error)
             }

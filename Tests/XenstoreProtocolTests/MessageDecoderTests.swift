@@ -110,7 +110,7 @@ struct MessageDecoderTests {
     }
 
     @Test(arguments: [4097, 5000, UInt32.max])
-    func anAnnouncementBeyondTheLimitEndsTheStream(length: UInt32) throws {
+    func aLengthBeyondTheLimitEndsTheStream(length: UInt32) throws {
         var bytes = Self.encode([Message(.read, payload: [1])])
         let violation = ProtocolViolation.payloadTooLong(length: length)
         let header = MessageHeader(

@@ -33,7 +33,7 @@ struct ControlCommand: StoreCommand {
     @Argument(parsing: .captureForPassthrough, help: "What belongs to it.")
     var arguments: [String] = []
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         let answer: String
         do throws(ClientError) {
             answer = try await client.control([command] + arguments)

@@ -20,8 +20,8 @@ struct MakeCommand: StoreCommand {
     @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
-        try await client.together(if: keys.count > 1) { handle in
+    func perform(_ client: Xenstore, _ output: Output) async throws {
+        try await client.inTransaction(if: keys.count > 1) { handle in
             for key in keys { try await handle.makeDirectory(key) }
         }
     }
@@ -52,8 +52,8 @@ struct RemoveCommand: StoreCommand {
     @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
-        try await client.together(if: keys.count > 1 || tidy) { handle in
+    func perform(_ client: Xenstore, _ output: Output) async throws {
+        try await client.inTransaction(if: keys.count > 1 || tidy) { handle in
             for key in keys {
                 try await handle.remove(key)
                 if tidy { try await removeEmptyParents(of: XenstorePath(key), handle) }
@@ -98,8 +98,8 @@ struct ExistsCommand: StoreCommand {
     @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
-        let found = try await client.together(if: keys.count > 1) { handle in
+    func perform(_ client: Xenstore, _ output: Output) async throws {
+        let found = try await client.inTransaction(if: keys.count > 1) { handle in
             try await handle.readMany(keys)
         }
         var missing: [ClientError] = []

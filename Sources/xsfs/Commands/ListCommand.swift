@@ -26,10 +26,10 @@ struct ListCommand: StoreCommand {
     @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         var lists: [[String]] = []
         let result = await Result(catching: {
-            try await client.together(if: keys.count > 1) { handle in
+            try await client.inTransaction(if: keys.count > 1) { handle in
                 lists = []
                 for key in keys { lists.append(try await handle.directory(key)) }
             }

@@ -28,10 +28,10 @@ struct PermissionsCommand: StoreCommand {
     @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         var found: [Permissions] = []
         let result = await Result(catching: {
-            try await client.together(if: keys.count > 1) { handle in
+            try await client.inTransaction(if: keys.count > 1) { handle in
                 found = []
                 for key in keys { found.append(try await handle.permissions(of: key)) }
             }
@@ -78,12 +78,12 @@ struct ChangePermissionsCommand: StoreCommand {
     @Argument(help: "A letter and a domain each, such as r5.")
     var entries: [String]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         let text = Array(entries.joined(separator: ",").utf8)
         guard let permissions = Permissions(text: text) else {
             throw CommandError("'\(entries.joined(separator: " "))' are no permissions")
         }
-        try await client.together(if: upto || recurse) { handle in
+        try await client.inTransaction(if: upto || recurse) { handle in
             try await handle.setPermissions(permissions, of: key)
             var path = try XenstorePath(key)
             if recurse {

@@ -33,11 +33,11 @@ struct ReadCommand: StoreCommand {
     @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         var values: [[UInt8]] = []
         let (paths, illegal) = legalPaths(keys, for: .read)
         let result = await Result(catching: {
-            try await client.together(if: keys.count > 1) { handle in
+            try await client.inTransaction(if: keys.count > 1) { handle in
                 values = []
                 for answer in try await handle.readMany(paths) { values.append(try answer.get()) }
                 if let illegal { throw illegal }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import EventLoop
+import Reactor
 import SystemPackage
 import XenstoreClient
 import XenstoreProtocol
@@ -15,7 +15,7 @@ protocol StoreCommand: ParsableCommand {
     /// Asks, and says what the store answers. Runs on the client's loop.
     ///
     /// - Throws: `ClientError`, ``CommandError``, or `ExitCode` for a status that says all.
-    func perform(_ client: XenstoreClient, _ output: Output) async throws
+    func perform(_ client: Xenstore, _ output: Output) async throws
 }
 
 extension StoreCommand {
@@ -26,9 +26,9 @@ extension StoreCommand {
         SignalSource.ignoreBrokenPipes()
         let address = try place.address()
         let loop = try EventLoop()
-        let client: XenstoreClient
+        let client: Xenstore
         do throws(Errno) {
-            client = try XenstoreClient(
+            client = try Xenstore(
                 to: address,
                 on: loop,
                 configuration: Self.connectionConfiguration
@@ -73,9 +73,9 @@ private final class Work<Command: StoreCommand> {
     }
 }
 
-extension XenstoreClient {
+extension Xenstore {
     /// Runs `body` with operations one by one; or in a transaction, where there are several.
-    func together<Value>(
+    func inTransaction<Value>(
         if areSeveral: Bool,
         _ body: (XenstoreHandle) async throws -> Value
     ) async throws -> Value {

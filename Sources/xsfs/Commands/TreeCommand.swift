@@ -43,7 +43,7 @@ struct TreeCommand: StoreCommand {
     @Argument(help: "Keys, absolute or below the own domain's home.", transform: keyNamed)
     var keys: [String] = ["/"]
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         // A store answers requests one by one, and each answer would wake us: this way many are
         // there when we are woken.
         var parameters = sched_param()

@@ -51,7 +51,7 @@ struct WaitCommand: StoreCommand {
         }
     }
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         let parsed = try conditions.map(Self.parse)
         do throws(ClientError) {
             try await client.wait(

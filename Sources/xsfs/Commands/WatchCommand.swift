@@ -48,7 +48,7 @@ struct WatchCommand: StoreCommand {
         if let number, number < 0 { throw ValidationError("-n needs a number of events") }
     }
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         let printer = EventPrinter(output, count: number, json: json)
         // What comes while the others are being set waits in its stream.
         var streams: [WatchStream] = []

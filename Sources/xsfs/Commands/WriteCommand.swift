@@ -42,7 +42,7 @@ struct WriteCommand: StoreCommand {
         }
     }
 
-    func perform(_ client: XenstoreClient, _ output: Output) async throws {
+    func perform(_ client: Xenstore, _ output: Output) async throws {
         var values: [(path: String, value: [UInt8])] = []
         if stdin {
             let value = try readAll(FileDescriptor.standardInput, named: "standard input")
@@ -54,7 +54,7 @@ struct WriteCommand: StoreCommand {
                 values.append((keyNamed(arguments[index]), value))
             }
         }
-        try await client.together(if: values.count > 1) { handle in
+        try await client.inTransaction(if: values.count > 1) { handle in
             try await handle.writeMany(values)
         }
     }

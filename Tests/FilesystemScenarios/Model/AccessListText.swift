@@ -29,10 +29,10 @@ struct AccessListText: Hashable, Sendable {
     }
 
     /// What SEMANTICS.md says that permissions look like; nil where the mode says it all.
-    init?(_ permissions: Permissions, _ view: View) {
+    init?(_ permissions: Permissions, _ kind: FileKind) {
         guard !permissions.entries.isEmpty else { return nil }
-        func bits(_ access: Access) -> UInt8 {
-            let read: UInt8 = access.contains(.read) ? (view == .directory ? 5 : 4) : 0
+        func bits(_ access: AccessMode) -> UInt8 {
+            let read: UInt8 = access.contains(.read) ? (kind == .directory ? 5 : 4) : 0
             return read + (access.contains(.write) ? 2 : 0)
         }
         let others = bits(permissions.everyone)
@@ -81,9 +81,9 @@ extension Permissions {
     /// - Returns: nil where no permissions say that.
     func with(_ list: AccessListText) -> Permissions? {
         var isExpressible = true
-        func access(_ bits: UInt8?) -> Access {
+        func access(_ bits: UInt8?) -> AccessMode {
             let bits = bits ?? 0
-            return Access((bits & 4 != 0 ? [.read] : []) + (bits & 2 != 0 ? [.write] : []))
+            return AccessMode((bits & 4 != 0 ? [.read] : []) + (bits & 2 != 0 ? [.write] : []))
         }
         var changed = self
         changed.everyone = access(list[.others])

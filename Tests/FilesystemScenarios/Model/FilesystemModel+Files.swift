@@ -24,7 +24,7 @@ extension FilesystemModel {
             case .key(let name), .value(let name):
                 try check(bytes.count)
                 let key = make(name, in: place.directory)
-                key.viewWhenEmpty = .file
+                key.emptyKind = .file
                 key.value = ModelKey.value(of: bytes)
             case .scratch:
                 let file = ModelScratch(in: place.directory)
@@ -91,7 +91,7 @@ extension FilesystemModel {
             case .key(let name), .value(let name):
                 let handle = makeHandle(.key(self.place(place.path + [name])), flags)
                 handle.pending = .untilRelease
-                handle.isCreator = true
+                handle.createsOnWrite = true
                 slots[slot] = handle
             case .scratch:
                 let file = ModelScratch(in: place.directory)
@@ -138,7 +138,7 @@ extension FilesystemModel {
         case .key(let place):
             defer {
                 handle.pending = .nothing
-                handle.isCreator = false
+                handle.createsOnWrite = false
             }
             if !handle.flags.contains(.append) { try check(offset + bytes.count) }
             guard let path = place.path else { throw FilesystemError.stale }
@@ -172,7 +172,8 @@ extension FilesystemModel {
         case .key(let place):
             try check(size)
             // Whether a file that is gone can be cut off is no question that anybody asks.
-            guard let path = place.path, key(at: handle.isCreator ? path.dropLast() : path) != nil
+            guard let path = place.path,
+                key(at: handle.createsOnWrite ? path.dropLast() : path) != nil
             else { throw LeftOpen() }
             guard size != handle.content.count else { return }
             handle.content = handle.content.cut(to: size)
@@ -197,7 +198,7 @@ extension FilesystemModel {
         defer { places.removeAll { $0 === place } }
         guard handle.pending != .nothing, let path = place.path else { return }
         // Creating a file that another has made meanwhile leaves it as that one made it.
-        let isMadeByOthers = handle.isCreator && key(at: path) != nil
+        let isMadeByOthers = handle.createsOnWrite && key(at: path) != nil
         if isMadeByOthers, !handle.flags.contains(.truncate), handle.content.isEmpty { return }
         put(ModelKey.value(of: handle.content), at: path)
     }
@@ -324,7 +325,7 @@ extension FilesystemModel {
         put(ModelKey.value(of: file.content), at: path)
         if let made = self.key(at: path) {
             made.permissions = chosen
-            if made.viewWhenEmpty == nil { made.viewWhenEmpty = .file }
+            if made.emptyKind == nil { made.emptyKind = .file }
         }
         oldDirectory.scratch[name] = nil
         file.destination = place(path)

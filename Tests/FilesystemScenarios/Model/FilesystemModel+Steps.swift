@@ -6,7 +6,7 @@ enum StepResult: Equatable {
     case done
     case bytes(Bytes)
     case status(Status)
-    case names([String: View])
+    case names([String: FileKind])
     case failed(FilesystemError)
 }
 
@@ -84,7 +84,7 @@ extension FilesystemModel {
             return status
         case .scratch(let file, _, _):
             let owner = file.permissions.owner.rawValue
-            return Status(view: .file, size: file.content.count, mode: file.mode, userID: owner)
+            return Status(kind: .file, size: file.content.count, mode: file.mode, userID: owner)
         case .nothing: throw FilesystemError.noEntry
         }
     }
@@ -101,23 +101,23 @@ extension FilesystemModel {
         }
     }
 
-    func status(of key: ModelKey, _ view: View) -> Status {
+    func status(of key: ModelKey, _ kind: FileKind) -> Status {
         Status(
-            view: view,
-            size: view == .file ? key.content.count : 0,
-            mode: key.permissions.mode(view),
+            kind: kind,
+            size: kind == .file ? key.content.count : 0,
+            mode: key.permissions.mode(kind),
             userID: key.permissions.owner.rawValue
         )
     }
 
-    private func list(_ path: String) throws -> [String: View] {
+    private func list(_ path: String) throws -> [String: FileKind] {
         guard case .directory(let key, _) = try findExisting(path) else {
             throw FilesystemError.notDirectory
         }
-        var names: [String: View] = key.value.isEmpty ? [:] : [".value": .file]
+        var names: [String: FileKind] = key.value.isEmpty ? [:] : [".value": .file]
         for (name, child) in key.children {
-            guard let view = child.view else { throw LeftOpen() }
-            names[name] = view
+            guard let kind = child.kind else { throw LeftOpen() }
+            names[name] = kind
         }
         for name in key.scratch.keys { names[name] = .file }
         return names
@@ -148,7 +148,7 @@ extension FilesystemModel {
         switch place.meaning {
         case .key(let name), .children(let name):
             let key = make(name, in: place.directory)
-            key.viewWhenEmpty = .directory
+            key.emptyKind = .directory
             key.isKept = true
             key.isMadeHere = true
         case .value, .ownValue, .scratch: throw FilesystemError.notPermitted
@@ -161,7 +161,7 @@ extension FilesystemModel {
         case .nothing(let place):
             switch place.meaning {
             case .key(let name), .value(let name):
-                make(name, in: place.directory).viewWhenEmpty = .file
+                make(name, in: place.directory).emptyKind = .file
             case .scratch:
                 place.directory.scratch[place.name] = ModelScratch(in: place.directory)
             case .children, .ownValue: throw FilesystemError.notPermitted
@@ -234,9 +234,9 @@ extension FilesystemModel {
         case .scratch(let file, _, _):
             guard file.set(mode: mode) else { throw FilesystemError.notPermitted }
         case .directory(let key, _), .file(let key, _):
-            let view: View = found.isDirectory ? .directory : .file
-            guard mode != key.permissions.mode(view) else { return }
-            guard let changed = key.permissions.with(mode: mode, view) else {
+            let kind: FileKind = found.isDirectory ? .directory : .file
+            guard mode != key.permissions.mode(kind) else { return }
+            guard let changed = key.permissions.with(mode: mode, kind) else {
                 throw FilesystemError.notPermitted
             }
             key.permissions = changed

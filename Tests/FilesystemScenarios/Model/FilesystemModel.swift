@@ -50,7 +50,7 @@ final class FilesystemModel {
 
     init(root permissions: Permissions) {
         root = ModelKey(permissions)
-        root.viewWhenEmpty = .directory
+        root.emptyKind = .directory
         root.isKept = true
         root.isMadeHere = true
     }
@@ -114,8 +114,8 @@ final class FilesystemModel {
             case .value: return .file(key, path)
             case .children: return .directory(key, path)
             default:
-                guard let view = key.view else { throw LeftOpen() }
-                return view == .file ? .file(key, path) : .directory(key, path)
+                guard let kind = key.kind else { throw LeftOpen() }
+                return kind == .file ? .file(key, path) : .directory(key, path)
             }
         }
     }
@@ -136,7 +136,7 @@ final class FilesystemModel {
 
     private func isBeingCreated(_ path: [String]) -> Bool {
         slots.contains { handle in
-            guard let handle, handle.isCreator, case .key(let place) = handle.target else {
+            guard let handle, handle.createsOnWrite, case .key(let place) = handle.target else {
                 return false
             }
             return place.path == path
@@ -165,7 +165,7 @@ final class FilesystemModel {
         guard let name = path.last, let parent = key(at: path.dropLast()) else { return }
         parent.children[name] = nil
         parent.isKept = true
-        parent.viewWhenEmpty = .directory
+        parent.emptyKind = .directory
     }
 
     /// Whoever has it open, or what is below it, has it no more.

@@ -10,7 +10,7 @@ final class ModelKey {
     var scratch: [String: ModelScratch] = [:]
 
     /// What it stays while it is empty.
-    var viewWhenEmpty: View?
+    var emptyKind: FileKind?
     /// Whether this mount made it as a directory, or took a child from it.
     var isKept = false
     /// Whether this mount made it by mkdir: its maker does not see `.value` before it is written.
@@ -24,12 +24,12 @@ final class ModelKey {
     }
 
     /// Nil where SEMANTICS.md leaves it open.
-    var view: View? {
+    var kind: FileKind? {
         if !children.isEmpty || isKept && value.isEmpty { return .directory }
         // It stays a directory while the kernel knows it, and no longer.
         if isUncertain || isKept { return nil }
         if !value.isEmpty { return .file }
-        return viewWhenEmpty ?? .file
+        return emptyKind ?? .file
     }
 
     /// The mount has shown it as a file, where that was open.
@@ -40,9 +40,9 @@ final class ModelKey {
     /// The mount has been asked for it.
     func wasSeen() {
         if !children.isEmpty {
-            viewWhenEmpty = .directory
+            emptyKind = .directory
         } else if !isKept, !value.isEmpty {
-            viewWhenEmpty = .file
+            emptyKind = .file
         }
     }
 
@@ -99,9 +99,12 @@ final class ModelScratch {
         var permissions = chosen ?? current
         permissions.owner = chosenOwner ?? current.owner
         guard let chosenMode else { return permissions }
-        permissions.everyone = Access(bits: chosenMode)
+        permissions.everyone = AccessMode(bits: chosenMode)
         permissions.entries = permissions.entries.map { entry in
-            PermissionEntry(entry.domain, entry.access.intersection(Access(bits: chosenMode / 8)))
+            PermissionEntry(
+                entry.domain,
+                entry.access.intersection(AccessMode(bits: chosenMode / 8))
+            )
         }
         return permissions
     }
@@ -146,7 +149,7 @@ final class ModelHandle {
     /// Whether what follows the content is asked for: a read has given nothing, or stat(2) more.
     var asksAtEnd = false
     /// Whether it was to make the key, and has not.
-    var isCreator = false
+    var createsOnWrite = false
 
     init(_ target: Target, _ flags: OpenFlags) {
         self.target = target
@@ -156,7 +159,7 @@ final class ModelHandle {
     /// Whether the program sees the file as it has made it, and the store has not.
     var hidesValue: Bool {
         pending == .untilClose
-            || pending == .untilRelease && (!isCreator || flags.contains(.truncate))
+            || pending == .untilRelease && (!createsOnWrite || flags.contains(.truncate))
     }
 
     /// The program sees the value's size: it can read as much.
@@ -167,26 +170,26 @@ final class ModelHandle {
 }
 
 extension Permissions {
-    func mode(_ view: View) -> UInt32 {
-        func bits(_ access: Access) -> UInt32 {
+    func mode(_ kind: FileKind) -> UInt32 {
+        func bits(_ access: AccessMode) -> UInt32 {
             (access.contains(.read) ? 4 : 0) + (access.contains(.write) ? 2 : 0)
         }
         let others = bits(everyone)
         let group = entries.map { bits($0.access) }.reduce(others, |)
         let mode = 0o600 + group * 8 + others
-        return view == .file ? mode : mode | (mode & 0o444) / 4
+        return kind == .file ? mode : mode | (mode & 0o444) / 4
     }
 
     /// With other rights for every domain; nil where somebody would get more than the mode says.
-    func with(mode: UInt32, _ view: View) -> Permissions? {
+    func with(mode: UInt32, _ kind: FileKind) -> Permissions? {
         var changed = self
-        changed.everyone = Access(bits: mode)
-        let isMore = changed.mode(view) & ~mode != 0
+        changed.everyone = AccessMode(bits: mode)
+        let isMore = changed.mode(kind) & ~mode != 0
         return isMore || mode > 0o777 ? nil : changed
     }
 }
 
-extension Access {
+extension AccessMode {
     fileprivate init(bits: UInt32) {
         self = []
         if bits & 4 != 0 { insert(.read) }

@@ -60,7 +60,7 @@ final class ModelRun {
     /// - Returns: what differs after it, or nil.
     private func differ(_ step: Step) async throws -> String? {
         var paths = touched(by: step)
-        let before = paths.map { path in model.key(at: path).map { $0.view } }
+        let before = paths.map { path in model.key(at: path).map { $0.kind } }
         guard let expected = model.take(step) else { return nil }
         let result = try await take(step)
         guard result == expected || isGone(expected, result) || isNewest(result, of: step) else {
@@ -68,9 +68,9 @@ final class ModelRun {
         }
         let isShapeKept = zip(paths, before).allSatisfy { path, before in
             // A key that an open file makes anew may have been a directory.
-            guard let view = before else { return step.slot.isEmpty }
+            guard let kind = before else { return step.slot.isEmpty }
             guard let key = model.key(at: path) else { return true }
-            return view != nil && key.view == view
+            return kind != nil && key.kind == kind
         }
         paths = Set(paths + touched(by: step)).sorted { $0.count < $1.count }
         if step == .lookAtAll { return try await differAnywhere() }
@@ -124,8 +124,8 @@ final class ModelRun {
         if let expected = model.take(.status(name)), shown != expected {
             return "\(name) is \(shown), not \(expected)"
         }
-        if case .status(let status) = shown, status.view == .file, let key = model.key(at: path),
-            key.view == nil
+        if case .status(let status) = shown, status.kind == .file, let key = model.key(at: path),
+            key.kind == nil
         {
             key.wasShownAsFile()
             model.show(key, at: path)
@@ -212,7 +212,7 @@ final class ModelRun {
         case .read(let path): return .bytes(Bytes(try await surface.read(base + path)))
         case .status(let path): return .status(try await surface.status(base + path))
         case .list(let path):
-            let names = try await surface.list(base + path).map { ($0.name, $0.view) }
+            let names = try await surface.list(base + path).map { ($0.name, $0.kind) }
             return .names(Dictionary(names) { first, _ in first })
         case .permissions(let path):
             return .bytes(Bytes(try await surface.attribute(Self.permissions, of: base + path)))

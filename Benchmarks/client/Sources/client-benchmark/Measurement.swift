@@ -1,4 +1,4 @@
-import EventLoop
+import Reactor
 import XenstoreClient
 import XenstoreProtocol
 
@@ -12,10 +12,10 @@ struct Measurement {
         /// As many tasks as requests on their way, each of which sends one and waits for it. Its
         /// floor is `store-loop window`.
         case tasks
-        /// One task that reads with a ``XenstoreClient``, one after the other. Its floor is
+        /// One task that reads with a ``Xenstore``, one after the other. Its floor is
         /// `store-loop batches` with a depth of 1.
         case client
-        /// As many tasks as requests on their way, all with one ``XenstoreClient``. Its floor is
+        /// As many tasks as requests on their way, all with one ``Xenstore``. Its floor is
         /// `store-loop window`.
         case shared
     }
@@ -46,7 +46,7 @@ struct Measurement {
     func run() throws -> String {
         let loop = try EventLoop()
         let store = LoopBound(try StoreConnection(to: address, on: loop), to: loop)
-        let client = try XenstoreClient(to: address, on: loop)
+        let client = try Xenstore(to: address, on: loop)
         let outcome = LoopBound(Outcome(), to: loop)
         Task.immediate(executorPreference: loop) {
             do {
@@ -67,7 +67,7 @@ struct Measurement {
     private func read(
         _ count: Int,
         from store: LoopBound<StoreConnection>,
-        _ client: XenstoreClient
+        _ client: Xenstore
     ) async throws {
         switch style {
         case .batches: try await readInBatches(count, from: store.value)

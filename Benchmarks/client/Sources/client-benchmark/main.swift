@@ -1,4 +1,4 @@
-// Times READs of one key through XenstoreClient: the counterpart of floors/store-loop.c.
+// Times READs of one key through Xenstore: the counterpart of floors/store-loop.c.
 //
 //     client-benchmark batches|tasks|client|shared SOCKET KEY COUNT DEPTH
 //

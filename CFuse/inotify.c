@@ -1,0 +1,120 @@
+/* The inotify agent: the process that makes system calls on the mount, so that the kernel raises
+ * inotify's events for what other clients of the store have done.
+ *
+ * It holds neither /dev/fuse nor a lock of the daemon's: whatever is killed, nobody stays stuck. It
+ * says its number when it starts, and the number of calls after each batch that it was sent. */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* The mount's root, by a descriptor that does not keep the mount from being unmounted: one of a
+ * copy of it. Where the right for that is missing the mount itself has to do. */
+static int open_root(const char *mountpoint, uint64_t device)
+{
+    int root = (int)syscall(SYS_open_tree, AT_FDCWD, mountpoint,
+                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (root < 0)
+        root = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return -1;
+    /* What is below an unmounted place is a real directory, where a call would make real files.
+     * Nothing is asked of the daemon for this. */
+    struct statx status;
+    if (statx(root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) == 0 &&
+        makedev(status.stx_dev_major, status.stx_dev_minor) == device)
+        return root;
+    close(root);
+    return -1;
+}
+
+/* Opens below the root, and never on what somebody has mounted there. */
+static int open_below(int root, const char *path, int flags)
+{
+    struct open_how how = {
+        .flags = (uint64_t)(flags | O_CLOEXEC),
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+    };
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+/* An error means that the mount is ending, or that the kernel has no use for the call. */
+static void make_call(int root, char kind, char *path)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
+    char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    if (slash)
+        *slash = 0;
+    int directory = slash ? open_below(root, path, O_PATH | O_DIRECTORY) : root;
+    if (directory < 0)
+        return;
+    switch (kind) {
+    case XSFS_INOTIFY_MODIFY:
+        /* MODIFY first: whoever waits for it is told by one request. It fails where the content
+         * has not changed after all. */
+        if (utimensat(directory, name, times, AT_SYMLINK_NOFOLLOW) != 0)
+            break;
+        int file = open_below(directory, name, O_WRONLY);
+        if (file >= 0)
+            close(file);
+        break;
+    case XSFS_INOTIFY_CREATE: mknodat(directory, name, S_IFREG | 0600, 0); break;
+    case XSFS_INOTIFY_MAKE_DIRECTORY: mkdirat(directory, name, 0700); break;
+    case XSFS_INOTIFY_ATTRIBUTES: fchmodat(directory, name, 0600, 0); break;
+    case XSFS_INOTIFY_REMOVE: unlinkat(directory, name, 0); break;
+    case XSFS_INOTIFY_REMOVE_DIRECTORY: unlinkat(directory, name, AT_REMOVEDIR); break;
+    }
+    if (slash)
+        close(directory);
+}
+
+/* A batch: the mount's device, the batch's own number, and for each call its kind and its path with
+ * a zero behind it. */
+struct batch {
+    uint64_t device;
+    int64_t number;
+    char calls[XSFS_INOTIFY_BATCH_SIZE + 1];
+};
+
+static void perform(const char *mountpoint, struct batch *batch, size_t size)
+{
+    int root = open_root(mountpoint, batch->device);
+    if (root < 0)
+        return;
+    for (char *next = batch->calls; next < batch->calls + size;) {
+        char *path = next + 1, kind = *next;
+        next = path + strlen(path) + 1;
+        make_call(root, kind, path);
+    }
+    close(root);
+}
+
+void serve_inotify_calls(int socket, const char *mountpoint)
+{
+    static struct batch batch;
+    const size_t head = offsetof(struct batch, calls);
+    prctl(PR_SET_NAME, "xsfs-inotify");
+    /* What one before this has left is sent again. */
+    while (recv(socket, &batch, sizeof batch, MSG_DONTWAIT) > 0)
+        ;
+    int64_t answer = getpid();
+    while (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) >= 0) {
+        ssize_t size = recv(socket, &batch, sizeof batch - 1, 0);
+        if (size < (ssize_t)head)
+            break;
+        batch.calls[(size_t)size - head] = 0;
+        perform(mountpoint, &batch, (size_t)size - head);
+        answer = -batch.number;
+    }
+    _exit(0);
+}

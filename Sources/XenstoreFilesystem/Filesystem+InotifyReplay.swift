@@ -1,0 +1,347 @@
+import XenstoreProtocol
+
+/// The answers to the requests of the inotify agent, from memory: it makes calls for what has
+/// happened already.
+extension Filesystem {
+    public func lookupForAgent(
+        _ name: String,
+        in directory: InodeNumber
+    ) async throws(FilesystemError) -> Entry {
+        let parent = try findDirectory(directory)
+        if let call = notifier.calls.find(name, in: parent) {
+            // For any other error the kernel would drop the name.
+            guard await call.hasHappened(), await !wouldDetach(call) else { throw .interrupted }
+            switch call.operation {
+            case .create, .makeDirectory:
+                guard let entry = try entryOfOther(call) else { throw .noEntry }
+                return entry
+            case .remove where call.isMadeAgain, .removeDirectory where call.isMadeAgain:
+                // The kernel keeps the name that is in use, and with it a size that is not known
+                // here.
+                let reportedKind = keys.child(name, of: parent)?.reportedKind
+                guard reportedKind == .directory else {
+                    leave(call)
+                    throw .interrupted
+                }
+                return entry(of: call, as: reportedKind)
+            case .modify, .changeAttributes, .remove: return entry(of: call)
+            case .removeDirectory:
+                call.isLookedUp = true
+                return entry(of: call)
+            }
+        }
+        // On the way to the directory that the call is in.
+        guard let node = keys.child(name, of: parent) else { throw .noEntry }
+        node.addLookupByAgent(.directory)
+        let permissions = node.permissions ?? Permissions(owner: .privileged)
+        return Entry(
+            attributes: attributes(of: node, .directory, permissions, size: 0),
+            nameLifetime: 0
+        )
+    }
+
+    public func createForAgent(
+        _ name: String,
+        in directory: InodeNumber
+    ) throws(FilesystemError) -> Entry {
+        let parent = try findDirectory(directory)
+        guard let call = notifier.calls.find(name, in: parent) else { throw .exists }
+        call.isDone = true
+        // A program that has seen it before knows its times.
+        let isNew = keys.child(name, of: parent) == nil
+        let entry = entry(of: call)
+        guard !call.isOwnValue, let node = keys.child(name, of: parent) else { return entry }
+        if isNew { noteMet(node, at: environment.now()) }
+        node.reportedKind = call.kind
+        if node.snapshot == nil { node.snapshot = call.childNames.map(DirectorySnapshot.init) }
+        return entry
+    }
+
+    public func removeForAgent(
+        _ name: String,
+        in directory: InodeNumber
+    ) async throws(FilesystemError) {
+        let parent = try findDirectory(directory)
+        // For ENOENT the kernel would drop the name from under whoever uses it.
+        guard let call = notifier.calls.find(name, in: parent) else { throw .busy }
+        guard !isRefused(call) else { throw .busy }
+        if call.operation == .removeDirectory {
+            // The kernel looks the name up then, and again for each program from now on.
+            guard call.isLookedUp else { throw .stale }
+            guard await isStillGone(call) else {
+                leave(call)
+                throw .busy
+            }
+        }
+        guard !isRefused(call) else { throw .busy }
+        call.isDone = true
+        guard !call.isOwnValue, let node = keys.child(name, of: parent) else { return }
+        // Who has a file open writes to the key of that name, as without the agent. The kernel lets
+        // nothing be done again in the directory that it knew.
+        let isNeeded = call.isReshaping || node.childCount > 0 || isOpen(node)
+        guard isNeeded else { return keys.unlink(node) }
+        if call.kind == .directory { replace(node) }
+    }
+
+    /// The entry of a key that is to be told as made, and that shows otherwise by now. It may be in
+    /// use: its name stays.
+    ///
+    /// - Throws: ``FilesystemError/interrupted`` for a file, of which the size is not known here.
+    private func entryOfOther(_ call: PendingCall) throws(FilesystemError) -> Entry? {
+        guard !call.isOwnValue, let node = keys.child(call.name, of: call.directory),
+            let kind = node.reportedKind, kind != call.kind, node.lookups(kind) > 0
+        else { return nil }
+        call.isDone = true
+        guard kind == .directory else { throw .interrupted }
+        node.addLookupByAgent(kind)
+        return Entry(
+            attributes: attributes(of: node, kind, call.permissions, size: 0),
+            nameLifetime: 0
+        )
+    }
+
+    /// Whether somebody has mounted something on what a call makes, or in it. That another name
+    /// comes for a moment, or none, would detach it: inotify does not show it.
+    private func wouldDetach(_ call: PendingCall) async -> Bool {
+        guard let node = knownOtherwise(call), let path = pathOnMount(of: call) else {
+            return false
+        }
+        if node.directoryLookups > 0, !node.isKnownByAgentOnly { await waitForQuiet() }
+        guard environment.holdsMount(path) else { return false }
+        call.isDone = true
+        return true
+    }
+
+    /// Waits until no program is on its way along a path, or was a moment ago.
+    private func waitForQuiet() async {
+        for _ in 0..<FilesystemLimits.quietTimes {
+            let before = lookups
+            await withCheckedContinuation { continuation in
+                environment.after(FilesystemLimits.quietTime) { continuation.resume() }
+            }
+            if before == lookups, lookups.begun == lookups.ended { return }
+        }
+    }
+
+    /// The key of a call, where the kernel knows it as something else than what the agent is told.
+    private func knownOtherwise(_ call: PendingCall) -> KeyNode? {
+        guard !call.isOwnValue, let node = keys.child(call.name, of: call.directory),
+            node.lookups(.file) > 0 || node.lookups(.directory) > 0
+        else { return nil }
+        let isOther =
+            switch call.operation {
+            case .create, .makeDirectory: true
+            case .remove: node.reportedKind == .directory
+            case .removeDirectory: node.reportedKind == .file
+            case .modify, .changeAttributes: false
+            }
+        return isOther ? node : nil
+    }
+
+    /// A key that was made again since its removal was found may be in use: a program's working
+    /// directory. Its removal is not told.
+    private func isRefused(_ call: PendingCall) -> Bool {
+        guard call.isRemoval, !call.isOwnValue else { return false }
+        guard call.isMadeAgain || isBeingMade(call) else { return false }
+        leave(call)
+        return true
+    }
+
+    /// A removal is not told now. Where the key is gone after all, it is told later.
+    private func leave(_ call: PendingCall) {
+        guard !call.isDone else { return }
+        logInotify("\(call.operation) \(call.name): not now, as the key is there again")
+        call.isDone = true
+        if call.directory.snapshot?[call.name] == nil {
+            call.directory.snapshot?[call.name] = .unknown(isDirectory: call.kind == .directory)
+        }
+        markDirtyAgain(call.name, in: call.directory)
+    }
+
+    /// Whether a directory is none at this moment.
+    ///
+    /// The kernel says ENOENT to all who are in a directory that was removed, without asking. That
+    /// is true of those who were on their way before this question was asked; whoever comes later
+    /// looks the name up, and finds what is there then.
+    private func isStillGone(_ call: PendingCall) async -> Bool {
+        guard let path = try? call.directory.path(ofChild: call.name) else { return false }
+        call.askAgain()
+        environment.start { [self] in
+            let requests = StatQuery(path, known: nil).requests
+            let answers = await access.base.send(requests, in: .none)
+            call.answer(isGone(call, path, answers))
+        }
+        // The kernel has the directory and the one above it locked meanwhile.
+        environment.after(FilesystemLimits.removalQuestion) { call.cancel() }
+        return await call.hasHappened()
+    }
+
+    private func isGone(
+        _ call: PendingCall,
+        _ path: XenstorePath,
+        _ answers: [Result<[UInt8], XenstoreError>]
+    ) -> Bool {
+        do throws(XenstoreError) {
+            let stat = try StatQuery(path, known: nil).stat(answers[...])
+            guard call.isReshaping, let node = keys.child(call.name, of: call.directory) else {
+                return false
+            }
+            return kind(stat, of: node) != .directory
+        } catch {
+            return error == .refused(.noEntry)
+        }
+    }
+
+    /// Gives the key of a name another node, and with it what programs have open, and what is in
+    /// memory alone.
+    private func replace(_ node: KeyNode) {
+        let new = keys.replace(node)
+        scratch.moveAll(from: node, to: new)
+        files.forEach { handle in
+            switch handle {
+            case .key(let file) where file.node === node: file.move(to: new)
+            case .scratch(let open) where open.file.destination === node: open.file.move(to: new)
+            default: break
+            }
+        }
+        keys.dropUnused(node)
+    }
+
+    /// Whether this mount makes the key, or one below it, at this moment.
+    private func isBeingMade(_ call: PendingCall) -> Bool {
+        guard let path = try? call.directory.path(ofChild: call.name) else { return false }
+        return notifier.localChanges.isCreating(path)
+    }
+
+    public func openForAgent(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
+        let (node, kind) = try find(inode)
+        notifier.calls.find(node, kind)?.isDone = true
+        return .agent
+    }
+
+    public func touchForAgent(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
+        let (node, kind) = try find(inode)
+        guard let call = notifier.calls.find(node, kind) else { throw .stale }
+        injected.begin(node)
+        guard await call.hasHappened() else {
+            logInotify("\(call.operation) \(call.name): no event, as nothing of it has changed")
+            injected.acknowledge()
+            call.isDone = true
+            throw .busy
+        }
+        // A change of the content goes on with opening it.
+        call.isDone = call.operation != .modify
+        return attributesForAgent(node, kind, call, isSure: true)
+    }
+
+    // MARK: Batches
+
+    public func agentHasCalled() {
+        injected.acknowledge()
+    }
+
+    public func agentIsDone() {
+        injected.acknowledge()
+        callsHaveReturned()
+        notifier.calls.done()
+        sendCalls()
+    }
+
+    public func agentHasStarted() {
+        injected.acknowledge()
+        callsHaveReturned()
+        notifier.calls.started()
+        sendCalls()
+    }
+
+    public func agentHasEnded() {
+        injected.acknowledge()
+        callsHaveReturned()
+        notifier.calls.ended()
+    }
+
+    /// Gives the agent its next batch, if it has nothing to do.
+    ///
+    /// - Parameter afterQuestion: whether what is asked of the store now goes out first: its answer
+    ///   takes longer than the agent's way.
+    func sendCalls(afterQuestion: Bool = false) {
+        guard let send = environment.inject else { return }
+        while true {
+            let batch = notifier.calls.takeBatch()
+            guard !batch.isEmpty else { return }
+            let calls = batch.compactMap { call in
+                // Even a refused rmdir(2) makes the kernel forget what is below.
+                isRefused(call)
+                    ? nil
+                    : pathOnMount(of: call).map { InotifyCall(operation: call.operation, path: $0) }
+            }
+            guard calls.isEmpty else {
+                // Who is told looks, and is to see the new.
+                if options.cache == .watch { return environment.afterInvalidations { send(calls) } }
+                guard afterQuestion else { return send(calls) }
+                // Requests go out with what is for later when they are made.
+                let environment = environment
+                return environment.later { environment.later { send(calls) } }
+            }
+            // All of their directories are gone.
+            notifier.calls.done()
+        }
+    }
+
+    /// The path from the mount's root on; nil where the directory has lost its place.
+    private func pathOnMount(of call: PendingCall) -> String? {
+        // Its name may be longer than a key's: `.value`.
+        guard let path = try? call.directory.path() else { return nil }
+        let above = path.text.utf8.dropFirst(
+            options.subtree.isRoot ? 1 : options.subtree.text.utf8.count + 1
+        )
+        guard !call.name.isEmpty else { return "." }
+        return above.isEmpty ? call.name : "\(Substring(above))/\(call.name)"
+    }
+
+    private func entry(of call: PendingCall, as reportedKind: FileKind? = nil) -> Entry {
+        let kind = reportedKind ?? call.kind
+        let node =
+            call.isOwnValue
+            ? call.directory : keys.insertChild(call.name, of: call.directory)
+        node.addLookupByAgent(kind)
+        return Entry(
+            attributes: attributesForAgent(node, kind, call, isSure: false),
+            nameLifetime: nameLifetime(of: call, node)
+        )
+    }
+
+    /// - Parameter isSure: whether the kernel takes the attributes in any case. Those of a lookup
+    ///   it leaves if it has taken another answer meanwhile.
+    private func attributesForAgent(
+        _ node: KeyNode,
+        _ kind: FileKind,
+        _ call: PendingCall,
+        isSure: Bool
+    ) -> Attributes {
+        let reported = Int(node.reportedSize)
+        let size = sizeForAgent(node, kind, current: call.size)
+        let attributes = attributes(of: node, kind, call.permissions, size: size)
+        guard kind == .file else { return attributes }
+        node.limitReportedSize(reported)
+        injected.give(size, of: node, isSure: isSure)
+        return attributes
+    }
+
+    /// The kernel may keep a name where nothing has happened to it since the store was asked, so
+    /// that the next call is one request less.
+    private func nameLifetime(of call: PendingCall, _ node: KeyNode) -> Double {
+        // Who comes to a directory looks it up: it is only then that what is below is told.
+        guard !call.isRemoval, !call.isOwnValue, call.kind == .file,
+            node.reportedKind ?? .file == .file,
+            let path = try? node.path(), !notifier.localChanges.contains(path)
+        else { return 0 }
+        node.reportedKind = call.kind
+        return nameLifetime(path, asOf: call.serial)
+    }
+}
+
+extension HandleID {
+    /// What the agent opens. Nothing can be read from it or written to it.
+    static let agent = HandleID(rawValue: 0)
+}

@@ -1,0 +1,142 @@
+import XenstoreProtocol
+
+/// The directory that a thread goes through.
+struct ReadaheadKey: Hashable {
+    let caller: CallerID
+    let directory: UInt64
+}
+
+extension Filesystem {
+    /// The stat of a key for a system call of `caller`, and of the files that its readahead covers.
+    func stat(
+        of node: KeyNode,
+        _ kind: FileKind,
+        for caller: CallerID
+    ) async throws(FilesystemError) -> KeyStat {
+        let path = try node.path()
+        if isWatching, let directory = readahead(of: caller, to: node) {
+            let next = directory.readahead.next(from: node.inode(kind))
+            if next.count > 1 { return try await readAhead(next, kind, of: node, path, directory) }
+        }
+        return try await stat(of: path, node: node)
+    }
+
+    /// The stat of a key for a system call of `caller`, where they are known.
+    ///
+    /// Each call asks the store, with two exceptions for the thread that goes from one file to the
+    /// next faster than it could have learnt of a change: what it was told a moment ago holds for
+    /// the calls that follow at once, and what it will want next of a listing was read ahead in one
+    /// batch, and serves once. Neither does where a change of the key is known by now.
+    ///
+    /// - Parameter isOpening: whether a file is opened, for which what an opening before has told
+    ///   does not count.
+    func statFromMemory(
+        of node: KeyNode,
+        _ kind: FileKind,
+        for caller: CallerID,
+        isOpening: Bool = false
+    ) throws(FilesystemError) -> KeyStat? {
+        let inode = node.inode(kind)
+        let path = try node.path()
+        if let last = threadStats.take(inode, for: caller, isOpening: isOpening),
+            // The kernel has looked the name up for this very open(2).
+            isOpening && openRetries.contains(caller)
+                || isTrue(last, of: path, within: FilesystemLimits.threadStatLifetime)
+        {
+            return last.stat
+        }
+        guard isWatching, let directory = readahead(of: caller, to: node),
+            let prefetched = directory.readahead.take(inode),
+            isTrue(prefetched, of: path, within: FilesystemLimits.readaheadLifetime)
+        else { return nil }
+        readahead.used += 1
+        return prefetched.stat
+    }
+
+    /// Whether what the store said a moment ago still holds, as far as it has sent events.
+    func isTrue(
+        _ fresh: CachedStat,
+        of path: XenstorePath,
+        within lifetime: Duration
+    ) -> Bool {
+        isWatching && fresh.localChangeCount == localChangeCount
+            && environment.elapsed() - fresh.told < lifetime
+            && environment.takeEvents() && !changes.hasChanged(path, since: fresh.serial)
+    }
+
+    /// Notes what was just told, at once after the answer came.
+    func fresh(_ stat: KeyStat, asOf serial: Int, _ localChangeCount: Int) -> CachedStat {
+        CachedStat(
+            stat: stat,
+            serial: serial,
+            localChangeCount: localChangeCount,
+            told: environment.elapsed()
+        )
+    }
+
+    // MARK: Going through a listing
+
+    private func readahead(of caller: CallerID, to node: KeyNode) -> OpenDirectory? {
+        guard !readaheads.isEmpty, let parent = node.parent else { return nil }
+        return readaheads[ReadaheadKey(caller: caller, directory: parent.id)]
+    }
+
+    /// The thread is given entries of a listing.
+    func begin(_ directory: OpenDirectory) {
+        let place = ReadaheadKey(caller: directory.caller, directory: directory.node.id)
+        readaheads[place] = directory
+    }
+
+    func end(_ directory: OpenDirectory) {
+        let place = ReadaheadKey(caller: directory.caller, directory: directory.node.id)
+        if readaheads[place] === directory { readaheads[place] = nil }
+    }
+
+    /// Asks for a file and for those that a program wants after it.
+    ///
+    /// - Parameter next: the files, `node` first.
+    private func readAhead(
+        _ next: ArraySlice<InodeNumber>,
+        _ kind: FileKind,
+        of node: KeyNode,
+        _ path: XenstorePath,
+        _ directory: OpenDirectory
+    ) async throws(FilesystemError) -> KeyStat {
+        var queries = [(node: node, query: StatQuery(path, known: node))]
+        for inode in next.dropFirst() {
+            // Only what is like the first: a program that looks at directories alone may never
+            // look at the files.
+            guard let (other, otherKind) = keys.find(inode), otherKind == kind,
+                let path = try? other.path()
+            else { continue }
+            queries.append((other, StatQuery(path, known: other)))
+        }
+        readahead.asked += queries.count - 1
+        let (serial, localChangeCount) = (changes.serial, localChangeCount)
+        let answers = await access.base.send(queries.flatMap(\.query.requests), in: .none)
+        var result: Result<KeyStat, XenstoreError>?
+        var position = 0
+        for (other, query) in queries {
+            let end = position + query.requests.count
+            let outcome = Result { () throws(XenstoreError) in
+                try query.stat(answers[position..<end])
+            }
+            position = end
+            if case .success(var stat) = outcome {
+                stat.serial = serial
+                if other === node { result = .success(stat) }
+                cache(stat, of: other, query.path, asOf: serial)
+                if other !== node {
+                    let stat = fresh(stat, asOf: serial, localChangeCount)
+                    directory.readahead.put(stat, for: other.inode(kind))
+                }
+            }
+            if case .failure = outcome, other === node { result = outcome }
+        }
+        switch result {
+        case .success(let stat): return stat
+        case .failure(let error): throw noted(error, node, at: path)
+        case nil: throw .inputOutput
+        }
+    }
+}

@@ -1,0 +1,186 @@
+import XenstoreProtocol
+
+extension MountedFilesystem {
+    /// The content of `.xsfs/status`: what a person reads, and Prometheus' textfile collector too.
+    func status() -> [UInt8] {
+        var text = StatusText()
+        text.gauge("connected", "Whether the store is reached.", connectedSince == nil ? 0 : 1)
+        text.labelled(
+            "store_info",
+            "Which store, and by what way.",
+            ["address": environment.store.address, "transport": environment.store.transport]
+        )
+        if let since = connectedSince {
+            text.gauge(
+                "connected_since_timestamp_seconds",
+                "When, in seconds of the epoch.",
+                Int(since.seconds)
+            )
+        }
+        if let features {
+            text.gauge("store_features", "The features of the store, as a bit mask.", features)
+        }
+        text.gauge(
+            "watching",
+            "Whether a watch keeps names and shapes true.",
+            store.isWatching ? 1 : 0
+        )
+        text.pending(
+            "fuse_request_age_seconds",
+            "Requests of the kernel that have waited for a second.",
+            environment.pendingRequests()
+        )
+        text.gauge("transactions_open", "Directories in .txn.", transactions.count)
+        text.gauge(
+            "keys_known",
+            "Keys that the kernel remembers, and those above.",
+            store.keys.count
+        )
+        text.gauge(
+            "files_open",
+            "Open files of keys, streams and scratch files.",
+            store.files.count
+        )
+        text.counter("store_events_total", "Events of the store's watches.", store.changes.serial)
+        text.counters(
+            "store_requests_total",
+            "Requests to the store.",
+            label: "operation",
+            access.requests.map { ($0.name, $1) }
+        )
+        text.counters(
+            "store_errors_total",
+            "Requests that failed.",
+            label: "error",
+            access.errors.map { ($0, $1) }
+        )
+        text.summary("store_wait_seconds", "Waits for answers.", access.waits, access.waited)
+        addMount(to: &text)
+        return Array(text.text.utf8)
+    }
+
+    /// Adds what the mount has done for the kernel.
+    private func addMount(to text: inout StatusText) {
+        let metrics = environment.mountMetrics()
+        text.histograms(
+            "fuse_request_duration_seconds",
+            "How long the kernel waited for answers.",
+            metrics.requests
+        )
+        text.counters(
+            "invalidations_total",
+            "What the kernel was to forget, at once or when it had let go of it.",
+            label: "outcome",
+            [("sent", metrics.invalidationsSent), ("held", metrics.invalidationsHeld)]
+        )
+        let isHeldAhead = store.readaheads.values.reduce(0) { $0 + $1.readahead.aheadCount }
+        let (asked, used) = store.readahead
+        text.counters(
+            "readahead_files_total",
+            "Files that the store was asked about ahead of a program, by what became of it.",
+            label: "outcome",
+            [("used", used), ("wasted", max(asked - used - isHeldAhead, 0))]
+        )
+        text.counters(
+            "leases_total",
+            "Attributes and contents that the kernel could keep, and had to give up.",
+            label: "event",
+            [("granted", store.leases.granted), ("revoked", store.leases.revoked)]
+        )
+        text.counter(
+            "inotify_calls_total",
+            "System calls that were made to raise inotify events.",
+            store.notifier.calls.sentCount
+        )
+        text.gauge(
+            "inotify_calls_queued",
+            "Those that wait.",
+            store.notifier.calls.waitingCount
+        )
+    }
+}
+
+/// Text in Prometheus' exposition format; each name begins with `xsfs_`.
+private struct StatusText {
+    private(set) var text = ""
+
+    private mutating func head(_ name: String, _ help: String, _ type: String) {
+        text += "# HELP xsfs_\(name) \(help)\n# TYPE xsfs_\(name) \(type)\n"
+    }
+
+    mutating func gauge(_ name: String, _ help: String, _ value: Int) {
+        head(name, help, "gauge")
+        text += "xsfs_\(name) \(value)\n"
+    }
+
+    mutating func labelled(_ name: String, _ help: String, _ labels: [String: String]) {
+        head(name, help, "gauge")
+        let list = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\"\(escaped($0.value))\"" }
+        text += "xsfs_\(name){\(list.joined(separator: ","))} 1\n"
+    }
+
+    mutating func counter(_ name: String, _ help: String, _ value: Int) {
+        head(name, help, "counter")
+        text += "xsfs_\(name) \(value)\n"
+    }
+
+    /// One histogram for each operation that the kernel has asked for.
+    mutating func histograms(_ name: String, _ help: String, _ metrics: KernelRequestMetrics) {
+        head(name, help, "histogram")
+        for operation in KernelOperation.allCases {
+            let histogram = metrics[operation]
+            guard histogram.count > 0 else { continue }
+            let label = "operation=\"\(operation.name)\""
+            var count = 0
+            for (bound, inBucket) in zip(KernelRequestMetrics.bounds, histogram.counts) {
+                count += inBucket
+                let seconds = decimal(.microseconds(bound))
+                text += "xsfs_\(name)_bucket{\(label),le=\"\(seconds)\"} \(count)\n"
+            }
+            text += "xsfs_\(name)_bucket{\(label),le=\"+Inf\"} \(histogram.count)\n"
+            text += "xsfs_\(name)_sum{\(label)} \(decimal(histogram.total))\n"
+            text += "xsfs_\(name)_count{\(label)} \(histogram.count)\n"
+        }
+    }
+
+    mutating func pending(_ name: String, _ help: String, _ requests: [PendingRequest]) {
+        head(name, help, "gauge")
+        for request in requests {
+            let labels = [
+                ("operation", request.operation.name), ("path", request.path),
+                ("pid", "\(request.caller.rawValue)"), ("command", request.command),
+            ].map { "\($0)=\"\(escaped($1))\"" }
+            text += "xsfs_\(name){\(labels.joined(separator: ","))} \(decimal(request.age))\n"
+        }
+    }
+
+    mutating func counters(
+        _ name: String,
+        _ help: String,
+        label: String,
+        _ values: [(String, Int)]
+    ) {
+        head(name, help, "counter")
+        for (value, count) in values.sorted(by: { $0.0 < $1.0 }) {
+            text += "xsfs_\(name){\(label)=\"\(escaped(value))\"} \(count)\n"
+        }
+    }
+
+    mutating func summary(_ name: String, _ help: String, _ count: Int, _ sum: Duration) {
+        head(name, help, "summary")
+        text += "xsfs_\(name)_sum \(decimal(sum))\nxsfs_\(name)_count \(count)\n"
+    }
+
+    /// Seconds, with all their microseconds.
+    private func decimal(_ time: Duration) -> String {
+        let (seconds, attoseconds) = time.components
+        let digits = String(1_000_000 + attoseconds / 1_000_000_000_000).dropFirst()
+        return "\(seconds).\(digits)"
+    }
+
+    private func escaped(_ value: String) -> String {
+        value.printable.flatMap { character -> [Character] in
+            character == "\"" || character == "\\" ? ["\\", character] : [character]
+        }.reduce(into: "") { $0.append($1) }
+    }
+}
