@@ -1,4 +1,3 @@
-import Logging
 import XenstoreProtocol
 
 /// Finding out what another client has changed: the event of a watch tells only where.
@@ -79,10 +78,6 @@ extension Filesystem {
             guard let parent = node.parent else { continue }
             markDirty(node.name, in: parent, isCertain: false, isAboutShape: true)
         }
-    }
-
-    func logInotify(_ text: @autoclosure () -> String) {
-        environment.logs.inotify.debug("\(text())")
     }
 
     /// Anything may have changed.

@@ -1,3 +1,4 @@
+import Logging
 public import XenstoreProtocol
 
 /// The store as a filesystem: what every path, read, write, rename and attribute means.
@@ -149,6 +150,11 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
             notifier.markExists(node.name, in: parent)
             node = parent
         }
+    }
+
+    /// Logs why inotify is called for a change, or is not.
+    func logInotify(_ text: @autoclosure () -> String) {
+        environment.logs.inotify.debug("\(text())")
     }
 
     // MARK: Errors

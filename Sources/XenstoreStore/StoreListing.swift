@@ -82,7 +82,7 @@ public struct StoreListing: Hashable, Sendable {
         for entry in entries {
             bytes.append(contentsOf: entry.path.text.utf8)
             bytes.append(contentsOf: " = \"".utf8)
-            for byte in entry.value { ListingEscapes.append(byte, to: &bytes) }
+            for byte in entry.value { EscapedText.append(byte, to: &bytes) }
             bytes.append(UInt8(ascii: "\""))
             if let permissions = entry.permissions {
                 bytes.append(contentsOf: "   (\(permissions))".utf8)
@@ -115,7 +115,8 @@ public struct StoreListing: Hashable, Sendable {
         guard let quote = rest.lastIndex(of: UInt8(ascii: "\"")),
             quote >= rest.startIndex + opening.count
         else { throw .quote }
-        let value = try ListingEscapes.parse(rest[(rest.startIndex + opening.count)..<quote])
+        let escaped = rest[(rest.startIndex + opening.count)..<quote]
+        guard let value = EscapedText.decode(escaped) else { throw .escape }
         guard value.count <= ProtocolLimits.payloadSize else { throw .valueTooLong }
         let tail = rest[(quote + 1)...]
         let hasPermissions = tail.contains { $0 != UInt8(ascii: " ") }

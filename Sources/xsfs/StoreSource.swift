@@ -25,26 +25,21 @@ enum StoreSource {
         }
     }
 
-    /// Finds the store where libxenstore looks: what `$XENSTORED_PATH` names, or else the first of
-    /// the standard places that exists.
+    /// Finds the store where libxenstore looks: see ``StoreAddress/find()``.
     ///
     /// - Throws: ``CommandError`` that names the places.
     static func find() throws -> StoreAddress {
-        if let value = getenv("XENSTORED_PATH").map({ String(cString: $0) }), !value.isEmpty {
-            let named = try absolutePath(value)
-            return isSocket(named) ? .socket(named) : .device(named)
+        if let found = StoreAddress.find() {
+            // The daemon leaves the directory of the command.
+            switch found {
+            case .socket(let path): return .socket(try absolutePath(path))
+            case .device(let path): return .device(try absolutePath(path))
+            }
         }
-        let places = StoreAddress.standardPlaces
-        if let found = places.first(where: { access($0.path, F_OK) == 0 }) { return found }
-        let list = places.map(\.path).joined(separator: ", ")
+        let list = StoreAddress.standardPlaces.map(\.path).joined(separator: ", ")
         throw CommandError(
             "no xenstore found: $XENSTORED_PATH is not set, and there is no \(list); "
                 + "use --embedded for a store of its own"
         )
-    }
-
-    private static func isSocket(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import SystemPackage
 import XenstoreClient
+import XenstoreProtocol
 
 /// `xsfs write KEY VALUE...`
 struct WriteCommand: StoreCommand {
