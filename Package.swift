@@ -24,6 +24,7 @@ let package = Package(
         .executable(name: "xsfs", targets: ["xsfs"]),
         .library(name: "Reactor", targets: ["Reactor"]),
         .library(name: "XenstoreClient", targets: ["XenstoreClient"]),
+        .library(name: "XenstoreEmbedded", targets: ["XenstoreEmbedded"]),
         .library(name: "XenstoreProtocol", targets: ["XenstoreProtocol"]),
         .library(name: "XenstoreServer", targets: ["XenstoreServer"]),
         .library(name: "XenstoreStore", targets: ["XenstoreStore"]),
@@ -44,7 +45,13 @@ let package = Package(
         .target(name: "Reactor", dependencies: ["CEpoll", system]),
         .target(
             name: "XenstoreClient",
-            dependencies: ["Reactor", "XenstoreProtocol", "XenstoreStore", logging, system]
+            dependencies: ["Reactor", "XenstoreProtocol", logging, system]
+        ),
+        .target(
+            name: "XenstoreEmbedded",
+            dependencies: [
+                "Reactor", "XenstoreClient", "XenstoreProtocol", "XenstoreStore", system,
+            ]
         ),
         .target(
             name: "XenstoreServer",
@@ -120,7 +127,8 @@ let package = Package(
         .testTarget(
             name: "XenstoreClientTests",
             dependencies: [
-                "Reactor", "MountSupport", "TestSupport", "XenstoreClient", "XenstoreProtocol",
+                "Reactor", "MountSupport", "TestSupport", "XenstoreClient", "XenstoreEmbedded",
+                "XenstoreProtocol",
                 "XenstoreServer", "XenstoreStore", "xsfs", system,
             ]
         ),

@@ -1,8 +1,8 @@
-import XenstoreProtocol
+package import XenstoreProtocol
 
 /// What carries a client's requests: a ``StoreConnection``, or a store in the same process. It
 /// belongs to the loop's thread.
-protocol Channel: XenstoreAccess {
+package protocol Channel: XenstoreAccess {
     /// Called for each event of a watch.
     var onEvent: (WatchEvent) -> Void { get set }
     /// Called when events were dropped: anything that is watched may have changed.
@@ -42,7 +42,7 @@ protocol Channel: XenstoreAccess {
 
 extension StoreConnection: Channel {
     /// A socket loses nothing.
-    var onEventsLost: () -> Void {
+    package var onEventsLost: () -> Void {
         get { {} }
         set {}
     }

@@ -1,8 +1,7 @@
 public import Reactor
 public import Logging
 public import SystemPackage
-public import XenstoreProtocol
-public import XenstoreStore
+import XenstoreProtocol
 
 /// A client of a xenstore that any number of tasks use at once, from anywhere: one connection,
 /// shared.
@@ -37,16 +36,23 @@ public final class Xenstore: XenstoreOperations {
         guard let address = address ?? StoreAddress.find() else {
             throw .noSuchFileOrDirectory
         }
+        try await self.init(at: address, configuration) { loop throws(Errno) in
+            try StoreConnection(to: address, on: loop, configuration: configuration, log: log)
+        }
+    }
+
+    /// Takes a channel that is opened on a thread of its own.
+    ///
+    /// - Throws: the error of starting a thread, or of `open`.
+    package convenience init(
+        at address: StoreAddress?,
+        _ configuration: ConnectionConfiguration,
+        opening open: @Sendable (EventLoop) throws(Errno) -> any Channel
+    ) async throws(Errno) {
         let loop = try EventLoop.startThread()
         do throws(Errno) {
             let core = try await withTaskExecutorPreference(loop) { () async throws(Errno) in
-                let channel = try StoreConnection(
-                    to: address,
-                    on: loop,
-                    configuration: configuration,
-                    log: log
-                )
-                let core = ClientCore(channel, loop: loop, configuration: configuration)
+                let core = ClientCore(try open(loop), loop: loop, configuration: configuration)
                 return LoopBound(core, to: loop)
             }
             self.init(address, core, loop, ownsThread: true)
@@ -54,29 +60,6 @@ public final class Xenstore: XenstoreOperations {
             loop.stop()
             throw error
         }
-    }
-
-    /// Makes a store in this process, with a thread of its own, and connects to it.
-    ///
-    /// - Parameters:
-    ///   - domain: whose rights the client has.
-    ///   - makeStore: makes the store, on that thread.
-    /// - Throws: the error of starting a thread.
-    public convenience init(
-        embeddedAs domain: DomainID = .privileged,
-        _ makeStore: @escaping @Sendable () -> Store = { Store() }
-    ) async throws(Errno) {
-        let loop = try EventLoop.startThread()
-        let core = await withTaskExecutorPreference(loop) {
-            let host = StoreHost(store: makeStore())
-            let channel = InProcessChannel(host: host, as: domain, on: loop)
-            let configuration = ConnectionConfiguration()
-            return LoopBound(
-                ClientCore(channel, loop: loop, configuration: configuration),
-                to: loop
-            )
-        }
-        self.init(nil, core, loop, ownsThread: true)
     }
 
     /// Connects on a loop that runs already, or will. To be called on its thread. Tasks that
@@ -99,16 +82,6 @@ public final class Xenstore: XenstoreOperations {
         self.init(over: channel, at: address, on: loop, configuration)
     }
 
-    /// Connects to a store in this process. To be called on the thread of its loop.
-    public convenience init(
-        to host: StoreHost,
-        as domain: DomainID = .privileged,
-        on loop: EventLoop
-    ) {
-        let channel = InProcessChannel(host: host, as: domain, on: loop)
-        self.init(over: channel, at: nil, on: loop, ConnectionConfiguration())
-    }
-
     /// Takes a connection over, on its loop's thread.
     package convenience init(over connection: StoreConnection) {
         self.init(
@@ -119,7 +92,8 @@ public final class Xenstore: XenstoreOperations {
         )
     }
 
-    private convenience init(
+    /// Takes a channel over, on its loop's thread.
+    package convenience init(
         over channel: any Channel,
         at address: StoreAddress?,
         on loop: EventLoop,

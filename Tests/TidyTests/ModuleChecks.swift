@@ -6,7 +6,9 @@ private let allowedImports: [String: Set<String>] = [
     "Reactor": ["CEpoll", "Glibc", "Synchronization", "SystemPackage"],
     "XenstoreClient": [
         "Reactor", "Glibc", "Logging", "Synchronization", "SystemPackage", "XenstoreProtocol",
-        "XenstoreStore",
+    ],
+    "XenstoreEmbedded": [
+        "Reactor", "SystemPackage", "XenstoreClient", "XenstoreProtocol", "XenstoreStore",
     ],
     "XenstoreServer": ["Reactor", "SystemPackage", "XenstoreProtocol", "XenstoreStore"],
     "FuseAdapter": [

@@ -1,6 +1,7 @@
 import TestSupport
 import Testing
 import XenstoreClient
+import XenstoreEmbedded
 import XenstoreProtocol
 import XenstoreStore
 

@@ -1,4 +1,5 @@
 import Reactor
+import XenstoreClient
 import XenstoreProtocol
 import XenstoreStore
 
