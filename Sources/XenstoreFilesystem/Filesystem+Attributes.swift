@@ -144,7 +144,7 @@ extension Filesystem {
     ) throws(FilesystemError) -> Attributes {
         let isLeased = view == .file && isOpenLeased(node)
         if let use, !isLeased {
-            let isRetry = !nameRetries.isEmpty && nameRetries.remove(use.caller) != nil
+            let isRetry = isRetrying && nameRetries.remove(use.caller) != nil
             if use.isPlain, node.shownView != view, !isRetry, self.view(facts, of: node) != view {
                 if nameRetries.count >= FilesystemLimits.lastAnswers { nameRetries = [] }
                 nameRetries.insert(use.caller)

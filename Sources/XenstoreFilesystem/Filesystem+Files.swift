@@ -19,7 +19,7 @@ extension Filesystem {
         let (serial, ownChanges) = (changes.serial, ownChanges)
         do throws(FilesystemError) {
             let facts = try await factsForOpening(node.path(), node, by: caller)
-            await settleSize(of: node, facts)
+            if isResizing(node, facts) { await settleSize(of: node) }
             try requireViewAtOpen(of: node, facts, by: caller)
             content = options.valueForm.content(of: facts.value)
             if flags.contains(.truncate) {
@@ -50,7 +50,7 @@ extension Filesystem {
         _ answer: FreshFacts,
         by caller: CallerID
     ) throws(FilesystemError) {
-        let isAgain = !openRetries.isEmpty && openRetries.remove(caller) != nil
+        let isAgain = isRetrying && openRetries.remove(caller) != nil
         guard size > node.reportedSize, !isAgain else { return }
         noteOpenRetry(caller)
         // The lookup is of the same open(2).
@@ -77,10 +77,8 @@ extension Filesystem {
         injected.isPending(node) && options.valueForm.size(of: facts.value) != node.reportedSize
     }
 
-    /// Waits until the kernel has taken note of the size that it is given with a change of others,
-    /// if it takes the file for longer or shorter than it is.
-    private func settleSize(of node: KeyNode, _ facts: KeyFacts) async {
-        guard isResizing(node, facts) else { return }
+    /// Waits until the kernel has taken note of the size that it is given with a change of others.
+    private func settleSize(of node: KeyNode) async {
         await injected.settle(node) { end in
             environment.after(FilesystemLimits.injection, end)
         }
@@ -119,7 +117,7 @@ extension Filesystem {
         let (serial, ownChanges) = (changes.serial, ownChanges)
         do throws(FilesystemError) {
             let facts = try await facts(of: node, .file, for: caller)
-            await settleSize(of: node, facts)
+            if isResizing(node, facts) { await settleSize(of: node) }
             return try openToRead(node, flags, facts, asOf: serial, ownChanges, by: caller)
         } catch .noEntry where node.creatorCount > 0 {
             // Another handle is to create the key and has not written yet.

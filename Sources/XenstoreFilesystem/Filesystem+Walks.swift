@@ -37,17 +37,20 @@ extension Filesystem {
         isOpening: Bool = false
     ) throws(FilesystemError) -> KeyFacts? {
         let inode = node.inode(view)
-        let path = try node.path()
-        if let last = lastAnswers.take(inode, for: caller, isOpening: isOpening),
+        if let last = lastAnswers.take(inode, for: caller, isOpening: isOpening) {
             // The kernel has looked the name up for this very open(2).
-            isOpening && openRetries.contains(caller)
-                || isTrue(last, of: path, within: FilesystemLimits.lastAnswerLifetime)
-        {
-            return last.facts
+            let isRetry = isOpening && isRetrying && openRetries.contains(caller)
+            if isRetry { return last.facts }
+            let isTrue = isTrue(
+                last,
+                of: try node.path(),
+                within: FilesystemLimits.lastAnswerLifetime
+            )
+            if isTrue { return last.facts }
         }
         guard isWatching, let directory = walk(of: caller, to: node),
             let ahead = directory.walk.take(inode),
-            isTrue(ahead, of: path, within: FilesystemLimits.aheadLifetime)
+            isTrue(ahead, of: try node.path(), within: FilesystemLimits.aheadLifetime)
         else { return nil }
         return ahead.facts
     }

@@ -35,6 +35,20 @@ struct FactsQuery {
         return requests
     }
 
+    /// Whether READ is all that is asked.
+    var asksValueAlone: Bool { hasChildren != nil && permissions != nil }
+
+    /// Takes the answer to READ, where that is all that is asked.
+    func facts(_ value: [UInt8], asOf serial: Int) -> KeyFacts {
+        KeyFacts(
+            value: value,
+            hasChildren: hasChildren ?? false,
+            permissions: permissions ?? Permissions(owner: .privileged),
+            names: nil,
+            serial: serial
+        )
+    }
+
     /// Takes the answers to ``requests``.
     func facts(
         _ answers: ArraySlice<Result<[UInt8], XenstoreError>>
@@ -73,7 +87,7 @@ extension Filesystem {
         var path = path
         while true {
             let facts = try await factsNow(of: path, node)
-            guard let node, let place = try? node.path(), place != path else { return facts }
+            guard let node, !node.isAt(path), let place = try? node.path() else { return facts }
             path = place
         }
     }
@@ -83,21 +97,18 @@ extension Filesystem {
         _ node: KeyNode?
     ) async throws(FilesystemError) -> KeyFacts {
         let query = FactsQuery(path, known: isWatching ? node : nil)
-        let requests = query.requests
         let serial = changes.serial
         do throws(XenstoreError) {
-            if requests.count == 1 {
-                let value = try await access.base.send(requests[0], in: .none)
+            if query.asksValueAlone {
+                let value = try await access.base.send(.read(path), in: .none)
                 if let node {
                     noteSeen(node)
                     noteTimes(of: node, at: path, value: value, asOf: serial)
                     node.hasValue = !value.isEmpty
                 }
-                var facts = try query.facts([.success(value)])
-                facts.serial = serial
-                return facts
+                return query.facts(value, asOf: serial)
             }
-            var facts = try query.facts(await access.base.send(requests, in: .none)[...])
+            var facts = try query.facts(await access.base.send(query.requests, in: .none)[...])
             facts.serial = serial
             if let node { learn(facts, of: node, path, asOf: serial) }
             return facts
@@ -131,7 +142,7 @@ extension Filesystem {
 
     /// Whether an answer about a path is one about the key: it may have been moved meanwhile.
     private func stands(_ node: KeyNode, at path: XenstorePath) -> Bool {
-        (try? node.path()) == path
+        node.isAt(path)
     }
 
     /// Takes note of what an error tells of the key.
