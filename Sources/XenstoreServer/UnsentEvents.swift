@@ -68,7 +68,7 @@ struct UnsentEvents {
         return count > 0
     }
 
-    /// Special events are told each time: two domains may have come.
+    /// Special events are sent each time: two domains may have come.
     private static func isMerged(_ payload: UnsafeRawBufferPointer) -> Bool {
         payload.first != UInt8(ascii: "@")
     }

@@ -55,12 +55,12 @@ struct CommitEvents {
     private var domains: [Domain] = []
     private var domainOf: [DomainID: Int] = [:]
     private var voices: [Voice: Int] = [:]
-    /// For each voice the last change that it has told.
-    private var told: [Int] = []
+    /// For each voice the last change that it has sent an event of.
+    private var lastSent: [Int] = []
     private var tokens: [UInt8] = []
     /// The watches of the places that were met.
     private var earsOf: [ObjectIdentifier: [Ear]] = [:]
-    /// The watches that hear of what is told next.
+    /// The watches that hear of the next change.
     private var ears: [Ear] = []
     private var isMixed = false
     private var change = 0
@@ -73,10 +73,10 @@ struct CommitEvents {
         self.mayHear = mayHear
     }
 
-    /// Whether nobody hears of what is told next.
+    /// Whether nobody hears of the next change.
     var isUnheard: Bool { ears.isEmpty }
 
-    /// What the store is to do about all that was told.
+    /// What the store is to do: a batch for each connection that hears of anything.
     var effects: [StoreEffect] {
         listeners.filter { !$0.batch.bytes.isEmpty }.map { .events($0.batch, to: $0.id) }
     }
@@ -88,7 +88,7 @@ struct CommitEvents {
         isMixed = false
     }
 
-    /// Has the watches of a place, which stands at a level, hear of what is told next.
+    /// Has the watches of a place, which stands at a level, hear of the next change.
     mutating func hear(_ place: WatchTable.Place, level: UInt32, _ store: Store) {
         guard !place.watches.isEmpty else { return }
         let found: [Ear]
@@ -116,10 +116,10 @@ struct CommitEvents {
             prefixLength: watch.prefixLength,
             token: watch.token
         )
-        let number = voices[voice] ?? told.count
-        if number == told.count {
+        let number = voices[voice] ?? lastSent.count
+        if number == lastSent.count {
             voices[voice] = number
-            told.append(0)
+            lastSent.append(0)
         }
         let start = tokens.count
         tokens += watch.token
@@ -151,7 +151,7 @@ struct CommitEvents {
 
     // MARK: What they hear
 
-    /// Tells those who hear of a change at a path.
+    /// Sends events of a change at a path to those who hear of it.
     ///
     /// - Parameters:
     ///   - level: how deep the path is.
@@ -179,11 +179,11 @@ struct CommitEvents {
     /// Whether an event is due to a watch.
     private mutating func isToTell(_ ear: Ear, _ readable: [Permissions]) -> Bool {
         guard !listeners[ear.listener].isFull else { return false }
-        // Two watches of one token tell a connection nothing different, and the C daemon sends no
+        // Two watches of one token have the same events for a connection, and the C daemon sends no
         // event that is waiting already.
         if isMixed {
-            guard told[ear.voice] != change else { return false }
-            told[ear.voice] = change
+            guard lastSent[ear.voice] != change else { return false }
+            lastSent[ear.voice] = change
         }
         let domain = listeners[ear.listener].domain
         if domains[domain].change != change {

@@ -1,7 +1,7 @@
 import XenstoreProtocol
 
 /// The places below one that have watches, in the order of oxenstored: parents first, and siblings
-/// by name. When a node goes it tells of all of them, of nodes that existed or not.
+/// by name. When a node goes, all of them hear that theirs has gone, whether it was there or not.
 struct WatchedPlaces {
     struct Watched {
         let place: WatchTable.Place
