@@ -150,7 +150,7 @@ extension Filesystem {
     ) throws(FilesystemError) -> Attributes {
         let isLeased = kind == .file && isOpenLeased(node)
         if let use, !isLeased {
-            let isRetry = !nameRetries.isEmpty && nameRetries.remove(use.caller) != nil
+            let isRetry = isRetrying && nameRetries.remove(use.caller) != nil
             if use.isPlain, node.reportedKind != kind, !isRetry, self.kind(stat, of: node) != kind {
                 if nameRetries.count >= FilesystemLimits.threadStats { nameRetries = [] }
                 nameRetries.insert(use.caller)

@@ -19,7 +19,7 @@ extension Filesystem {
         let (serial, localChangeCount) = (changes.serial, localChangeCount)
         do throws(FilesystemError) {
             let stat = try await statForOpening(node.path(), node, by: caller)
-            await waitForSize(of: node, stat)
+            if isResizing(node, stat) { await waitForSize(of: node) }
             try requireKindAtOpen(of: node, stat, by: caller)
             content = options.valueForm.content(of: stat.value)
             if flags.contains(.truncate) {
@@ -50,7 +50,7 @@ extension Filesystem {
         _ answer: CachedStat,
         by caller: CallerID
     ) throws(FilesystemError) {
-        let isAgain = !openRetries.isEmpty && openRetries.remove(caller) != nil
+        let isAgain = isRetrying && openRetries.remove(caller) != nil
         guard size > node.reportedSize, !isAgain else { return }
         noteOpenRetry(caller)
         // The lookup is of the same open(2).
@@ -77,10 +77,8 @@ extension Filesystem {
         injected.isPending(node) && options.valueForm.size(of: stat.value) != node.reportedSize
     }
 
-    /// Waits until the kernel has taken note of the size that it is given with a change of others,
-    /// if it takes the file for longer or shorter than it is.
-    private func waitForSize(of node: KeyNode, _ stat: KeyStat) async {
-        guard isResizing(node, stat) else { return }
+    /// Waits until the kernel has taken note of the size that it is given with a change of others.
+    private func waitForSize(of node: KeyNode) async {
         await injected.waitUntilAcknowledged(node) { end in
             environment.after(FilesystemLimits.injection, end)
         }
@@ -119,7 +117,7 @@ extension Filesystem {
         let (serial, localChangeCount) = (changes.serial, localChangeCount)
         do throws(FilesystemError) {
             let stat = try await stat(of: node, .file, for: caller)
-            await waitForSize(of: node, stat)
+            if isResizing(node, stat) { await waitForSize(of: node) }
             return try openToRead(node, flags, stat, asOf: serial, localChangeCount, by: caller)
         } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.

@@ -14,7 +14,7 @@ extension Filesystem {
             return try await find(name, in: directory, by: caller)
         } catch {
             // What has no name is not opened, either.
-            openRetries.remove(caller)
+            if isRetrying { openRetries.remove(caller) }
             throw error
         }
     }
@@ -75,7 +75,7 @@ extension Filesystem {
         _ node: KeyNode?,
         by caller: CallerID
     ) async throws(FilesystemError) -> KeyStat {
-        if let node, openRetries.contains(caller),
+        if let node, isRetrying, openRetries.contains(caller),
             let answer = threadStats.take(node.inode(.file), for: caller, isOpening: true)
         {
             return answer.stat
@@ -104,7 +104,7 @@ extension Filesystem {
     ) -> Entry {
         // Only now does the key enter the table: nothing was awaited since it was seen.
         let known = keys.child(key, of: parent)
-        let node = known ?? keys.insertChild(key, of: parent)
+        let node = known ?? keys.addChild(key, of: parent)
         if known == nil { noteMet(node, at: path) }
         cache(stat, of: node, path, asOf: serial)
         let kind = kind(stat, of: node)
@@ -127,7 +127,7 @@ extension Filesystem {
         asOf serial: Int
     ) -> Entry {
         let known = keys.child(key, of: parent)
-        let node = known ?? keys.insertChild(key, of: parent)
+        let node = known ?? keys.addChild(key, of: parent)
         // It may have a value: whoever depends on that asks.
         if known?.isHeld != true { node.hasValue = true }
         if known == nil { noteMet(node, at: path) }

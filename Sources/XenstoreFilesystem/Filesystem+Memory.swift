@@ -7,12 +7,16 @@ extension Filesystem {
         by caller: CallerID
     ) throws(FilesystemError) -> Attributes? {
         acknowledge(caller)
-        if !interruptedReads.isEmpty { interruptedReads[caller] = nil }
-        if !openRetries.isEmpty { openRetries.remove(caller) }
-        if let file = scratch.find(inode) { return attributes(of: file) }
-        if let made = scratch.directory(inode) { return attributes(of: made) }
-        if let file = streams.find(inode) {
-            return isShared(file) ? nil : attributes(of: file)
+        if isRetrying {
+            interruptedReads[caller] = nil
+            openRetries.remove(caller)
+        }
+        if !keys.mayHave(inode) {
+            if let file = scratch.find(inode) { return attributes(of: file) }
+            if let made = scratch.directory(inode) { return attributes(of: made) }
+            if let file = streams.find(inode) {
+                return isShared(file) ? nil : attributes(of: file)
+            }
         }
         let (node, kind) = try find(inode)
         guard !node.isUnlinked, kind == .file || !isToPrepareForWatch(node, by: caller),
@@ -32,9 +36,7 @@ extension Filesystem {
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID? {
         acknowledge(caller)
-        guard !flags.contains(.write), scratch.find(inode) == nil, streams.find(inode) == nil else {
-            return nil
-        }
+        guard !flags.contains(.write), keys.mayHave(inode) else { return nil }
         let (node, kind) = try find(inode)
         guard kind == .file else { throw .isDirectory }
         if node.inode(kind) == inode, let handle = openLeased(node) { return handle }

@@ -37,17 +37,20 @@ extension Filesystem {
         isOpening: Bool = false
     ) throws(FilesystemError) -> KeyStat? {
         let inode = node.inode(kind)
-        let path = try node.path()
-        if let last = threadStats.take(inode, for: caller, isOpening: isOpening),
+        if let last = threadStats.take(inode, for: caller, isOpening: isOpening) {
             // The kernel has looked the name up for this very open(2).
-            isOpening && openRetries.contains(caller)
-                || isTrue(last, of: path, within: FilesystemLimits.threadStatLifetime)
-        {
-            return last.stat
+            let isRetry = isOpening && isRetrying && openRetries.contains(caller)
+            if isRetry { return last.stat }
+            let isTrue = isTrue(
+                last,
+                of: try node.path(),
+                within: FilesystemLimits.threadStatLifetime
+            )
+            if isTrue { return last.stat }
         }
         guard isWatching, let directory = readahead(of: caller, to: node),
             let prefetched = directory.readahead.take(inode),
-            isTrue(prefetched, of: path, within: FilesystemLimits.readaheadLifetime)
+            isTrue(prefetched, of: try node.path(), within: FilesystemLimits.readaheadLifetime)
         else { return nil }
         readahead.used += 1
         return prefetched.stat

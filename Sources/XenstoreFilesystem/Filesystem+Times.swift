@@ -180,7 +180,7 @@ extension Filesystem {
         let isOther = permissions.map { $0 != node.seenPermissions } ?? false
         guard known != digest || node.mayHaveChanged || isOther else { return }
         // Another may be at the path since it was asked.
-        guard (try? node.path()) == path else { return }
+        guard node.isAt(path) else { return }
         let isChmod = isOther && node.seenPermissions != nil
         if isOther, let permissions { see(permissions, of: node) }
         guard node.mayHaveChanged || known != 0 && known != digest || isChmod else {
@@ -267,29 +267,5 @@ extension Filesystem {
                 known.valueTimeIsSet = true
             }
         }
-    }
-}
-
-/// What was seen, in short: enough to see that it is another.
-private enum Digest {
-    /// Of no value. That of anything is not 0.
-    static let ofNothing: UInt32 = 1
-
-    /// Another at each start of the process, so that nobody can choose what looks the same.
-    static func of(_ bytes: some Collection<UInt8>) -> UInt32 {
-        guard !bytes.isEmpty else { return ofNothing }
-        var hasher = Hasher()
-        let isDone: Void? = bytes.withContiguousStorageIfAvailable { bytes in
-            hasher.combine(bytes: UnsafeRawBufferPointer(bytes))
-        }
-        if isDone == nil { Array(bytes).withUnsafeBytes { hasher.combine(bytes: $0) } }
-        return max(UInt32(truncatingIfNeeded: hasher.finalize()), ofNothing + 1)
-    }
-
-    /// Of names, each followed by a zero, in any order.
-    static func ofNames(_ names: [UInt8]) -> UInt32 {
-        var sum: UInt32 = 0
-        for name in names.split(separator: 0) { sum &+= of(name) }
-        return sum
     }
 }

@@ -53,11 +53,13 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     let injected = InjectedSize()
     /// Since when the reads of threads by way of the kernel's cache are interrupted, until they ask
     /// for attributes.
-    var interruptedReads: [CallerID: Duration] = [:]
+    var interruptedReads: [CallerID: Duration] = [:] { didSet { noteRetries() } }
     /// Threads that look a name up again, as they could not open what the kernel had there.
-    var openRetries: Set<CallerID> = []
+    var openRetries: Set<CallerID> = [] { didSet { noteRetries() } }
     /// Threads that look a name up again, as the key has the other shape by now.
-    var nameRetries: Set<CallerID> = []
+    var nameRetries: Set<CallerID> = [] { didSet { noteRetries() } }
+    /// Whether there is any of these threads: nearly each call of a program asks.
+    private(set) var isRetrying = false
     /// Keys of which no lease is given at this moment, by the number of reasons.
     var invalidating: [UInt64: Int] = [:]
     /// Those that the agent's calls are about.
@@ -91,6 +93,10 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     /// The names that lead from the mount's root to a key below it.
     func names(to path: XenstorePath) -> ArraySlice<Substring> {
         path.components.dropFirst(rootDepth)
+    }
+
+    private func noteRetries() {
+        isRetrying = !(interruptedReads.isEmpty && openRetries.isEmpty && nameRetries.isEmpty)
     }
 
     // MARK: Numbers

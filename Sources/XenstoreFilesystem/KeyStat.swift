@@ -35,6 +35,20 @@ struct StatQuery {
         return requests
     }
 
+    /// Whether READ is all that is asked.
+    var asksValueAlone: Bool { hasChildren != nil && permissions != nil }
+
+    /// Takes the answer to READ, where that is all that is asked.
+    func stat(_ value: [UInt8], asOf serial: Int) -> KeyStat {
+        KeyStat(
+            value: value,
+            hasChildren: hasChildren ?? false,
+            permissions: permissions ?? Permissions(owner: .privileged),
+            names: nil,
+            serial: serial
+        )
+    }
+
     /// Takes the answers to ``requests``.
     func stat(
         _ answers: ArraySlice<Result<[UInt8], XenstoreError>>
@@ -73,7 +87,7 @@ extension Filesystem {
         var path = path
         while true {
             let stat = try await statNow(of: path, node)
-            guard let node, let place = try? node.path(), place != path else { return stat }
+            guard let node, !node.isAt(path), let place = try? node.path() else { return stat }
             path = place
         }
     }
@@ -83,21 +97,18 @@ extension Filesystem {
         _ node: KeyNode?
     ) async throws(FilesystemError) -> KeyStat {
         let query = StatQuery(path, known: isWatching ? node : nil)
-        let requests = query.requests
         let serial = changes.serial
         do throws(XenstoreError) {
-            if requests.count == 1 {
-                let value = try await access.base.send(requests[0], in: .none)
+            if query.asksValueAlone {
+                let value = try await access.base.send(.read(path), in: .none)
                 if let node {
                     markExists(node)
                     noteTimes(of: node, at: path, value: value, asOf: serial)
                     node.hasValue = !value.isEmpty
                 }
-                var stat = try query.stat([.success(value)])
-                stat.serial = serial
-                return stat
+                return query.stat(value, asOf: serial)
             }
-            var stat = try query.stat(await access.base.send(requests, in: .none)[...])
+            var stat = try query.stat(await access.base.send(query.requests, in: .none)[...])
             stat.serial = serial
             if let node { cache(stat, of: node, path, asOf: serial) }
             return stat
@@ -131,7 +142,7 @@ extension Filesystem {
 
     /// Whether an answer about a path is one about the key: it may have been moved meanwhile.
     private func stands(_ node: KeyNode, at path: XenstorePath) -> Bool {
-        (try? node.path()) == path
+        node.isAt(path)
     }
 
     /// Takes note of what an error tells of the key.

@@ -57,6 +57,10 @@ final class KeyTable {
     /// How many keys the kernel knows, or programs have open.
     var count: Int { byID.values.count(where: \.isHeld) }
 
+    /// Whether a number can be that of a key, and not of a scratch file or a stream: theirs are far
+    /// above.
+    func mayHave(_ inode: InodeNumber) -> Bool { inode.rawValue < ScratchTable.firstInode }
+
     /// The key and the kind that the kernel's number stands for.
     func find(_ inode: InodeNumber) -> (node: KeyNode, kind: FileKind)? {
         if inode == .root { return (root, .directory) }
@@ -74,7 +78,11 @@ final class KeyTable {
 
     /// The key of this name, known from now on. It goes again with ``dropUnused(_:)``.
     func insertChild(_ name: String, of parent: KeyNode) -> KeyNode {
-        if let known = child(name, of: parent) { return known }
+        child(name, of: parent) ?? addChild(name, of: parent)
+    }
+
+    /// The key of this name, which is not known yet, and is from now on.
+    func addChild(_ name: String, of parent: KeyNode) -> KeyNode {
         let node = KeyNode(id: nextID, name: name, parent: parent)
         nextID += 1
         if let inheritedKind, let path = try? node.path() {

@@ -53,7 +53,9 @@ enum ModeBits {
     }
 
     private static func mask(_ permissions: Permissions) -> UInt32 {
-        permissions.entriesOfDomains.reduce(bits(permissions.everyone)) { $0 | bits($1.access) }
+        let everyone = bits(permissions.everyone)
+        guard !permissions.entries.isEmpty else { return everyone }
+        return permissions.entriesOfDomains.reduce(everyone) { $0 | bits($1.access) }
     }
 
     private static func bits(_ access: AccessMode) -> UInt32 {

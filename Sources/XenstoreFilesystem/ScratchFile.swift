@@ -63,7 +63,7 @@ final class ScratchFile {
 /// The scratch files of a mount, by number and by place, within bounds.
 struct ScratchTable {
     /// Keys have smaller numbers: they count from 1.
-    private static let firstInode: UInt64 = 1 << 39
+    static let firstInode: UInt64 = 1 << 39
 
     private var byInode: [InodeNumber: ScratchFile] = [:]
     private var byPlace: [DentryKey: ScratchFile] = [:]

@@ -83,18 +83,23 @@ extension MessageHeader {
 
     /// Takes the header that bytes begin with; nil where there are too few.
     package init?(decoding bytes: ArraySlice<UInt8>) {
+        let header = bytes.withUnsafeBytes { MessageHeader(decoding: $0) }
+        guard let header else { return nil }
+        self = header
+    }
+
+    /// Takes the header that bytes begin with; nil where there are too few.
+    package init?(decoding bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= ProtocolLimits.headerSize else { return nil }
-        self = bytes.withUnsafeBytes { bytes in
-            func number(_ index: Int) -> UInt32 {
-                bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)
-            }
-            return MessageHeader(
-                rawType: number(0),
-                requestID: RequestID(number(1)),
-                transactionID: TransactionID(number(2)),
-                length: number(3)
-            )
+        func number(_ index: Int) -> UInt32 {
+            bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)
         }
+        self.init(
+            rawType: number(0),
+            requestID: RequestID(number(1)),
+            transactionID: TransactionID(number(2)),
+            length: number(3)
+        )
     }
 
     /// Overwrites the length in a header that was encoded at `offset`, once it is known.

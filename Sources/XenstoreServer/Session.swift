@@ -36,8 +36,7 @@ final class Session {
     private let scratch: InputScratch
     private var output: [UInt8] = []
     private var written = 0
-    /// The events in `output`, as long as nothing of it was written: an equal one says no more.
-    private var unsentEvents: Set<UnsentEvent> = []
+    private var unsentEvents = UnsentEvents()
     /// oxenstored tells an event as often as it happens.
     private let mergesEvents: Bool
     private var isFlushScheduled = false
@@ -73,6 +72,7 @@ final class Session {
         id = host.attach(as: domain) { [unowned self] delivery in
             switch delivery {
             case .message(let message): send(message)
+            case .events(let batch): send(batch)
             case .closed: closeLater()
             }
         }
@@ -172,9 +172,9 @@ final class Session {
 
     private func send(_ message: Message) {
         guard source != nil else { return }
-        // Special events are told each time: two domains may have come.
-        if mergesEvents, message.type == .watchEvent, message.payload.first != UInt8(ascii: "@") {
-            guard unsentEvents.insert(UnsentEvent(message.payload)).inserted else { return }
+        if mergesEvents, message.type == .watchEvent {
+            let isNew = message.payload.withUnsafeBytes { unsentEvents.isNew($0, output) }
+            guard isNew else { return }
         }
         guard output.count - written + message.payload.count <= limits.output else {
             return closeLater()
@@ -185,6 +185,22 @@ final class Session {
             unsentReplyEnds.append(output.count)
             host.countOutstanding(1, of: domain)
         }
+        scheduleFlush()
+    }
+
+    private func send(_ batch: EventBatch) {
+        guard source != nil else { return }
+        if mergesEvents {
+            unsentEvents.append(batch.bytes, to: &output)
+        } else {
+            output.append(contentsOf: batch.bytes)
+        }
+        guard output.count - written <= limits.output else { return closeLater() }
+        countWaiting(output.count - written)
+        scheduleFlush()
+    }
+
+    private func scheduleFlush() {
         guard !isFlushScheduled else { return }
         isFlushScheduled = true
         // All that one turn brings goes out in one write.
@@ -204,13 +220,14 @@ final class Session {
 
     private func flush() {
         guard host.persist() else { return close() }
+        var hasWritten = false
         while source != nil, written < output.count {
             do throws(Errno) {
                 guard let count = try descriptor.writeAvailable(output, from: written) else {
                     break
                 }
                 written += count
-                unsentEvents.removeAll(keepingCapacity: unsentEvents.count < limits.keptEvents)
+                hasWritten = true
             } catch {
                 return close()
             }
@@ -225,6 +242,9 @@ final class Session {
             output.removeSubrange(..<written)
             for index in unsentReplyEnds.indices { unsentReplyEnds[index] -= written }
             written = 0
+        }
+        if hasWritten {
+            unsentEvents.forget(outputCount: output.count, keeping: 2 * limits.keptEvents)
         }
         // Requests that came before the reader was slow wait in the decoder.
         handleRequests()
@@ -262,20 +282,4 @@ final class Session {
         interest = wanted
         loop.update(source, interest: wanted)
     }
-}
-
-/// An event that waits. Its bytes are hashed once, and at one go: a set does so again whenever it
-/// grows, and an array byte by byte.
-private struct UnsentEvent: Hashable {
-    private let payload: [UInt8]
-    private let digest: Int
-
-    init(_ payload: [UInt8]) {
-        self.payload = payload
-        var hasher = Hasher()
-        payload.withUnsafeBytes { hasher.combine(bytes: $0) }
-        digest = hasher.finalize()
-    }
-
-    func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 }

@@ -194,3 +194,35 @@ struct Footprint {
         return outcome
     }
 }
+
+/// The path of one place after the other. Many have the same beginning, and a deep tree has long
+/// paths, so that is kept.
+struct FootprintPath {
+    private(set) var bytes: [UInt8] = []
+    private var place = Footprint.nothing
+    private let lengths: [Int]
+
+    init(_ footprint: Footprint) {
+        lengths = footprint.pathLengths
+    }
+
+    /// Makes `bytes` the path of a place.
+    mutating func move(to next: Int, in footprint: Footprint) {
+        let kept = place == Footprint.nothing ? place : footprint.places[place].parent
+        // From the place upwards to where the last path has been as well.
+        var names: [String] = []
+        var above = next
+        while above > Footprint.root, above != place, above != kept {
+            names.append(footprint.places[above].name)
+            above = footprint.places[above].parent
+        }
+        let isBelow = above != Footprint.nothing
+        bytes.removeLast(bytes.count - (isBelow ? min(bytes.count, lengths[above]) : 0))
+        for name in names.reversed() {
+            if isBelow { bytes.append(UInt8(ascii: "/")) }
+            withBytes(of: name) { bytes.append(contentsOf: $0) }
+        }
+        if next == Footprint.root { bytes = [UInt8(ascii: "/")] }
+        place = next
+    }
+}

@@ -84,12 +84,16 @@ public final class InProcessConnection: XenstoreAccess {
 
     private func receive(_ delivery: StoreHost.Delivery) {
         switch delivery {
-        case .message(let message):
-            guard let event = WatchEvent(payload: message.payload) else { return }
-            if queue.append(event) { onEventsPending?() }
+        case .message(let message): receive(message)
+        case .events(let batch): batch.messages.forEach(receive)
         case .closed:
             id = nil
             onClose?()
         }
+    }
+
+    private func receive(_ message: Message) {
+        guard let event = WatchEvent(payload: message.payload) else { return }
+        if queue.append(event) { onEventsPending?() }
     }
 }

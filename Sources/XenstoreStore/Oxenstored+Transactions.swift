@@ -35,9 +35,7 @@ extension Store {
         domains[caller.domain].transactions -= 1
         if isCommit, !log.events.isEmpty {
             try commit(transaction, log, caller)
-            for event in log.events {
-                effects += events(of: event, before: log.origin, after: transaction.tree)
-            }
+            tellCommit(log, after: transaction.tree)
         }
         return Self.okay
     }

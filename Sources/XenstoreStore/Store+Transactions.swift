@@ -75,9 +75,11 @@ extension Store {
         guard keepsJournal else { return outcome }
         for place in outcome.removed { note(.node(.remove(footprint.path(of: place)))) }
         noteCreations(outcome.created, of: footprint, new)
+        var bytes = FootprintPath(footprint)
         for place in outcome.kept {
             guard let was = old[place], let node = new[place] else { continue }
-            let path = footprint.path(of: place)
+            bytes.move(to: place, in: footprint)
+            let path = StorePath(text: String(decoding: bytes.bytes, as: UTF8.self))
             if was.value != node.value { note(.node(.setValue(path, node.value))) }
             if was.permissions != node.permissions {
                 note(.node(.setPermissions(path, node.permissions)))
@@ -118,11 +120,17 @@ extension Store {
     private func notifyCommit(of footprint: Footprint) {
         guard !watches.isEmpty else { return }
         let nodes = footprint.nodes(in: tree)
-        let trail = watches.trail(along: footprint)
+        var trail = watches.trail(along: footprint)
+        var path = FootprintPath(footprint)
+        var events = CommitEvents(of: .xenstored) { connection, readable in
+            connection.isPrivileged
+                ? !readable.isEmpty
+                : readable.contains { self.access(of: connection, $0).contains(.read) }
+        }
         for (order, place) in footprint.accessed.enumerated() {
             guard let scope = footprint.places[place].event else { continue }
-            let hearing = trail.watches(hearingOf: place, scope)
-            guard !hearing.watches.isEmpty else { continue }
+            trail.hear(of: place, scope, &events, self)
+            guard !events.isUnheard else { continue }
             var readable = footprint.places[place].permissions.map { [$0] } ?? []
             if let node = nodes[place] {
                 readable.append(node.permissions)
@@ -134,7 +142,11 @@ extension Store {
                     ? footprint.places[above].permissions : nodes[above]?.permissions
                 if let parent { readable.append(parent) }
             }
-            send(hearing, footprint.path(of: place), readable)
+            path.move(to: place, in: footprint)
+            path.bytes.withUnsafeBufferPointer { path in
+                events.tell(path, level: trail.level(of: place), readable, self)
+            }
         }
+        effects += events.effects
     }
 }

@@ -174,7 +174,7 @@ extension Store {
 
     /// Bytes that an event takes beside its payload. It also bounds the events of one request, and
     /// so the time that all others wait for it.
-    private static let eventOverhead = 256
+    static let eventOverhead = 256
 
     /// Whether an event may be made for a connection: what waits for a guest is part of the memory
     /// that its quota allows. Once there is no room, nothing more of the same request is told it.
@@ -182,9 +182,8 @@ extension Store {
         guard !connection.isPrivileged else { return true }
         guard connection.fullSince != requestCount else { return false }
         let domain = connection.domain
-        let limit = domains.limit(.memory, of: domain) ?? eventMemory(of: domain)
         let made = effectBytes[domain, default: 0] + payload + Self.eventOverhead
-        guard tree.usage[domain].bytes + domains[domain].besideNodes + made <= limit else {
+        guard made <= roomForEvents(of: domain) else {
             connection.fullSince = requestCount
             reportFull(domain)
             return false
@@ -193,13 +192,20 @@ extension Store {
         return true
     }
 
+    /// The bytes that the events of one request may take for a domain.
+    func roomForEvents(of domain: DomainID) -> Int {
+        guard domain != .privileged else { return .max }
+        let limit = domains.limit(.memory, of: domain) ?? eventMemory(of: domain)
+        return limit - tree.usage[domain].bytes - domains[domain].besideNodes
+    }
+
     /// The bytes that may wait for a guest where the quota `memory` is not there: oxenstored has
     /// none.
     private func eventMemory(of domain: DomainID) -> Int {
         compatibility == .oxenstored ? Int(Quota.memory.defaultValue) : .max
     }
 
-    private func reportFull(_ domain: DomainID) {
+    func reportFull(_ domain: DomainID) {
         guard let report, !domains[domain].isReportedFull else { return }
         domains[domain].isReportedFull = true
         report("domain \(domain) does not take its events: its quota of memory is used up")

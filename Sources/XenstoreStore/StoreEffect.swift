@@ -4,6 +4,8 @@ public import XenstoreProtocol
 public enum StoreEffect: Hashable, Sendable {
     /// Deliver a reply or an event.
     case send(Message, to: ConnectionID)
+    /// Deliver many events.
+    case events(EventBatch, to: ConnectionID)
     /// End a connection: its domain was released. The store has forgotten it already.
     case close(ConnectionID)
 }

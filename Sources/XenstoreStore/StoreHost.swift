@@ -11,6 +11,8 @@ public final class StoreHost {
     public enum Delivery {
         /// A reply, or an event.
         case message(Message)
+        /// Many events at once.
+        case events(EventBatch)
         /// The store has ended the connection; nothing follows.
         case closed
     }
@@ -116,6 +118,7 @@ public final class StoreHost {
         while next < undelivered.count {
             switch undelivered[next] {
             case .send(let message, let id): sinks[id]?(.message(message))
+            case .events(let batch, let id): sinks[id]?(.events(batch))
             case .close(let id): sinks.removeValue(forKey: id)?(.closed)
             }
             next += 1

@@ -148,36 +148,21 @@ struct WatchTable {
         return WatchTrail(footprint, places)
     }
 
-    /// The watches of a path and of those above it, from the root down, and at each the latest
-    /// first: the order of oxenstored.
-    func watches(fromRootTo path: StorePath) -> [Watch] {
-        var found: [Watch] = root.watches.reversed()
+    /// The places at a path and above it that have watches, from the root down: the order of
+    /// oxenstored, which has the latest watch of each first.
+    func places(fromRootTo path: StorePath) -> [Place] {
+        var found = root.watches.isEmpty ? [] : [root]
         var place = root
         for name in path.names {
             guard let next = place.below[name] else { break }
             place = next
-            found += place.watches.reversed()
-        }
-        return found
-    }
-
-    /// The watches below a path, parents first and siblings by name: the order of oxenstored.
-    func watches(below path: StorePath) -> [Watch] {
-        var found: [Watch] = []
-        var waiting = place(of: path).map(Self.childrenLastFirst) ?? []
-        while let next = waiting.popLast() {
-            found += next.watches.reversed()
-            waiting += Self.childrenLastFirst(next)
+            if !next.watches.isEmpty { found.append(next) }
         }
         return found
     }
 
     /// The watches of exactly one path, the latest first.
     func latestFirst(at path: StorePath) -> [Watch] { watches(at: path).reversed() }
-
-    private static func childrenLastFirst(_ place: Place) -> [Place] {
-        place.below.sorted { $0.key > $1.key }.map(\.value)
-    }
 
     /// The watches that hear of a special path as a whole: those that set no depth.
     func watchesWithoutDepth(of path: StorePath) -> HeardBy {

@@ -41,6 +41,8 @@ struct WatchTrail {
     private let levels: [UInt32]
     /// For each place the nearest that has watches, itself or one above.
     private let nearest: [Int]
+    /// For which place and scope the events know who hears.
+    private var heard: (place: Int, scope: EventScope)?
 
     init(_ footprint: Footprint, _ places: [WatchTable.Place?]) {
         self.places = places
@@ -57,17 +59,26 @@ struct WatchTrail {
         self.nearest = nearest
     }
 
-    func watches(hearingOf place: Int, _ scope: EventScope) -> HeardBy {
-        guard scope == .subtree else {
-            return HeardBy(watches: places[place]?.watches ?? [], isMixed: false)
-        }
-        var hearing = Hearing()
-        var next = nearest[place]
+    /// How deep a place is.
+    func level(of place: Int) -> UInt32 { levels[place] }
+
+    /// Has events heard by the watches of a place, and in a subtree of those above.
+    mutating func hear(
+        of place: Int,
+        _ scope: EventScope,
+        _ events: inout CommitEvents,
+        _ store: Store
+    ) {
+        var next = scope == .subtree ? nearest[place] : place
+        if let heard, heard == (next, scope) { return }
+        heard = (next, scope)
+        events.forgetWatches()
         while next != Footprint.nothing {
-            hearing.add(places[next]?.watches ?? [], level: levels[next])
+            if let place = places[next] { events.hear(place, level: levels[next], store) }
             let parent = parents[next]
-            next = parent == Footprint.nothing ? parent : nearest[parent]
+            guard scope == .subtree, parent != Footprint.nothing else { break }
+            next = nearest[parent]
         }
-        return hearing.watches(upTo: levels[place])
+        events.sortWatches()
     }
 }

@@ -19,7 +19,11 @@ public final class StoreConversation: Conversation {
     public init(host: StoreHost, as domain: DomainID = .privileged) {
         self.host = host
         id = host.attach(as: domain) { [inbox] delivery in
-            if case .message(let message) = delivery { inbox.messages.append(message) }
+            switch delivery {
+            case .message(let message): inbox.messages.append(message)
+            case .events(let batch): inbox.messages += batch.messages
+            case .closed: break
+            }
         }
     }
 

@@ -21,8 +21,9 @@ public final class StoreClients {
         for effect in store.handle(message, from: id) {
             switch effect {
             case .send(let message, let receiver) where message.type == .watchEvent:
-                guard let event = WatchEvent(payload: message.payload) else { continue }
-                events[receiver, default: []].append(event)
+                note(message, receiver)
+            case .events(let batch, let receiver):
+                for message in batch.messages { note(message, receiver) }
             case .send(let message, _):
                 reply = message
             case .close(let connection):
@@ -30,6 +31,11 @@ public final class StoreClients {
             }
         }
         return reply
+    }
+
+    private func note(_ message: Message, _ receiver: ConnectionID) {
+        guard let event = WatchEvent(payload: message.payload) else { return }
+        events[receiver, default: []].append(event)
     }
 
     fileprivate func takeEvents(of id: ConnectionID) -> [WatchEvent] {

@@ -21,6 +21,23 @@ import XenstoreFilesystem
         world.filesystem.forget(inode, count: .max)
     }
 
+    /// As long as that is remembered.
+    @Test func aKeyThatIsMetHasTheTimeOfItsLastEvent() async throws {
+        let world = try await World(
+            ["/a": "1", "/b": "1", "/c": "1", "/d": "1"],
+            isListed: false
+        )
+        let started = try await glance(at: "d", in: world).modified
+        for path in ["/a", "/b", "/a", "/c"] { try await world.change(at: path) }
+        let (b, a) = (
+            try await glance(at: "b", in: world).modified,
+            try await glance(at: "a", in: world).modified
+        )
+        #expect(started.nanoseconds < b.nanoseconds && b.nanoseconds < a.nanoseconds)
+        for number in 0..<256 { try await world.change(at: "/elsewhere/\(number)") }
+        #expect(try await glance(at: "c", in: world).modified == started)
+    }
+
     @Test func whatTheKernelForgotIsTheSameFile() async throws {
         let world = try await World(["/a": "1", "/d/x": "1"], isListed: false)
         for name in ["a", "d"] {

@@ -37,6 +37,13 @@ struct Served {
         #expect(reply?.type == .read && reply?.requestID == RequestID(77), sourceLocation: location)
     }
 
+    /// How long the server has worked, on whatever else the machine does.
+    func worked() throws -> Duration {
+        let status = readFile("/proc/\(store.process.id)/schedstat") ?? ""
+        let time = status.split(separator: " ").first.flatMap { Int($0) }
+        return .nanoseconds(try #require(time, "the server is gone"))
+    }
+
     /// Bytes of memory that the server holds.
     func memory() throws -> Int {
         let status = readFile("/proc/\(store.process.id)/status") ?? ""
