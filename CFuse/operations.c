@@ -123,7 +123,9 @@ static void on_read(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset,
                     struct fuse_file_info *info)
 {
     (void)inode;
-    xsfs_on_read(wrap(req), info->fh, offset, size, !(info->flags & O_NONBLOCK));
+    /* The kernel names whose read(2) it is, and nobody where it fills its page cache. */
+    xsfs_on_read(wrap(req), info->fh, offset, size, !(info->flags & O_NONBLOCK),
+                 info->lock_owner == 0);
 }
 
 static void on_poll(fuse_req_t req, fuse_ino_t inode, struct fuse_file_info *info,

@@ -89,7 +89,8 @@ void xsfs_on_rename(xsfs_request *request, uint64_t directory, const char *name,
 void xsfs_on_create(xsfs_request *request, uint64_t directory, const char *name, int32_t flags,
                     uint32_t mode);
 void xsfs_on_open(xsfs_request *request, uint64_t inode, int32_t flags);
-void xsfs_on_read(xsfs_request *request, uint64_t handle, int64_t offset, size_t size, bool waits);
+void xsfs_on_read(xsfs_request *request, uint64_t handle, int64_t offset, size_t size, bool waits,
+                  bool fills_cache);
 /* With a place for one who waits, which ends with xsfs_poll_end. */
 void xsfs_on_poll(xsfs_request *request, uint64_t handle, xsfs_poll *_Nullable poll);
 void xsfs_on_write(xsfs_request *request, uint64_t handle, int64_t offset, const uint8_t *bytes,

@@ -67,7 +67,8 @@ func xsfs_on_read(
     _ handle: UInt64,
     _ offset: Int64,
     _ size: Int,
-    _ waits: Bool
+    _ waits: Bool,
+    _ fillsCache: Bool
 ) {
     let handle = HandleID(rawValue: handle)
     let filesystem = mount(request).filesystem
@@ -80,6 +81,7 @@ func xsfs_on_read(
     }
     let detail = KernelCall.Detail.range(offset: Int(offset), count: size)
     let call = KernelCall(.read, .handle(handle), by: caller, detail)
+    if fillsCache { filesystem.willCache(handle) }
     if let file = filesystem.fileToAsk(handle, offset: Int(offset)) {
         // The kernel keeps the page locked until the answer.
         return mount(request).answer(request, call, reading: file) {

@@ -86,7 +86,7 @@ func xsfs_on_mkdir(
     let caller = CallerID(request)
     let call = KernelCall(.mkdir, .name(name, in: directory), by: caller)
     let isDone = mount(request).answerAgent(request, call) { filesystem throws(FilesystemError) in
-        .entry(try filesystem.createForAgent(name, in: directory))
+        .entry(try await filesystem.createForAgent(name, in: directory))
     }
     guard !isDone else { return }
     mount(request).answer(request, call, locking: [directory], changes: true) {
@@ -107,7 +107,7 @@ func xsfs_on_mknod(
     let isRegular = mode & S_IFMT == S_IFREG
     let call = KernelCall(.mknod, .name(name, in: directory), by: caller)
     let isDone = mount(request).answerAgent(request, call) { filesystem throws(FilesystemError) in
-        .entry(try filesystem.createForAgent(name, in: directory))
+        .entry(try await filesystem.createForAgent(name, in: directory))
     }
     guard !isDone else { return }
     mount(request).answer(request, call, locking: [directory], changes: true) {

@@ -13,7 +13,9 @@ extension Filesystem {
         let (attributes, serial) = try await attributes(of: node, kind, handle, use) {
             () async throws(FilesystemError) in
             let stat = try await stat(of: node, kind, for: caller)
-            if kind == .file { showSize(of: stat, node) }
+            guard kind == .file else { return stat }
+            if node.handleCount > 0 { await waitForSize(of: node) }
+            showSize(of: stat, node)
             return stat
         }
         let shown = sizeAsRead(attributes, of: node, handle, for: caller)
@@ -60,8 +62,8 @@ extension Filesystem {
 
     /// A program is given the size of a file, and the kernel with it. Where the kernel is given
     /// another one with a change by others, that may come later.
-    private func report(_ size: Int, of node: KeyNode) {
-        if injected.isPending(node) {
+    func report(_ size: Int, of node: KeyNode) {
+        if injected.mayPrevail(node, at: environment.elapsed) {
             node.limitReportedSize(size)
         } else {
             node.reportSize(size)
@@ -74,9 +76,10 @@ extension Filesystem {
         guard node.handleCount > 0 else { return }
         let form = options.valueForm
         let size = form.size(of: stat.value)
+        let isSure = !injected.mayPrevail(node, at: environment.elapsed)
         files.forEach { handle in
             guard case .key(let file) = handle, file.node === node else { return }
-            file.show(size: size) { form.content(of: stat.value) }
+            file.show(size: size, isSure: isSure) { form.content(of: stat.value) }
         }
     }
 

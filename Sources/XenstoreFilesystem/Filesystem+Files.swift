@@ -19,11 +19,11 @@ extension Filesystem {
         let (serial, localChangeCount) = (changes.serial, localChangeCount)
         do throws(FilesystemError) {
             let stat = try await statForOpening(node.path(), node, by: caller)
-            if isResizing(node, stat) { await waitForSize(of: node) }
+            if injected.isPending(node) { await waitForSize(of: node) }
             try requireKindAtOpen(of: node, stat, by: caller)
             content = options.valueForm.content(of: stat.value)
             if flags.contains(.truncate) {
-                openRetries.remove(caller)
+                endOpenRetry(by: caller)
             } else {
                 let answer = fresh(stat, asOf: serial, localChangeCount)
                 try requireSize(content.count, of: node, answer, by: caller)
@@ -50,7 +50,7 @@ extension Filesystem {
         _ answer: CachedStat,
         by caller: CallerID
     ) throws(FilesystemError) {
-        let isAgain = isRetrying && openRetries.remove(caller) != nil
+        let isAgain = isRetrying && endOpenRetry(by: caller)
         guard size > node.reportedSize, !isAgain else { return }
         noteOpenRetry(caller)
         // The lookup is of the same open(2).
@@ -71,23 +71,25 @@ extension Filesystem {
         }
     }
 
-    /// Whether the kernel takes a file for longer or shorter than it is, and is about to be given
-    /// another size.
-    func isResizing(_ node: KeyNode, _ stat: KeyStat) -> Bool {
-        injected.isPending(node) && options.valueForm.size(of: stat.value) != node.reportedSize
-    }
-
-    /// Waits until the kernel has taken note of the size that it is given with a change of others.
-    private func waitForSize(of node: KeyNode) async {
+    /// Waits until the kernel has taken note of the size that it is given with a change of others:
+    /// a program that has the file open may read as far as the kernel takes it to be.
+    func waitForSize(of node: KeyNode) async {
         await injected.waitUntilAcknowledged(node) { end in
             environment.after(FilesystemLimits.injection, end)
         }
     }
 
+    /// - Returns: whether the thread was to open a file once more.
+    @discardableResult
+    func endOpenRetry(by caller: CallerID) -> Bool {
+        guard openRetries.end(by: caller) else { return false }
+        quiet.note()
+        return true
+    }
+
     /// The kernel tries to open a file once more, and no more than once.
     private func noteOpenRetry(_ caller: CallerID) {
-        if openRetries.count >= FilesystemLimits.threadStats { openRetries = [] }
-        openRetries.insert(caller)
+        openRetries.begin(by: caller, at: environment.elapsed())
     }
 
     /// The error for a file that is gone: the kernel looks the name up again, and finds that there
@@ -96,7 +98,7 @@ extension Filesystem {
     /// lookup has no name for it, and is told the end of it.
     private func staleAtOpen(_ node: KeyNode, by caller: CallerID) -> FilesystemError {
         // Gone again since that lookup: the kernel would not look once more.
-        guard staleOpens[caller] != node.id, openRetries.remove(caller) == nil else {
+        guard staleOpens[caller] != node.id, !endOpenRetry(by: caller) else {
             return .noEntry
         }
         noteOpenRetry(caller)
@@ -116,8 +118,14 @@ extension Filesystem {
     ) async throws(FilesystemError) -> HandleID {
         let (serial, localChangeCount) = (changes.serial, localChangeCount)
         do throws(FilesystemError) {
-            let stat = try await stat(of: node, .file, for: caller)
-            if isResizing(node, stat) { await waitForSize(of: node) }
+            let known = try statFromMemory(of: node, .file, for: caller, isOpening: true)
+            let stat: KeyStat
+            if let known {
+                stat = known
+            } else {
+                stat = try await self.stat(of: node, .file, for: caller)
+            }
+            if injected.isPending(node) { await waitForSize(of: node) }
             return try openToRead(node, flags, stat, asOf: serial, localChangeCount, by: caller)
         } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.
@@ -177,11 +185,17 @@ extension Filesystem {
         // What is empty already need not be put.
         let isPutAtRelease = !content.isEmpty || createsOnWrite
         let content = truncates ? [] : content
-        let file = OpenFile(node: node, flags: flags, opener: opener, content: content)
+        let file = OpenFile(
+            node: node,
+            flags: flags,
+            opener: opener,
+            content: content,
+            opened: environment.elapsed()
+        )
         if truncates {
             noteModified(node)
             // The kernel takes it to be empty by itself.
-            node.reportSize(0)
+            report(0, of: node)
         }
         if truncates, isPutAtRelease { file.pending = .untilRelease }
         if createsOnWrite {
@@ -206,6 +220,17 @@ extension Filesystem {
             }
     }
 
+    /// Whether a program has opened the file of a key to read a moment ago, and may do so now. One
+    /// that writes waits in the kernel for whoever changes the file.
+    func isBeingRead(_ node: KeyNode) -> Bool {
+        guard node.handleCount > 0 else { return false }
+        let now = environment.elapsed()
+        return files.contains { handle in
+            guard case .key(let file) = handle, file.node === node else { return false }
+            return !file.flags.contains(.write) && now - file.opened < FilesystemLimits.reading
+        }
+    }
+
     /// The size of the longest content that a program can read from a file of a key that it has
     /// open; nil where none is open.
     func largestOpenSize(of node: KeyNode) -> Int? {
@@ -213,7 +238,7 @@ extension Filesystem {
         var largest: Int?
         files.forEach { handle in
             guard case .key(let file) = handle, file.node === node else { return }
-            largest = max(largest ?? 0, file.content.count)
+            largest = max(largest ?? 0, file.cachedSize)
         }
         return largest
     }
@@ -225,6 +250,11 @@ extension Filesystem {
     }
 
     // MARK: Reading
+
+    public func willCache(_ handle: HandleID) {
+        guard case .key(let file) = try? files.find(handle) else { return }
+        file.willCache()
+    }
 
     public func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
         -> ArraySlice<UInt8>
@@ -238,7 +268,10 @@ extension Filesystem {
 
     private func read(_ file: OpenFile, offset: Int, count: Int) -> ArraySlice<UInt8> {
         // The kernel takes the end from here, where a program reads by sendfile(2).
-        if offset + count > file.content.count { file.node.limitReportedSize(file.content.count) }
+        if offset + count > file.content.count {
+            _ = injected.mayPrevail(file.node, at: environment.elapsed)
+            file.node.limitReportedSize(file.content.count)
+        }
         return file.read(offset: offset, count: count)
     }
 
@@ -330,7 +363,9 @@ extension Filesystem {
         content.replaceSubrange(offset..<end, with: bytes)
         try await put(content, to: file.node)
         file.written(content)
-        file.node.extendReportedSize(end)
+        if !injected.mayPrevail(file.node, at: environment.elapsed) {
+            file.node.extendReportedSize(end)
+        }
     }
 
     /// What a file holds by now, where that is more than a handle knows: a program that writes
@@ -438,6 +473,7 @@ extension Filesystem {
     /// The last that is known of an open file.
     func end(_ file: OpenFile) {
         file.node.handleCount -= 1
+        quiet.note()
         keys.dropUnused(file.node)
     }
 

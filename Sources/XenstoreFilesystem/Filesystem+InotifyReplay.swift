@@ -11,6 +11,7 @@ extension Filesystem {
         if let call = notifier.calls.find(name, in: parent) {
             // For any other error the kernel would drop the name.
             guard await call.hasHappened(), await !wouldDetach(call) else { throw .interrupted }
+            await settleOpenings(of: call)
             switch call.operation {
             case .create, .makeDirectory:
                 guard let entry = try entryOfOther(call) else { throw .noEntry }
@@ -43,9 +44,10 @@ extension Filesystem {
     public func createForAgent(
         _ name: String,
         in directory: InodeNumber
-    ) throws(FilesystemError) -> Entry {
+    ) async throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
         guard let call = notifier.calls.find(name, in: parent) else { throw .exists }
+        await settleOpenings(of: call)
         call.isDone = true
         // A program that has seen it before knows its times.
         let isNew = keys.child(name, of: parent) == nil
@@ -222,40 +224,58 @@ extension Filesystem {
     public func touchForAgent(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
         let (node, kind) = try find(inode)
         guard let call = notifier.calls.find(node, kind) else { throw .stale }
-        injected.begin(node)
         guard await call.hasHappened() else {
             logInotify("\(call.operation) \(call.name): no event, as nothing of it has changed")
-            injected.acknowledge()
             call.isDone = true
             throw .busy
         }
+        await settleOpenings(of: call)
         // A change of the content goes on with opening it.
         call.isDone = call.operation != .modify
         return attributesForAgent(node, kind, call, isSure: true)
     }
 
+    /// Waits for programs that read the file, or are about to open it once more: the kernel takes a
+    /// size with the answer, and could move the end of what they read.
+    private func settleOpenings(of call: PendingCall) async {
+        guard call.kind == .file else { return }
+        let node =
+            call.isOwnValue
+            ? call.directory : keys.child(call.name, of: call.directory)
+        if let node, node.handleCount > 0 {
+            await quiet.wait(
+                while: { isBeingRead(node) },
+                within: { environment.after(FilesystemLimits.reading, $0) }
+            )
+        }
+        await quiet.wait(
+            while: { openRetries.isInFlight(at: environment.elapsed) },
+            within: { environment.after(FilesystemLimits.openRetry, $0) }
+        )
+    }
+
     // MARK: Batches
 
     public func agentHasCalled() {
-        injected.acknowledge()
+        injected.acknowledge(at: environment.elapsed)
     }
 
     public func agentIsDone() {
-        injected.acknowledge()
+        injected.acknowledge(at: environment.elapsed)
         callsHaveReturned()
         notifier.calls.done()
         sendCalls()
     }
 
     public func agentHasStarted() {
-        injected.acknowledge()
+        injected.acknowledge(at: environment.elapsed)
         callsHaveReturned()
         notifier.calls.started()
         sendCalls()
     }
 
     public func agentHasEnded() {
-        injected.acknowledge()
+        injected.acknowledge(at: environment.elapsed)
         callsHaveReturned()
         notifier.calls.ended()
     }

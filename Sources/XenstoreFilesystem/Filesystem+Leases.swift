@@ -249,7 +249,15 @@ extension Filesystem {
         let content = options.valueForm.content(of: value)
         files.replaceEach { handle in
             guard case .leased(let leased) = handle, leased === node else { return nil }
-            return .key(OpenFile(node: node, flags: .read, opener: .nobody, content: content))
+            return .key(
+                OpenFile(
+                    node: node,
+                    flags: .read,
+                    opener: .nobody,
+                    content: content,
+                    opened: environment.elapsed()
+                )
+            )
         }
     }
 

@@ -14,7 +14,7 @@ extension Filesystem {
             return try await find(name, in: directory, by: caller)
         } catch {
             // What has no name is not opened, either.
-            if isRetrying { openRetries.remove(caller) }
+            if isRetrying { endOpenRetry(by: caller) }
             throw error
         }
     }

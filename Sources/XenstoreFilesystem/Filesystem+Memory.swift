@@ -9,7 +9,7 @@ extension Filesystem {
         acknowledge(caller)
         if isRetrying {
             interruptedReads[caller] = nil
-            openRetries.remove(caller)
+            endOpenRetry(by: caller)
         }
         if !keys.mayHave(inode) {
             if let file = scratch.find(inode) { return attributes(of: file) }
@@ -20,6 +20,7 @@ extension Filesystem {
         }
         let (node, kind) = try find(inode)
         guard !node.isUnlinked, kind == .file || !isToPrepareForWatch(node, by: caller),
+            kind == .directory || node.handleCount == 0 || !injected.isPending(node),
             let stat = try statFromMemory(of: node, kind, for: caller)
         else { return nil }
         let use = nameUse(node, kind, by: caller)
@@ -40,8 +41,8 @@ extension Filesystem {
         let (node, kind) = try find(inode)
         guard kind == .file else { throw .isDirectory }
         if node.inode(kind) == inode, let handle = openLeased(node) { return handle }
-        guard let stat = try statFromMemory(of: node, kind, for: caller, isOpening: true),
-            !isResizing(node, stat)
+        guard !injected.isPending(node),
+            let stat = try statFromMemory(of: node, kind, for: caller, isOpening: true)
         else { return nil }
         return try openToRead(node, flags, stat, asOf: changes.serial, localChangeCount, by: caller)
     }

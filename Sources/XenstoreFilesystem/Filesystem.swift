@@ -55,7 +55,9 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     /// for attributes.
     var interruptedReads: [CallerID: Duration] = [:] { didSet { noteRetries() } }
     /// Threads that look a name up again, as they could not open what the kernel had there.
-    var openRetries: Set<CallerID> = [] { didSet { noteRetries() } }
+    var openRetries = OpenRetries() { didSet { noteRetries() } }
+    /// The agent waits here for programs that are about to read.
+    let quiet = Quiet()
     /// Threads that look a name up again, as the key has the other shape by now.
     var nameRetries: Set<CallerID> = [] { didSet { noteRetries() } }
     /// Whether there is any of these threads: nearly each call of a program asks.

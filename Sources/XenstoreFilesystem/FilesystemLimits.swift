@@ -114,6 +114,20 @@ public enum FilesystemLimits {
     /// given with a change by others.
     public static let injection = Duration.milliseconds(100)
 
+    /// How long after that a program may still be answered that asked before: the kernel leaves the
+    /// size in such an answer.
+    public static let overtaking = Duration.milliseconds(200)
+
+    /// Files for which that is remembered; then it is forgotten for all.
+    public static let injectedSizes = 1024
+
+    /// How long inotify is told of a change later, at most, for a program that has just opened the
+    /// file to read.
+    public static let reading = Duration.milliseconds(5)
+
+    /// The same for one that opens a file once more.
+    public static let openRetry = Duration.milliseconds(20)
+
     /// How long the agent's rmdir(2) waits for the store to say that the directory is still gone.
     /// What is below one that is told later than the one above is not told at all.
     public static let removalQuestion = Duration.milliseconds(500)

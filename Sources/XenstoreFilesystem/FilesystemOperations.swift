@@ -70,6 +70,9 @@ public protocol FilesystemOperations: AnyObject {
         mode: UInt32,
         by caller: CallerID
     ) async throws(FilesystemError) -> (Entry, HandleID)
+    /// What is read next from the handle goes to the kernel's page cache, as for sendfile(2): of
+    /// that, a program gets no more than the size that the kernel takes the file to have.
+    func willCache(_ handle: HandleID)
     /// Answers from memory.
     func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
         -> ArraySlice<UInt8>
@@ -186,7 +189,8 @@ public protocol FilesystemOperations: AnyObject {
     func lookupForAgent(_ name: String, in directory: InodeNumber)
         async throws(FilesystemError) -> Entry
     /// Lets the agent make what another client has made, with a reference.
-    func createForAgent(_ name: String, in directory: InodeNumber) throws(FilesystemError) -> Entry
+    func createForAgent(_ name: String, in directory: InodeNumber)
+        async throws(FilesystemError) -> Entry
     /// Lets the agent remove what another client has removed.
     func removeForAgent(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
     /// Lets the agent open what another client has written.

@@ -15,8 +15,13 @@ final class OpenFile {
     let flags: OpenFlags
     /// The thread that has opened it.
     let opener: CallerID
+    /// When that was.
+    let opened: Duration
     /// The file as this handle sees it.
     var content: [UInt8]
+    /// What goes to the kernel's page cache, where that is not the content: nothing was read yet,
+    /// and the kernel may not take the size of a value that came after the opening.
+    private var cachedContent: [UInt8]?
     var pending: Pending = .nothing
     /// Whether a program has read or written through it, and goes on with the content it has.
     private(set) var isUsed = false
@@ -26,8 +31,15 @@ final class OpenFile {
     /// Whether the key does not exist before this handle's first write.
     var createsOnWrite = false
 
-    init(node: KeyNode, flags: OpenFlags, opener: CallerID, content: [UInt8]) {
+    init(
+        node: KeyNode,
+        flags: OpenFlags,
+        opener: CallerID,
+        content: [UInt8],
+        opened: Duration
+    ) {
         self.node = node
+        self.opened = opened
         self.flags = flags
         self.opener = opener
         self.content = content
@@ -35,7 +47,7 @@ final class OpenFile {
 
     /// What read(2) gives at an offset.
     func read(offset: Int, count: Int) -> ArraySlice<UInt8> {
-        isUsed = true
+        (isUsed, cachedContent) = (true, nil)
         if offset >= content.count, !flags.contains(.write) { asksAtEnd = true }
         return content.part(offset: offset, count: count)
     }
@@ -43,7 +55,7 @@ final class OpenFile {
     /// What read(2) gives at an offset, by what the store holds now.
     func read(_ content: [UInt8], offset: Int, count: Int) -> ArraySlice<UInt8> {
         self.content = content
-        isUsed = true
+        (isUsed, cachedContent) = (true, nil)
         asksAtEnd = offset >= content.count
         return content.part(offset: offset, count: count)
     }
@@ -51,21 +63,36 @@ final class OpenFile {
     /// The content after a write.
     func written(_ content: [UInt8]) {
         self.content = content
-        isUsed = true
+        (isUsed, cachedContent) = (true, nil)
         asksAtEnd = false
     }
 
     /// A program is given the size of the value that the store holds: it can read as much. A file
     /// from which nothing was read becomes that value; of another, what follows is asked for.
     ///
-    /// - Parameter content: makes the content of that value.
-    func show(size: Int, _ content: () -> [UInt8]) {
-        guard pending == .nothing, size != self.content.count else { return }
+    /// - Parameters:
+    ///   - isSure: whether the kernel takes that size.
+    ///   - content: makes the content of that value.
+    func show(size: Int, isSure: Bool, _ content: () -> [UInt8]) {
+        guard pending == .nothing, size != cachedSize || size != self.content.count else { return }
         if !isUsed {
+            // The kernel sees the end of what is shorter than it takes the file to be.
+            let isCut = size > cachedSize && !isSure
+            cachedContent = isCut ? cachedContent ?? self.content : nil
             self.content = content()
         } else if size > self.content.count {
             asksAtEnd = true
         }
+    }
+
+    /// How much of it a program can read through the page cache.
+    var cachedSize: Int {
+        if pending == .nothing, let cachedContent { cachedContent.count } else { content.count }
+    }
+
+    /// What is read next goes to the kernel's page cache.
+    func willCache() {
+        if pending == .nothing, let cachedContent { content = cachedContent }
     }
 
     /// Whether the program has changed what it sees of the file, and the store has not: with

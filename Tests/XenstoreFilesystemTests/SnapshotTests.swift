@@ -51,7 +51,7 @@ import XenstoreStore
         await #expect(throws: FilesystemError.noEntry) {
             try await world.filesystem.lookupForAgent("d", in: .root)
         }
-        _ = try world.filesystem.createForAgent("d", in: .root)
+        _ = try await world.filesystem.createForAgent("d", in: .root)
         world.filesystem.agentIsDone()
         _ = try await world.lookup("d")
         try await world.write("1", to: "/d/y")

@@ -12,7 +12,7 @@ final class World {
     private(set) var filesystem: Filesystem<SlowAccess>
     private let outside = Outside()
     let kernel = Kernel()
-    private let inode: InodeNumber
+    let inode: InodeNumber
     private var underWay: [Task<Void, Never>] = []
     /// What the agent's last call was answered.
     private(set) var answer: Result<Attributes, FilesystemError>?
@@ -21,6 +21,7 @@ final class World {
         var started: [() async -> Void] = []
         var timers: [() -> Void] = []
         var calls: [InotifyCall] = []
+        var elapsed = Duration.zero
         private var time: UInt32 = 0
 
         /// Another moment each time.
@@ -28,6 +29,12 @@ final class World {
             time += 1
             return Timestamp(seconds: 1, nanoseconds: time)
         }
+    }
+
+    /// The time by the clock that is never set.
+    var elapsed: Duration {
+        get { outside.elapsed }
+        set { outside.elapsed = newValue }
     }
 
     var calls: [String] { outside.calls.map { "\($0.operation) \($0.path)" } }
@@ -58,7 +65,7 @@ final class World {
             options: FilesystemOptions(cache: cache),
             environment: FilesystemEnvironment(
                 now: { [outside] in outside.now() },
-                elapsed: { .zero },
+                elapsed: { [outside] in outside.elapsed },
                 start: { [outside] work in outside.started.append(work) },
                 later: { work in work() },
                 after: { [outside] delay, work in

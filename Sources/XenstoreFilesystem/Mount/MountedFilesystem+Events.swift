@@ -10,8 +10,8 @@ extension MountedFilesystem {
     public func createForAgent(
         _ name: String,
         in directory: InodeNumber
-    ) throws(FilesystemError) -> Entry {
-        try store.createForAgent(name, in: directory)
+    ) async throws(FilesystemError) -> Entry {
+        try await store.createForAgent(name, in: directory)
     }
 
     public func removeForAgent(

@@ -190,6 +190,14 @@ extension MountedFilesystem {
         }
     }
 
+    public func willCache(_ handle: HandleID) {
+        switch FilesystemID(of: handle) {
+        case .store: store.willCache(handle)
+        case .control: break
+        case let fsid: (try? find(fsid))?.filesystem.willCache(handle.own)
+        }
+    }
+
     public func read(_ handle: HandleID, offset: Int, count: Int) throws(FilesystemError)
         -> ArraySlice<UInt8>
     {
