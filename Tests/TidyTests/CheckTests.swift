@@ -48,6 +48,22 @@ struct CheckTests {
         #expect(try checkBannedWords(file(text + "\n")).isEmpty)
     }
 
+    @Test(arguments: [
+        "public final class XenstoreServer {", "enum XenstoreServer {}",
+        "struct XenstoreServer: Sendable {",
+    ])
+    func typeNames(line: String) {
+        #expect(checkTypeNames(file("import A\n\(line)\n")).map(\.line) == [2])
+        #expect(checkTypeNames(file(line, at: "Sources/xsfs/A.swift")).isEmpty)
+    }
+
+    @Test func goodTypeNames() {
+        #expect(
+            checkTypeNames(file("final class StoreServer {\n// class XenstoreServer\n")).isEmpty
+        )
+        #expect(checkTypeNames(file("class A {\n    let b = XenstoreServer()\n}\n")).isEmpty)
+    }
+
     @Test func uncheckedSendable() {
         let type = "final class A: @unchecked Sendable {}\n"
         let reason = "/// A.\n// Sendable: it is behind a lock,\n// always.\n"

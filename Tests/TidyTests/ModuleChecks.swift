@@ -43,6 +43,17 @@ func checkImports(_ file: SwiftFile) -> [Finding] {
     return findings
 }
 
+/// No type has its module's name: a program that imports it could qualify no other name.
+func checkTypeNames(_ file: SwiftFile) -> [Finding] {
+    guard let module = file.module else { return [] }
+    return file.findings("a type must not have the name of its module") {
+        let match = file.code[$0].firstMatch(
+            of: /^(?:\w+ )*(?:class|struct|enum|actor|protocol|typealias) (\w+)/
+        )
+        return match.map { $0.1 == module } ?? false
+    }
+}
+
 /// What code of the product has no use for, and the instead.
 private let bannedWords: [(pattern: String, what: String)] = [
     (#"\bTask \{"#, "a task starts on its loop: Task.immediate(executorPreference:)"),

@@ -35,6 +35,10 @@ struct TidyTests {
         expectNone(all.flatMap(checkImports))
     }
 
+    @Test func noTypeHasItsModulesName() {
+        expectNone(sources.flatMap(checkTypeNames))
+    }
+
     @Test func bannedWordsAreNowhere() throws {
         expectNone(try sources.flatMap(checkBannedWords))
     }
