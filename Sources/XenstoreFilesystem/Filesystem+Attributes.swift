@@ -242,7 +242,7 @@ extension Filesystem {
     }
 
     /// The file that was opened last of those of a key that are wanted.
-    private func lastFile(of node: KeyNode, where isWanted: (OpenFile) -> Bool) -> OpenFile? {
+    func lastFile(of node: KeyNode, where isWanted: (OpenFile) -> Bool) -> OpenFile? {
         let last = files.last { handle in
             if case .key(let file) = handle { file.node === node && isWanted(file) } else { false }
         }

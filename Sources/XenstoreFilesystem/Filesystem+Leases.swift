@@ -121,7 +121,11 @@ extension Filesystem {
             injecting.append(node)
         }
         guard kind == .file else { return current }
-        if options.cache == .watch { return node.lease?.size ?? current }
+        if options.cache == .watch {
+            // The kernel goes by this size itself when a program seeks to the end.
+            let changed = lastFile(of: node) { $0.hidesValue }
+            return changed?.content.count ?? node.lease?.size ?? current
+        }
         if let open = largestOpenSize(of: node) { return open }
         // Never less than a program was given before: it may be about to open the file.
         return node.reportedSize == .max ? current : max(current, Int(node.reportedSize))
