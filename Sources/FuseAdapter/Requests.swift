@@ -6,7 +6,7 @@ import Glibc
 import XenstoreFilesystem
 
 // The kernel's requests, as CFuse passes them: each is taken apart and handed to the filesystem.
-// There are no decisions here.
+// Those of the inotify agent are answered by functions of their own.
 
 /// The mount that a request is for.
 func mount(_ request: OpaquePointer) -> FuseMount {
