@@ -16,8 +16,9 @@ public final class FuseMount {
     private static let interruptDelay = Duration.milliseconds(100)
 
     /// How long a request may wait before the log says so, and before the status lists it.
-    private static let slowRequest = Duration.seconds(5)
-    private static let waitingRequest = Duration.seconds(1)
+    /// In nanoseconds.
+    private static let slowRequest: Int64 = 5_000_000_000
+    private static let waitingRequest: Int64 = 1_000_000_000
 
     /// A request that waits for its answer.
     private struct Unanswered {
@@ -154,7 +155,7 @@ public final class FuseMount {
     public func invalidate(_ invalidation: Invalidation, _ reason: InvalidationReason) {
         let isSent = pass(invalidation)
         if isSent { invalidationsSent += 1 } else { invalidationsHeld += 1 }
-        guard cacheLog.logLevel <= .debug else { return }
+        guard cacheLog.isDebugging else { return }
         let (what, inode) = invalidation.text
         let path = filesystem.path(of: inode)
         let outcome = !isSent ? "held while the kernel works there" : "sent"
@@ -383,7 +384,7 @@ public final class FuseMount {
         _ call: KernelCall,
         _ id: UInt64,
         _ outcome: Result<Answer, FilesystemError>,
-        after time: Duration
+        after time: Int64
     ) {
         tracer.ended(call, id, outcome, after: time, filesystem.takeCost(ofTraced: id))
     }
@@ -391,44 +392,46 @@ public final class FuseMount {
     /// A request was dropped.
     func forgot(_ id: UInt64) {
         guard let call = unanswered.removeValue(forKey: id)?.call else { return }
+        _ = filesystem.takeCost(ofTraced: id)
         tracer.forgot(call, id, in: filesystem)
     }
 
     /// Logs requests that wait for too long, each once.
-    private func watchForSlowRequests(after delay: Duration = slowRequest) {
+    ///
+    /// - Parameter delay: nanoseconds until the first of them has.
+    private func watchForSlowRequests(after delay: Int64 = slowRequest) {
         guard !isSlowTimerSet else { return }
         isSlowTimerSet = true
-        _ = loop.schedule(after: delay) { [weak self] in
+        _ = loop.schedule(after: .nanoseconds(delay)) { [weak self] in
             guard let self else { return }
             isSlowTimerSet = false
-            let now = ContinuousClock.now
-            var oldest: ContinuousClock.Instant?
-            for (id, waiting) in unanswered where waiting.call.isUrgent && !waiting.isReported {
-                let (call, start) = (waiting.call, waiting.call.start)
-                if start + Self.slowRequest <= now {
+            let now = Moment.now
+            var longest: Int64?
+            let urgent = unanswered.filter { $0.value.call.isUrgent && !$0.value.isReported }
+            for (id, waiting) in urgent.sorted(by: { $0.key < $1.key }) {
+                let age = now - waiting.call.start
+                if age >= Self.slowRequest {
                     unanswered[id]?.isReported = true
-                    tracer.isSlow(call, id, after: start.duration(to: now), in: filesystem)
+                    tracer.isSlow(waiting.call, id, after: age, in: filesystem)
                 } else {
-                    oldest = min(oldest ?? start, start)
+                    longest = max(longest ?? age, age)
                 }
             }
-            if let oldest {
-                watchForSlowRequests(after: Self.slowRequest - oldest.duration(to: now))
-            }
+            if let longest { watchForSlowRequests(after: Self.slowRequest - longest) }
         }
     }
 
     /// The requests that have waited for a second, the oldest first. On the loop.
     public var pendingRequests: [PendingRequest] {
         unanswered.values.compactMap { waiting in
-            let (call, age) = (waiting.call, waiting.call.start.duration(to: .now))
+            let (call, age) = (waiting.call, Moment.now - waiting.call.start)
             guard call.isUrgent, age >= Self.waitingRequest else { return nil }
             return PendingRequest(
                 operation: call.operation,
                 path: filesystem.path(of: call.subject),
                 caller: call.caller,
                 command: RequestTracer.command(of: call.caller),
-                age: age
+                age: .nanoseconds(age)
             )
         }.sorted { $0.age > $1.age }
     }

@@ -18,7 +18,7 @@ struct KernelCall {
     let subject: RequestSubject
     let caller: CallerID
     var detail = Detail.none
-    let start = ContinuousClock.now
+    let start = Moment.now
 
     init(
         _ operation: KernelOperation,

@@ -7,10 +7,13 @@ struct PollTable {
     private var waiting: [HandleID: OpaquePointer] = [:]
 
     /// Takes the place that came with a request, in which the last one is no longer of use.
-    mutating func set(_ poll: OpaquePointer?, for handle: HandleID, waits: Bool) {
+    ///
+    /// It is kept also where there is something to read: with EPOLLET the kernel asks no more
+    /// before it is woken.
+    mutating func set(_ poll: OpaquePointer?, for handle: HandleID) {
         guard let poll else { return }
         if let old = waiting.removeValue(forKey: handle) { xsfs_poll_end(old, false) }
-        if waits { waiting[handle] = poll } else { xsfs_poll_end(poll, false) }
+        waiting[handle] = poll
     }
 
     /// Wakes those who wait for a handle.

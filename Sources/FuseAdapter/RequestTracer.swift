@@ -15,7 +15,7 @@ struct RequestTracer {
     }
 
     /// Whether requests are logged as they come and go. One branch, where they are not.
-    var isTracing: Bool { log.logLevel <= .trace }
+    var isTracing: Bool { log.isTracing }
 
     /// Logs that a request has come.
     ///
@@ -26,9 +26,9 @@ struct RequestTracer {
 
     /// Counts a request that is about to be answered.
     ///
-    /// - Returns: how long it took.
-    mutating func count(_ call: KernelCall) -> Duration {
-        let time = call.start.duration(to: .now)
+    /// - Returns: how long it took, in nanoseconds.
+    mutating func count(_ call: KernelCall) -> Int64 {
+        let time = Moment.now - call.start
         metrics.note(call.operation, took: time)
         return time
     }
@@ -38,9 +38,10 @@ struct RequestTracer {
         _ call: KernelCall,
         _ number: UInt64,
         _ outcome: Result<Answer, FilesystemError>,
-        after time: Duration,
+        after nanoseconds: Int64,
         _ cost: StoreCost
     ) {
+        let time = Duration.nanoseconds(nanoseconds)
         var text = "\(call.operation.name): \(self.text(of: outcome)), \(time.inMicroseconds)"
         switch cost.requests {
         case 0: text += " from memory"
@@ -65,12 +66,12 @@ struct RequestTracer {
     func isSlow(
         _ call: KernelCall,
         _ number: UInt64,
-        after time: Duration,
+        after nanoseconds: Int64,
         in filesystem: any FilesystemOperations
     ) {
         let text = text(of: call, in: filesystem)
         log.warning(
-            "\(text) has waited for \(time.components.seconds) s",
+            "\(text) has waited for \(nanoseconds / 1_000_000_000) s",
             metadata: ["request": "\(number)"]
         )
     }

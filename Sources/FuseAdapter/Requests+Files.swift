@@ -106,7 +106,7 @@ func xsfs_on_poll(_ request: OpaquePointer, _ handle: UInt64, _ poll: OpaquePoin
     let handle = HandleID(rawValue: handle)
     mount(request).note(KernelCall(.poll, .handle(handle), by: CallerID(request)))
     let isReadable = mount(request).filesystem.isReadable(handle)
-    mount(request).polls.set(poll, for: handle, waits: !isReadable)
+    mount(request).polls.set(poll, for: handle)
     xsfs_reply_poll(request, isReadable)
 }
 

@@ -113,7 +113,7 @@ final class Link {
             _ = state.pointee.machine.cancelled(id, wasWritten: false)
             throw .tooLarge
         }
-        if log.logLevel <= .trace { trace(request, id, transactionID) }
+        if isTracing { trace(request, id, transactionID) }
         if case .transactionEnd = request { transactions[transaction] = nil }
         if let holdTimer { endHold(holdTimer) }
         scheduleFlush()
@@ -279,7 +279,7 @@ final class Link {
         defer { isDelivering = false }
         do throws(ProtocolViolation) {
             while isOpen, let message = try state.pointee.decoder.next() {
-                if log.logLevel <= .trace { trace(message) }
+                if isTracing { trace(message) }
                 switch state.pointee.machine.received(message) {
                 case .resume(let waiter, let answer):
                     answered()
@@ -321,6 +321,11 @@ final class Link {
     }
 
     // MARK: Tracing
+
+    // Without a comparison of levels, which is generic code of another module.
+    private var isTracing: Bool {
+        if case .trace = log.logLevel { true } else { false }
+    }
 
     private func trace(
         _ request: Request,

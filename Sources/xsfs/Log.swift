@@ -70,7 +70,7 @@ enum Log {
             } else if isTrace {
                 Message.writeLine(line)
             } else {
-                Message.tell(text)
+                Message.tellWithoutWaiting(text)
             }
         }
 

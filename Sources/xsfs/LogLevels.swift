@@ -57,8 +57,9 @@ struct LogLevels: Equatable {
     /// - Throws: ``CommandError`` for a word that is neither.
     init(parsing text: String) throws {
         self.init()
-        for word in text.split(separator: ",") {
-            let parts = word.split(separator: "=", maxSplits: 1)
+        var named: [(LogArea, Logger.Level)] = []
+        for word in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let last = parts.last, let level = Logger.Level(rawValue: String(last)) else {
                 throw CommandError(
                     "'\(word)' names no level of the log: they are "
@@ -75,18 +76,20 @@ struct LogLevels: Equatable {
                         + LogArea.allCases.map { "\($0)" }.joined(separator: ", ")
                 )
             }
-            self[area] = level
+            named.append((area, level))
         }
+        // A level for all is for those that have none of their own.
+        for (area, level) in named { self[area] = level }
     }
 
     // In the order of importance, which the raw values of the library do not have.
 
     static func level(of area: LogArea, in packed: UInt64) -> Logger.Level {
         let number = packed >> (UInt64(area.rawValue) * 8) & 0xff
-        return Logger.Level.allCases[Int(number)]
+        return all[Int(number)]
     }
 
-    private static func number(_ level: Logger.Level) -> Int {
-        Logger.Level.allCases.firstIndex(of: level) ?? 0
-    }
+    private static func number(_ level: Logger.Level) -> Int { all.firstIndex(of: level) ?? 0 }
+
+    private static let all = Logger.Level.allCases
 }

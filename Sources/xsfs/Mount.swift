@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 /// `xsfs [options] MOUNTPOINT`
 struct Mount: ParsableCommand {
@@ -45,6 +46,9 @@ struct Mount: ParsableCommand {
     var mountpoint: String
 
     func run() throws {
+        // It toggles the trace of a mount, and pkill(1) sends it to all of the name. Until there is
+        // a handler it would end the program.
+        signal(SIGUSR2, SIG_IGN)
         let options = try MountOptions(parsing: o)
         let source = try store.source(options)
         let mountpoint = try Mountpoint(mountpoint, stacks: options.stacks)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import XenstoreStore
 
 /// `xsfs serve --listen PATH`
@@ -59,6 +60,9 @@ struct Serve: ParsableCommand {
     }
 
     func run() throws {
+        // It toggles the trace of a mount, and pkill(1) sends it to all of the name. Until there is
+        // a handler it would end the program.
+        signal(SIGUSR2, SIG_IGN)
         let store = try EmbeddedStore(
             loading: load,
             keptIn: state,

@@ -30,7 +30,7 @@ struct ServeDaemon {
                 return isSaved
             }
         }
-        store.report { line in Message.tell(line) }
+        store.report { line in Message.tellWithoutWaiting(line) }
         for socket in domains {
             store.host.store.introduce(socket.domain)
         }

@@ -37,6 +37,7 @@ struct Xsfs: ParsableCommand {
     ]
 
     static func main() {
+        StandardDescriptors.keepTaken()
         var arguments = MulticallNames.arguments(of: CommandLine.arguments)
         // Whoever gives nothing is told of the mount that it could be.
         if arguments.isEmpty { arguments = ["mount"] }

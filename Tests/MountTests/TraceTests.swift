@@ -123,11 +123,87 @@ struct TraceTests {
                     + #"pid="\d+",command="cat"\} [1-9]"#
                 return try status.contains(Regex(wanted))
             }
+            // A program can call itself anything.
+            let other = try await outside.start(
+                #"""
+                exec /usr/bin/python3 -c 'import ctypes
+                ctypes.CDLL(None).prctl(15, "a\"\u0301} 1\\\n".encode(), 0, 0, 0)
+                print(open("\#(mount.point)/tool/k").read())'
+                """#
+            )
+            let check = """
+                from prometheus_client.parser import text_string_to_metric_families
+                text = open("\(mount.point)/.xsfs/status").read()
+                families = {f.name: f for f in text_string_to_metric_families(text)}
+                print(len(families["xsfs_fuse_request_age_seconds"].samples))
+                """
+            try writeFile(mount.shell.directory + "/check.py", check)
+            try await eventually("the status lists both, and can be parsed") {
+                try await outside.run("/usr/bin/python3 $T/check.py").output == "2\n"
+            }
             try await eventually("the log says so") {
                 mount.log.contains(/\/tool\/k.* by cat\[\d+\] has waited for [5-9] s/)
             }
             store.process.signal(SIGCONT)
             _ = try await reader.wait()
+            _ = try await other.wait()
+        }
+    }
+
+    /// Nobody reads standard error, and the pipe is full.
+    @Test
+    func aLogThatNobodyReadsStopsNobody() async throws {
+        try await Shell.use { shell in
+            try await shell.expect(
+                """
+                mkdir $T/m; mkfifo $T/log; sleep 1000 < $T/log & reader=$!
+                \(Tool.xsfs) -f --log=trace --embedded $T/m 2> $T/log & daemon=$!
+                until mountpoint -q $T/m; do sleep 0.01; done
+                for i in {1..400}; do echo $i > $T/m/tool/k$i; done; ls $T/m/tool | grep -c k
+                kill $daemon; wait $daemon; echo $?; kill $reader
+                """,
+                prints: "400\n0\n"
+            )
+        }
+    }
+
+    /// What a program opens gets the lowest number, also that of standard error.
+    @Test
+    func closedStandardDescriptorsAreNobodyElses() async throws {
+        try await Shell.use { shell in
+            try await shell.expect(
+                """
+                mkdir $T/m
+                \(Tool.xsfs) --embedded --listen $T/s $T/m <&- >&- 2>&-
+                export XENSTORED_PATH=$T/s
+                \(Tool.xsfs) write /tool/k 0; cat $T/m/tool/k > $T/event
+                timeout 50 inotifywait -q -e modify $T/m/tool > $T/event & watcher=$!
+                until grep -q MODIFY $T/event; do \(Tool.xsfs) write /tool/k $((i += 1)); done
+                \(Tool.xsfs) read /tool/k >&- 2>$T/errors || echo refused
+                \(Tool.xsfs) exists /tool/k && wait $watcher && umount $T/m
+                """,
+                prints: "refused\n"
+            )
+        }
+    }
+
+    @Test
+    func aMountThatStartsSurvivesTheSignal() async throws {
+        try await Shell.use { shell in
+            try await shell.expect(
+                """
+                mkdir $T/m; \(Tool.xsfs) -f --embedded $T/m 2> $T/log & daemon=$!
+                # What comes while the program is loaded ends any program.
+                until grep -qE '^Sig(Ign|Cgt):.*[89a-f]..$' /proc/$daemon/status; do :; done
+                until mountpoint -q $T/m; do kill -USR2 $daemon; done
+                kill $daemon; wait $daemon; echo $?
+                \(Tool.xsfs) serve --listen $T/s & server=$!
+                until [ -S $T/s ]; do sleep 0.01; done
+                kill -USR2 $server; XENSTORED_PATH=$T/s \(Tool.xsfs) exists /tool && echo serves
+                kill $server; wait $server
+                """,
+                prints: "0\nserves\n"
+            )
         }
     }
 
@@ -180,9 +256,9 @@ struct TraceTests {
             _ = try await watcher.wait()
             #expect(mount.log.contains("inotify debug: event of /t/k: ask what has changed"))
             #expect(mount.log.contains(/inotify debug: modify k/))
-            try await mount.expect("xenstore-write /u/v/w 1; xenstore-write /u/v/w 2")
             try await eventually("it says why not") {
-                mount.log.contains("event of /u/v/w: the kernel knows no directory")
+                try await mount.expect("xenstore-write /u/v/w 1")
+                return mount.log.contains("event of /u/v/w: the kernel knows no directory")
             }
         }
     }
@@ -191,6 +267,8 @@ struct TraceTests {
         arguments: [
             ("loud", "'loud' names no level of the log"),
             ("fuse=loud", "'fuse=loud' names no level"),
+            ("=trace", "'' is no area of the log"),
+            ("fuse=trace,,debug", "'' names no level of the log"),
             ("smoke=trace", "'smoke' is no area of the log: they are mount, fuse, store"),
         ]
     )

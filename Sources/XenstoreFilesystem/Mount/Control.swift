@@ -168,26 +168,29 @@ extension MountedFilesystem {
         switch Control(inode) {
         case .transactions, .directory: throw .isDirectory
         case .commands:
-            file = ControlFile(content: text(of: inode), takesCommands: true)
+            file = ControlFile(inode, content: text(of: inode), takesCommands: true)
         case .status:
             guard !flags.contains(.write) else { throw .accessDenied }
-            file = ControlFile(content: statusAtOpen(), takesCommands: false)
+            file = ControlFile(inode, content: statusAtOpen())
         case .log:
             guard !flags.contains(.write) else { throw .accessDenied }
-            file = openLog()
+            file = try openLog()
         case .conflict, nil:
             guard !flags.contains(.write) else { throw .accessDenied }
             if inode.own == Control.changes { _ = try find(FilesystemID(of: inode)) }
-            file = ControlFile(content: text(of: inode), takesCommands: false)
+            file = ControlFile(inode, content: text(of: inode))
         }
         return FilesystemID.control.outer(files.insert(file))
     }
 
     /// Opens `.xsfs/log`: it gives the lines that were logged last, and waits for more.
-    private func openLog() -> ControlFile {
+    ///
+    /// - Throws: ``FilesystemError/noSpace`` where ``FilesystemLimits/streams`` are open.
+    private func openLog() throws(FilesystemError) -> ControlFile {
+        guard logReaders < FilesystemLimits.streams else { throw .noSpace }
         let lines = LineQueue()
         for line in environment.logTail.recent() { lines.add(line) }
-        let file = ControlFile(content: [], takesCommands: false)
+        let file = ControlFile(Control.log.inode, content: [])
         file.lines = lines
         logReaders += 1
         if logReaders == 1 { environment.logTail.follow(true) }

@@ -2,12 +2,14 @@ import XenstoreProtocol
 
 /// An open file beside the keys: a text as of the opening, or the reply to the last command.
 final class ControlFile {
+    let inode: InodeNumber
     var content: [UInt8]
     let takesCommands: Bool
     /// What `.xsfs/log` gives to read.
     var lines: LineQueue?
 
-    init(content: [UInt8], takesCommands: Bool) {
+    init(_ inode: InodeNumber, content: [UInt8], takesCommands: Bool = false) {
+        self.inode = inode
         self.content = content
         self.takesCommands = takesCommands
     }

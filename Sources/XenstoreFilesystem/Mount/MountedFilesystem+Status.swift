@@ -179,8 +179,12 @@ private struct StatusText {
     }
 
     private func escaped(_ value: String) -> String {
-        value.printable.flatMap { character -> [Character] in
-            character == "\"" || character == "\\" ? ["\\", character] : [character]
-        }.reduce(into: "") { $0.append($1) }
+        // By scalars: a quote with an accent behind it is one character, and another.
+        var text = String.UnicodeScalarView()
+        for scalar in value.printable.unicodeScalars {
+            if scalar == "\"" || scalar == "\\" { text.append("\\") }
+            text.append(scalar)
+        }
+        return String(text)
     }
 }

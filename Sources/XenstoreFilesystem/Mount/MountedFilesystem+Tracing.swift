@@ -9,7 +9,7 @@ extension MountedFilesystem {
         case .names(let name, let directory, let newName, let newDirectory):
             "\(path(of: directory, name)) to \(path(of: newDirectory, newName))"
         case .handle(let handle) where FilesystemID(of: handle) == .control:
-            isLog(handle) ? "/.xsfs/log" : isStream(handle) ? "/.xsfs/ctl" : "/.xsfs/status"
+            (try? files.find(handle.own)).map { path(of: $0.inode) } ?? "?"
         case .directoryHandle(let handle) where FilesystemID(of: handle) == .control:
             "/.xsfs"
         case .handle(let handle):

@@ -34,11 +34,13 @@ final class RequestMetrics<Base: XenstoreAccess>: XenstoreAccess {
         let start = begin()
         do throws(XenstoreError) {
             let answer = try await base.send(request, in: transaction)
-            answered([request], in: transaction, since: start) { [.success(answer)] }
+            let time = end(1, since: start)
+            if logs.store.isDebugging { log(request, in: transaction, .success(answer), time) }
             return answer
         } catch {
             note(error)
-            answered([request], in: transaction, since: start) { [.failure(error)] }
+            let time = end(1, since: start)
+            if logs.store.isDebugging { log(request, in: transaction, .failure(error), time) }
             throw error
         }
     }
@@ -55,13 +57,17 @@ final class RequestMetrics<Base: XenstoreAccess>: XenstoreAccess {
         for case .failure(let error) in answers {
             note(error)
         }
-        answered(requests, in: transaction, since: start) { answers }
+        let time = end(requests.count, since: start)
+        guard logs.store.isDebugging else { return answers }
+        for (request, answer) in zip(requests, answers) {
+            log(request, in: transaction, answer, time)
+        }
         return answers
     }
 
     func post(_ request: Request, in transaction: TransactionID) {
         requests[request.type, default: 0] += 1
-        if logs.store.logLevel <= .debug {
+        if logs.store.isDebugging {
             logs.store.debug("\(text(of: request, in: transaction)), without waiting")
         }
         base.post(request, in: transaction)
@@ -79,29 +85,25 @@ final class RequestMetrics<Base: XenstoreAccess>: XenstoreAccess {
         return now
     }
 
-    private func answered(
-        _ requests: [Request],
-        in transaction: TransactionID,
-        since start: Duration,
-        _ answers: () -> [Result<[UInt8], XenstoreError>]
-    ) {
+    /// - Returns: how long the answers took.
+    private func end(_ count: Int, since start: Duration) -> Duration {
         let now = elapsed()
         let time = now - start
         outstanding -= 1
         silentSince = now
         waits += 1
         waited += time
-        if !costs.isEmpty { costs.add(requests: requests.count, waited: time) }
-        guard logs.store.logLevel <= .debug else { return }
-        let metadata = TracedRequest.number.map { ["request": "\($0)"] as Logger.Metadata }
-        for (request, answer) in zip(requests, answers()) {
-            let (asked, answered) = (text(of: request, in: transaction), text(of: answer))
-            logs.store.debug("\(asked): \(answered), \(time.inMicroseconds)", metadata: metadata)
-        }
+        if !costs.isEmpty { costs.add(requests: count, waited: time) }
+        return time
     }
 
     private func note(_ error: XenstoreError) {
-        errors[name(of: error), default: 0] += 1
+        // A store may send any name, and each would be a line of the status for ever.
+        if case .refused(.other) = error {
+            errors["other", default: 0] += 1
+        } else {
+            errors[name(of: error), default: 0] += 1
+        }
     }
 
     private func name(of error: XenstoreError) -> String {
@@ -112,6 +114,17 @@ final class RequestMetrics<Base: XenstoreAccess>: XenstoreAccess {
     }
 
     // MARK: For the log
+
+    private func log(
+        _ request: Request,
+        in transaction: TransactionID,
+        _ answer: Result<[UInt8], XenstoreError>,
+        _ time: Duration
+    ) {
+        let metadata = TracedRequest.number.map { ["request": "\($0)"] as Logger.Metadata }
+        let (asked, answered) = (text(of: request, in: transaction), text(of: answer))
+        logs.store.debug("\(asked): \(answered), \(time.inMicroseconds)", metadata: metadata)
+    }
 
     private func text(of request: Request, in transaction: TransactionID) -> String {
         var text = request.type.name

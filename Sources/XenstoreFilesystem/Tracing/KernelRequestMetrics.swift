@@ -7,28 +7,34 @@ public struct KernelRequestMetrics {
     /// The histogram of one operation.
     public struct Histogram {
         /// How many requests were in each bucket, not counting those of the buckets before.
-        public fileprivate(set) var counts = [Int](repeating: 0, count: bounds.count + 1)
-        public fileprivate(set) var total = Duration.zero
+        public let counts: ArraySlice<Int>
+        /// The time of all of them.
+        public let total: Duration
 
         public var count: Int { counts.reduce(0, +) }
     }
 
-    private var histograms = [Histogram](
-        repeating: Histogram(),
-        count: KernelOperation.allCases.count
-    )
+    private static let buckets = bounds.count + 1
+    /// The buckets of all operations, one operation after the other.
+    private var counts = [Int](repeating: 0, count: KernelOperation.allCases.count * buckets)
+    private var nanoseconds = [Int64](repeating: 0, count: KernelOperation.allCases.count)
 
     public init() {}
 
     /// Counts a request that was answered.
-    public mutating func note(_ operation: KernelOperation, took time: Duration) {
-        let (seconds, attoseconds) = time.components
-        let micros = Int(seconds) * 1_000_000 + Int(attoseconds / 1_000_000_000_000)
+    public mutating func note(_ operation: KernelOperation, took nanoseconds: Int64) {
+        let micros = nanoseconds / 1000
         var bucket = 0
         while bucket < Self.bounds.count, micros >= Self.bounds[bucket] { bucket += 1 }
-        histograms[operation.rawValue].counts[bucket] += 1
-        histograms[operation.rawValue].total += time
+        counts[operation.rawValue * Self.buckets + bucket] += 1
+        self.nanoseconds[operation.rawValue] += nanoseconds
     }
 
-    public subscript(operation: KernelOperation) -> Histogram { histograms[operation.rawValue] }
+    public subscript(operation: KernelOperation) -> Histogram {
+        let first = operation.rawValue * Self.buckets
+        return Histogram(
+            counts: counts[first..<(first + Self.buckets)],
+            total: .nanoseconds(nanoseconds[operation.rawValue])
+        )
+    }
 }
