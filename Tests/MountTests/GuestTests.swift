@@ -115,7 +115,7 @@ struct GuestTests {
             try await guest.expect(
                 """
                 echo 1 >data/k; stat data/k >/dev/null
-                begun() { sed -n 's/.*"transactionStart"} //p' .xsfs/status; }
+                begun() { sed -n 's/.*"TRANSACTION_START"} //p' .xsfs/status; }
                 before=$(begun)
                 echo 2 >data/k; cp data/k $T/k; cp $T/k data/k; : >data/k; echo 3 | tee data/k
                 sed -i s/3/4/ data/k # this one replaces a file
