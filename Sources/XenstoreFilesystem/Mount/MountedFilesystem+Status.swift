@@ -124,12 +124,12 @@ private struct StatusText {
         text += "xsfs_\(name) \(value)\n"
     }
 
-    /// One histogram for each operation that the kernel has asked for.
+    /// One histogram for each operation, also of those that the kernel has not asked for: programs
+    /// that copy the text twice compare its lines.
     mutating func histograms(_ name: String, _ help: String, _ metrics: KernelRequestMetrics) {
         head(name, help, "histogram")
-        for operation in KernelOperation.allCases {
+        for operation in KernelOperation.allCases where operation.isTimed {
             let histogram = metrics[operation]
-            guard histogram.count > 0 else { continue }
             let label = "operation=\"\(operation.name)\""
             var count = 0
             for (bound, inBucket) in zip(KernelRequestMetrics.bounds, histogram.counts) {

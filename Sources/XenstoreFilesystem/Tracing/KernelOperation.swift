@@ -26,6 +26,10 @@ public enum KernelOperation: Int, CaseIterable, Sendable {
     case releasedir
     case poll
 
+    /// Whether its time is counted. The kernel awaits no answer to FORGET, and POLL has one at
+    /// once.
+    var isTimed: Bool { self != .forget && self != .poll }
+
     /// The kernel's name of it, such as `LOOKUP`.
     public var name: String { "\(self)".uppercased() }
 }
