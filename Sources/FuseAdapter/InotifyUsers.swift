@@ -9,15 +9,13 @@ public struct InotifyUsers {
 
     private var last: CallerID?
     private var lastAnswer = false
-    private var lastTime: Int64 = 0
+    private var lastTime = Moment.now
 
     public init() {}
 
     /// Whether the thread's process has a descriptor of inotify; false where that cannot be told.
     public mutating func contains(_ caller: CallerID) -> Bool {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        let now = Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        let now = Moment.now
         if last == caller, now - lastTime < Self.lifetime { return lastAnswer }
         (last, lastAnswer, lastTime) = (caller, Self.hasDescriptor(caller), now)
         return lastAnswer

@@ -2,26 +2,13 @@ import XenstoreProtocol
 
 /// Where things are, for a person: from memory, and never with an error.
 extension Filesystem {
-    public func path(of subject: RequestSubject) -> String {
-        switch subject {
-        case .inode(let inode): path(of: inode)
-        case .name(let name, let directory): path(of: directory, name)
-        case .names(let name, let directory, let newName, let newDirectory):
-            "\(path(of: directory, name)) to \(path(of: newDirectory, newName))"
-        case .handle(let handle): path(of: handle)
-        case .directoryHandle(let handle):
-            (try? directories.find(handle)).map { path(of: $0.node, .directory) } ?? unknownPath
-        }
+    public func path(ofDirectory handle: HandleID) -> String {
+        (try? directories.find(handle)).map { path(of: $0.node, .directory) } ?? unknownPath
     }
 
     private var unknownPath: String { "?" }
 
-    private func path(of directory: InodeNumber, _ name: String) -> String {
-        let path = path(of: directory)
-        return path == "/" ? "/\(name)" : "\(path)/\(name)"
-    }
-
-    private func path(of handle: HandleID) -> String {
+    public func path(of handle: HandleID) -> String {
         switch try? files.find(handle) {
         case .key(let file): path(of: file.node, .file)
         case .scratch(let open): path(of: open.file)
@@ -31,7 +18,7 @@ extension Filesystem {
         }
     }
 
-    private func path(of inode: InodeNumber) -> String {
+    public func path(of inode: InodeNumber) -> String {
         if let file = scratch.find(inode) { return path(of: file) }
         if let file = streams.find(inode) { return "\(pathOnMount(file.path)).watch" }
         guard let (node, kind) = try? find(inode) else { return unknownPath }
@@ -40,7 +27,7 @@ extension Filesystem {
 
     private func path(of file: ScratchFile) -> String {
         guard let directory = file.directory else { return "\(file.name) (removed)" }
-        return path(of: directory.inode(.directory), file.name)
+        return path(of: directory, .directory).appending(name: file.name)
     }
 
     /// A key by its plain name, or by one that asks for the other shape.
@@ -49,7 +36,7 @@ extension Filesystem {
         let text = pathOnMount(path)
         switch kind {
         case .file where node.reportedKind == .directory:
-            return text == "/" ? "/.value" : "\(text)/.value"
+            return text.appending(name: NameMeaning.ownValueName)
         case .directory where node.reportedKind == .file: return "\(text).dir"
         case .file, .directory: return text
         }

@@ -121,11 +121,11 @@ public enum FilesystemLimits {
     /// Files for which that is remembered; then it is forgotten for all.
     public static let injectedSizes = 1024
 
-    /// How long inotify is told of a change later, at most, for a program that has just opened the
-    /// file to read.
+    /// How long an inotify event waits, at most, for a program that has just opened the file to
+    /// read.
     public static let reading = Duration.milliseconds(5)
 
-    /// The same for one that opens a file once more.
+    /// How long it waits, at most, for a program that opens the file once more.
     public static let openRetry = Duration.milliseconds(20)
 
     /// How long the agent's rmdir(2) waits for the store to say that the directory is still gone.

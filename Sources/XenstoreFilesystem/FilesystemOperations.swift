@@ -12,8 +12,12 @@ public protocol FilesystemOperations: AnyObject {
     func forget(_ inode: InodeNumber, count: UInt64)
     /// The directory that the kernel knows by a name, from memory.
     func knownDirectory(_ name: String, in directory: InodeNumber) -> InodeNumber?
-    /// Where a request's subject is, from the mount's root on, as far as memory knows.
-    func path(of subject: RequestSubject) -> String
+    /// Where an inode is, from the mount's root on, as far as memory knows.
+    func path(of inode: InodeNumber) -> String
+    /// Where an open file is.
+    func path(of handle: HandleID) -> String
+    /// Where an open directory is.
+    func path(ofDirectory handle: HandleID) -> String
     /// Whether a handle is that of `.xsfs/log`: to trace what is read from it would have no end.
     func isLog(_ handle: HandleID) -> Bool
     /// Begins to count what a request of the kernel costs in requests to the store, until
@@ -216,6 +220,19 @@ public enum ExtendedAttributeMode: Hashable, Sendable {
 }
 
 extension FilesystemOperations {
+    /// Where a request's subject is, from the mount's root on, as far as memory knows.
+    public func path(of subject: RequestSubject) -> String {
+        switch subject {
+        case .inode(let inode): path(of: inode)
+        case .name(let name, let directory): path(of: directory).appending(name: name)
+        case .names(let name, let directory, let newName, let newDirectory):
+            path(of: .name(name, in: directory)) + " to "
+                + path(of: .name(newName, in: newDirectory))
+        case .handle(let handle): path(of: handle)
+        case .directoryHandle(let handle): path(ofDirectory: handle)
+        }
+    }
+
     public func isLog(_ handle: HandleID) -> Bool { false }
 
     public func beginCost(ofTraced number: UInt64) {}

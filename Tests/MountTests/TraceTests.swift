@@ -26,6 +26,24 @@ struct TraceTests {
         }
     }
 
+    /// What is in a mount beside the keys has its own name.
+    @Test
+    func filesBesideTheKeysAreTracedByTheirNames() async throws {
+        let settings = MountSettings(tolerated: ["trace"], log: ["--log=fuse=trace"])
+        try await withMount(.embedded, settings) { mount in
+            try await mount.expect(
+                "mkdir .txn/t; cat .txn/.conflict .txn/t/.changes; ls .txn .xsfs >$T/names"
+            )
+            for (path, operation) in [
+                ("/.txn/.conflict", "READ"), ("/.txn/t/.changes", "READ"), ("/.txn", "RELEASEDIR"),
+                ("/.xsfs", "RELEASEDIR"),
+            ] {
+                let operations = traced(path, in: mount.log).map(\.operation)
+                #expect(operations.contains { $0 == operation }, "\(path): \(operations)")
+            }
+        }
+    }
+
     @Test
     func valuesAreLoggedIfWantedAndCannotForgeALine() async throws {
         let settings = MountSettings(

@@ -1,30 +1,24 @@
 /// What the log and the status of a mount say of requests.
 extension MountedFilesystem {
-    public func path(of subject: RequestSubject) -> String {
-        switch subject {
-        case .inode(let inode):
-            path(of: inode)
-        case .name(let name, let directory):
-            path(of: directory, name)
-        case .names(let name, let directory, let newName, let newDirectory):
-            "\(path(of: directory, name)) to \(path(of: newDirectory, newName))"
-        case .handle(let handle) where FilesystemID(of: handle) == .control:
-            (try? files.find(handle.own)).map { path(of: $0.inode) } ?? "?"
-        case .directoryHandle(let handle) where FilesystemID(of: handle) == .control:
-            "/.xsfs"
-        case .handle(let handle):
-            path(in: FilesystemID(of: handle), of: .handle(handle.own))
-        case .directoryHandle(let handle):
-            path(in: FilesystemID(of: handle), of: .directoryHandle(handle.own))
+    public func path(of handle: HandleID) -> String {
+        guard FilesystemID(of: handle) == .control else {
+            return path(in: FilesystemID(of: handle), of: .handle(handle.own))
         }
+        return (try? files.find(handle.own)).map { path(of: $0.inode) } ?? "?"
     }
 
-    private func path(of directory: InodeNumber, _ name: String) -> String {
-        let path = path(of: directory)
-        return path == "/" ? "/\(name)" : "\(path)/\(name)"
+    public func path(ofDirectory handle: HandleID) -> String {
+        guard FilesystemID(of: handle) == .control else {
+            return path(in: FilesystemID(of: handle), of: .directoryHandle(handle.own))
+        }
+        // The first of the names is that of the directory itself.
+        guard case .known(let inode, _)? = (try? directories.find(handle.own))?.first?.target else {
+            return "?"
+        }
+        return path(of: inode)
     }
 
-    private func path(of inode: InodeNumber) -> String {
+    public func path(of inode: InodeNumber) -> String {
         switch Control(inode) {
         case .transactions: return "/.txn"
         case .conflict: return "/.txn/.conflict"

@@ -43,6 +43,11 @@ public enum RequestSubject: Sendable {
     case directoryHandle(HandleID)
 }
 
+extension String {
+    /// A path of the mount with a name behind it.
+    func appending(name: String) -> String { self == "/" ? "/\(name)" : "\(self)/\(name)" }
+}
+
 /// A request of the kernel that was not answered yet.
 public struct PendingRequest: Sendable {
     public let operation: KernelOperation

@@ -2,7 +2,7 @@
 public struct LogTail {
     /// The lines that were logged last, the oldest first.
     public var recent: () -> [String]
-    /// Has each line that follows handed to ``FilesystemOperations``'s mount, or ends that.
+    /// Begins to hand each line that is logged to ``MountedFilesystem/logged(_:)``, or ends that.
     public var follow: (Bool) -> Void
 
     public init(
