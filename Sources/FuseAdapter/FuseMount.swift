@@ -1,7 +1,7 @@
 import CFuse
-public import Reactor
 import Glibc
 public import Logging
+public import Reactor
 public import SystemPackage
 public import XenstoreFilesystem
 
@@ -158,7 +158,7 @@ public final class FuseMount {
         guard cacheLog.isDebugging else { return }
         let (what, inode) = invalidation.text
         let path = filesystem.path(of: inode)
-        let outcome = !isSent ? "held while the kernel works there" : "sent"
+        let outcome = isSent ? "sent" : "held while the kernel works there"
         cacheLog.debug("invalidate \(what) \(path), \(outcome): \(reason.rawValue)")
     }
 
@@ -365,8 +365,10 @@ public final class FuseMount {
     // MARK: Tracing
 
     /// Logs a request that is answered at once, or awaits no answer.
-    func note(_ call: KernelCall) {
-        if tracer.isTracing, !isOfLog(call) { tracer.noted(call, in: filesystem) }
+    func note(_ call: @autoclosure () -> KernelCall) {
+        guard tracer.isTracing else { return }
+        let call = call()
+        if !isOfLog(call) { tracer.noted(call, in: filesystem) }
     }
 
     /// To trace what is read from the log would have no end.

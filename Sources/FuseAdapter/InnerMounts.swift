@@ -1,5 +1,5 @@
-import Reactor
 import Glibc
+import Reactor
 import SystemPackage
 
 /// What others have mounted inside a mount, by the kernel's list.

@@ -1,6 +1,6 @@
 import CFuse
-import Reactor
 import Glibc
+import Reactor
 import SystemPackage
 import XenstoreFilesystem
 

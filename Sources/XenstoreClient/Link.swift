@@ -1,5 +1,5 @@
-import Reactor
 import Logging
+import Reactor
 import SystemPackage
 import XenstoreProtocol
 

@@ -1,5 +1,5 @@
-import Reactor
 import Glibc
+import Reactor
 package import SystemPackage
 import XenstoreProtocol
 

@@ -1,5 +1,5 @@
-import Reactor
 import Glibc
+import Reactor
 import SystemPackage
 
 /// The kernel's xenbus device: the one file that a client may write its requests to.

@@ -1,5 +1,5 @@
-public import Reactor
 public import Logging
+public import Reactor
 public import SystemPackage
 import XenstoreProtocol
 

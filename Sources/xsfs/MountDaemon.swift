@@ -1,7 +1,7 @@
-import Reactor
 import FuseAdapter
 import Glibc
 import Logging
+import Reactor
 import SystemPackage
 import XenstoreClient
 import XenstoreFilesystem

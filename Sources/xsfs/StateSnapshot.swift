@@ -1,5 +1,5 @@
-import Reactor
 import Glibc
+import Reactor
 import SystemPackage
 import XenstoreStore
 

@@ -1,7 +1,7 @@
-import Reactor
 import MountSupport
-import TestSupport
+import Reactor
 import Testing
+import TestSupport
 import XenstoreClient
 import XenstoreProtocol
 
