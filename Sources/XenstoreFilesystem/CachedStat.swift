@@ -1,11 +1,8 @@
-/// What the store said of a key a moment ago, with all that tells whether it still holds.
+/// What the store said of a key a moment ago.
 struct CachedStat {
     let stat: KeyStat
-    /// The change up to which it is true.
-    let serial: Int
-    /// How many changes this mount had made when it was asked.
-    let localChangeCount: Int
-    let told: Duration
+    /// When it was given to a program.
+    let given: Duration
 }
 
 /// What the last call of each thread was answered: it serves the calls of the same thread that

@@ -19,8 +19,8 @@ struct ChangeNotifier {
     /// Keys that were seen since the batch was sent.
     private var seen: Set<DentryKey> = []
     var localChanges = LocalChanges()
-    /// The number of changes when the last batch was asked for.
-    var serial = 0
+    /// Of the moment at which the last batch was asked for.
+    var version = ChangeLog.Version.never
     /// Local changes that were answered before the last batch.
     private var olderLocalChanges: [Int] = []
     var calls = InotifyQueue()

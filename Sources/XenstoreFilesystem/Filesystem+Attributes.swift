@@ -10,7 +10,7 @@ extension Filesystem {
         let (node, kind) = try find(inode)
         let use = nameUse(node, kind, by: caller)
         if kind == .directory { await prepareForWatch(node, by: caller) }
-        let (attributes, serial) = try await attributes(of: node, kind, handle, use) {
+        let (attributes, version) = try await attributes(of: node, kind, handle, use) {
             () async throws(FilesystemError) in
             let stat = try await stat(of: node, kind, for: caller)
             guard kind == .file else { return stat }
@@ -21,7 +21,7 @@ extension Filesystem {
         let shown = sizeAsRead(attributes, of: node, handle, for: caller)
         // What one program sees of a file that it has changed is no other's.
         guard shown.size == attributes.size else { return shown }
-        return lease(shown, of: node, askedFor: inode, asOf: serial, to: caller)
+        return kernelCache.lease(shown, of: node, askedFor: inode, asOf: version, to: caller)
     }
 
     /// The attributes of the root as they were seen last. A program that looks at `.xsfs` while the
@@ -97,10 +97,10 @@ extension Filesystem {
         _ handle: HandleID? = nil,
         _ use: NameUse? = nil,
         _ ask: () async throws(FilesystemError) -> KeyStat
-    ) async throws(FilesystemError) -> (attributes: Attributes, serial: Int?) {
+    ) async throws(FilesystemError) -> (attributes: Attributes, version: ChangeLog.Version) {
         if node.isUnlinked {
             if node.isStaleInKernel, let gone = attributesOfOpen(node, kind, handle) {
-                return (gone, nil)
+                return (gone, .never)
             }
             // A read(2) by way of the kernel's cache asks here, each time.
             throw kind == .file && isOpenLeased(node) ? .stale : unlinked(node)
@@ -109,22 +109,22 @@ extension Filesystem {
         do throws(FilesystemError) {
             stat = try await ask()
         } catch .noEntry where node.deferredCreateCount > 0 && kind == .file {
-            return (try await attributesBeforeCreation(of: node), nil)
+            return (try await attributesBeforeCreation(of: node), .never)
         } catch .noEntry {
             // Once the kernel has forgotten the name, only who has the file open asks.
             if handle != nil || node.isStaleInKernel,
                 let gone = attributesOfOpen(node, kind, handle)
             {
-                return (gone, nil)
+                return (gone, .never)
             }
             // The kernel forgets the name before the program gets its answer. For a read(2) by way
             // of its cache it asks here, each time.
             let error = gone(node)
             throw kind == .file && isOpenLeased(node) ? .stale : error
         } catch .accessDenied where kind == .directory {
-            return (attributesOfUnreadable(node), nil)
+            return (attributesOfUnreadable(node), .never)
         }
-        return (try attributes(of: node, kind, checked: stat, use), stat.serial)
+        return (try attributes(of: node, kind, checked: stat, use), stat.version)
     }
 
     /// How a program has come to a shape of a key.
@@ -137,9 +137,7 @@ extension Filesystem {
 
     func nameUse(_ node: KeyNode, _ kind: FileKind, by caller: CallerID) -> NameUse {
         guard node.reportedKind != kind else { return NameUse(caller: caller, isPlain: true) }
-        guard let parent = node.parent else { return NameUse(caller: caller, isPlain: false) }
-        let name = Invalidation.entry(directory: parent.inode(.directory), name: node.name)
-        return NameUse(caller: caller, isPlain: environment.isInvalidating(name))
+        return NameUse(caller: caller, isPlain: kernelCache.isInvalidatingEntry(of: node))
     }
 
     /// - Throws: as ``requireKind(_:of:_:)`` does, and ``FilesystemError/stale``, once for a system
@@ -153,10 +151,9 @@ extension Filesystem {
     ) throws(FilesystemError) -> Attributes {
         let isLeased = kind == .file && isOpenLeased(node)
         if let use, !isLeased {
-            let isRetry = isRetrying && nameRetries.remove(use.caller) != nil
+            let isRetry = retries.endName(by: use.caller)
             if use.isPlain, node.reportedKind != kind, !isRetry, self.kind(stat, of: node) != kind {
-                if nameRetries.count >= FilesystemLimits.threadStats { nameRetries = [] }
-                nameRetries.insert(use.caller)
+                retries.beginName(by: use.caller)
                 throw .stale
             }
         }
@@ -267,7 +264,7 @@ extension Filesystem {
         let actual = self.kind(stat, of: node)
         guard actual != shown else { return }
         node.reportedKind = actual
-        invalidateEntry(of: node, .otherShape)
+        kernelCache.invalidateEntry(of: node, .otherShape)
         throw .stale
     }
 
@@ -295,7 +292,7 @@ extension Filesystem {
         }
         if let modified = changes.modified {
             setModified(modified, of: node, kind)
-            revokeInMemory(node)
+            kernelCache.revokeInMemory(node)
         }
         return try await attributes(of: inode)
     }
@@ -323,7 +320,7 @@ extension Filesystem {
         guard new != old else {
             // As on a disk.
             noteStatus(of: node)
-            return revokeInMemory(node)
+            return kernelCache.revokeInMemory(node)
         }
         _ = try await send(.setPermissions(path, new), at: path)
         node.permissions = nil

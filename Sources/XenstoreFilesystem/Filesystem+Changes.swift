@@ -6,11 +6,11 @@ extension Filesystem {
 
     /// A connection is there: sets the watch and forgets all that was known without it.
     public func connected() async {
-        isWatching = false
+        changes.isWatching = false
         firstEvents = [options.subtree]
         do throws(XenstoreError) {
             _ = try await access.send(.watch(options.subtree, token: watchToken), in: .none)
-            isWatching = true
+            changes.isWatching = true
         } catch {
             // Without it nothing is kept, and every name is asked for.
             environment.report("the store refused a watch of \(options.subtree): \(error)")
@@ -22,11 +22,11 @@ extension Filesystem {
 
     /// The connection is lost: nothing is known until it is back.
     public func disconnected() {
-        isWatching = false
+        changes.isWatching = false
         notifier.disconnected()
         foreseen.removeAll()
         // No event will take it back.
-        for node in keys.subtree(of: keys.root) { revoke(node) }
+        for node in keys.subtree(of: keys.root) { kernelCache.revoke(node) }
     }
 
     /// Nothing that was known holds. The kernel looks files up again; directories are asked for, as
@@ -37,11 +37,11 @@ extension Filesystem {
         var shownDirectories: [KeyNode] = []
         for node in keys.subtree(of: keys.root) {
             node.dropStat()
-            revoke(node)
+            kernelCache.revoke(node)
             if node.reportedKind == .directory {
                 shownDirectories.append(node)
             } else if node.fileLookups > 0 {
-                invalidateEntry(of: node, .reconnected)
+                kernelCache.invalidateEntry(of: node, .reconnected)
             }
         }
         guard shownDirectories.count > 1 else { return }
@@ -77,18 +77,18 @@ extension Filesystem {
             if !isForeseen, rest.count == 1 || child.permissions == nil {
                 noteListEvent(of: node, child: !child.isGone)
             }
-            revokeListing(of: node, before: child, isAbove: rest.count > 1)
+            kernelCache.revokeListing(of: node, before: child, isAbove: rest.count > 1)
             node = child
             rest = rest.dropFirst()
         }
         guard rest.isEmpty else {
             // It has a child that is not known here.
-            revoke(node)
+            kernelCache.revoke(node)
             if !isForeseen { noteListEvent(of: node, child: false) }
             return passChange(below: node, isDirectlyBelow: rest.count == 1)
         }
         // It may be new, or gone.
-        if let parent = node.parent { revoke(parent) }
+        if let parent = node.parent { kernelCache.revoke(parent) }
         if !isForeseen { noteKeyEvent(of: node) }
         dropStatBelow(node)
         if node.reportedKind == .directory {
@@ -97,7 +97,7 @@ extension Filesystem {
             // It may be gone, and the kernel would refuse to walk on through a file. Where
             // inotify's events are raised, that is found out anyway. What this mount removes the
             // kernel knows.
-            invalidateEntry(of: node, .changed)
+            kernelCache.invalidateEntry(of: node, .changed)
         }
     }
 
@@ -115,8 +115,8 @@ extension Filesystem {
 
     /// Tells the streams of a change when whoever reads then sees it.
     private func tellWhenTrue(_ path: XenstorePath) {
-        guard options.cache == .watch, !streams.open.isEmpty else { return tellStreams(path) }
-        environment.afterInvalidations { [self] in tellStreams(path) }
+        guard !streams.open.isEmpty else { return tellStreams(path) }
+        kernelCache.afterInvalidations { [self] in tellStreams(path) }
     }
 
     /// Something changed below a key: it has children now, or has lost its last one.
@@ -126,10 +126,10 @@ extension Filesystem {
         if node.reportedKind == .file {
             // The kernel would refuse to walk through a file without asking.
             node.reportedKind = nil
-            if node.fileLookups > 0 { invalidateEntry(of: node, .otherShape) }
+            if node.fileLookups > 0 { kernelCache.invalidateEntry(of: node, .otherShape) }
         } else if isDirectlyBelow, node.hasValue {
             // Only a key with a value can turn into a file by losing its children.
-            if let parent = node.parent { revoke(parent) }
+            if let parent = node.parent { kernelCache.revoke(parent) }
             verify(node)
         }
     }
@@ -150,18 +150,40 @@ extension Filesystem {
     private func verifyNow(_ node: KeyNode) async {
         defer { node.isVerifying = false }
         while let path = try? node.path() {
-            let serial = changes.serial
+            let version = changes.version
             // An error of the way to the store is told to whoever uses the key next.
             let stat = try? await stat(of: path, node: node)
             // A change while the answer was on its way: it may be out of date.
-            if isWatching, changes.hasChanged(path, since: serial) { continue }
+            if changes.isWatching, changes.hasChanged(path, since: version) { continue }
             guard let stat, node.reportedKind == .directory else { return }
             let actual = kind(stat, of: node)
             if actual != .directory {
                 node.reportedKind = actual
-                invalidateEntry(of: node, .otherShape)
+                kernelCache.invalidateEntry(of: node, .otherShape)
             }
             return
         }
+    }
+
+    // MARK: Local changes
+
+    /// A transaction of this mount has changed a key. The store may tell of that later.
+    ///
+    /// - Parameter isValue: whether its value may be another.
+    func noteCommitted(_ path: XenstorePath, andBelow isSubtree: Bool, isValue: Bool) {
+        guard keys.shows(path) else { return }
+        changes.append(path)
+        noteCommittedTimes(path, isValue: isValue)
+        var node = keys.root
+        var rest = names(to: path)
+        while let name = rest.popFirst() {
+            node.hasChildren = nil
+            guard let child = keys.child(String(name), of: node) else { break }
+            node = child
+            guard rest.isEmpty else { continue }
+            for node in isSubtree ? keys.subtree(of: node) : [node] { node.dropStat() }
+            if isSubtree { keys.dropMemory(below: node) }
+        }
+        kernelCache.revoke(at: path, andBelow: isSubtree)
     }
 }

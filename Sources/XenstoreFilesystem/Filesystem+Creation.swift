@@ -78,7 +78,6 @@ extension Filesystem {
         _ flags: OpenFlags,
         by caller: CallerID
     ) async throws(FilesystemError) -> (Entry, HandleID) {
-        let serial = changes.serial
         let path = try node.path()
         let stat = try await stat(of: path, node: node)
         guard stat.value.isEmpty || !flags.contains(.exclusive) else { throw .exists }
@@ -86,7 +85,7 @@ extension Filesystem {
         let content = options.valueForm.content(of: stat.value)
         let handle = openFile(node, flags, by: caller, content, createsOnWrite: false)
         node.createdBy = nil
-        return (enterValue(stat, of: node, path, asOf: serial), handle)
+        return (enterValue(stat, of: node, path), handle)
     }
 
     /// What a key will be that is not there, in a directory that must be.
@@ -106,7 +105,7 @@ extension Filesystem {
                 _ = try answers[1].get()
                 return nil
             } catch .refused(.noEntry) {
-                return KeyStat(value: [], hasChildren: false, permissions: inherited)
+                return KeyStat(empty: inherited)
             }
         } catch {
             throw FilesystemError(error, at: path)
@@ -133,7 +132,8 @@ extension Filesystem {
         let handle = openFile(node, flags, by: caller, [], createsOnWrite: createsOnWrite)
         let entry = Entry(
             attributes: attributes(of: node, .file, stat),
-            nameLifetime: isWatching && name == key ? FilesystemLimits.nameLifetimeSeconds : 0
+            nameLifetime: changes.isWatching && name == key
+                ? FilesystemLimits.nameLifetimeSeconds : 0
         )
         return (entry, handle)
     }
@@ -158,16 +158,17 @@ extension Filesystem {
         }
         guard scratch.find(name, in: parent) == nil else { throw .exists }
         let path = try parent.path(ofChild: key)
-        let stat = try await makeKey(path, under: parent)
+        var stat = try await makeKey(path, under: parent)
         noteChild(of: parent, named: key)
-        let serial = changes.serial
+        // It is this mount's own change that it says.
+        stat.version = changes.version
         let node = keys.insertNew(key, of: parent)
         dropRemoved(node)
         node.emptyKind = .directory
         node.isStickyDirectory = true
         node.createdBy = caller
         noteMade(node)
-        return enter(key, of: parent, as: asked, stat, path, asOf: serial)
+        return enter(key, of: parent, as: asked, stat, path)
     }
 
     /// Makes an empty key that must not exist, under a key that must: exclusive against every
@@ -196,7 +197,7 @@ extension Filesystem {
             guard let permissions = Permissions(payload: try answers[1].get()) else {
                 throw .malformedReply
             }
-            var stat = KeyStat(value: [], hasChildren: false, permissions: permissions)
+            var stat = KeyStat(empty: permissions)
             stat.names = []
             return .commit(stat)
         }

@@ -8,7 +8,7 @@ extension Filesystem {
         of directory: OpenDirectory,
         _ listing: Listing
     ) async throws(FilesystemError) -> [DirectoryEntry] {
-        let serial = changes.serial
+        let version = changes.version
         var requests: [Request] = []
         var plans: [EntryPlan] = []
         for (name, nextOffset) in selected {
@@ -26,7 +26,7 @@ extension Filesystem {
                         answers,
                         in: directory,
                         listing,
-                        asOf: serial
+                        asOf: version
                     )
                 else {
                     continue
@@ -71,7 +71,7 @@ extension Filesystem {
         let path = try directory.node.path(ofChild: name)
         let node = keys.child(name, of: directory.node)
         plan.path = path
-        plan.hasChildren = isWatching ? node?.hasChildren : nil
+        plan.hasChildren = changes.isWatching ? node?.hasChildren : nil
         plan.hint = listing.children[name]
         if plan.hasChildren == nil, plan.hint == nil {
             plan.childrenAnswer = requests.count
@@ -96,7 +96,7 @@ extension Filesystem {
         _ answers: [Result<[UInt8], XenstoreError>],
         in directory: OpenDirectory,
         _ listing: Listing,
-        asOf serial: Int
+        asOf version: ChangeLog.Version
     ) throws(XenstoreError) -> DirectoryEntry.Target? {
         let parent = directory.node
         guard let path = plan.path else {
@@ -106,7 +106,7 @@ extension Filesystem {
             case NameMeaning.ownValueName:
                 let path = try? parent.path()
                 return path.map {
-                    .entry(enterValue(listing.stat, of: parent, $0, asOf: listing.serial))
+                    .entry(enterValue(listing.stat, of: parent, $0))
                 }
             default: return scratchEntry(plan.name, in: parent).map { .entry($0) }
             }
@@ -132,6 +132,7 @@ extension Filesystem {
             directory.readahead.append(node.inode(kind))
             return .known(node.inode(kind), kind)
         }
+        let version = plan.hint == nil ? version : listing.stat.version
         let entry = enterListed(
             plan.name,
             of: parent,
@@ -139,16 +140,15 @@ extension Filesystem {
             hasChildren: hasChildren ?? false,
             names: plan.hasChildren == nil ? names : nil,
             path,
-            asOf: plan.hint == nil ? serial : listing.serial
+            asOf: version
         )
         directory.readahead.append(entry.attributes.inode)
         if let node = keys.child(plan.name, of: parent) {
             readdirHints.put(names ?? [], of: node)
             // Nobody asks for them again while this stands.
             if plan.hasChildren == nil, names?.isEmpty == true { dropChildren(of: node) }
-            let serial = plan.hint == nil ? serial : listing.serial
             if kind == .directory, let names {
-                recordBaseline(list: names, of: node, path, asOf: serial)
+                recordBaseline(list: names, of: node, path, asOf: version)
             }
         }
         return .entry(entry)

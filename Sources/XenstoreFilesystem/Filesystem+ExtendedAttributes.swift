@@ -33,7 +33,7 @@ extension Filesystem {
         case .value: return nil
         case .defaultList: throw try noDefaultList()
         case .permissions, .accessList:
-            guard isWatching, let permissions = node.permissions else { return nil }
+            guard changes.isWatching, let permissions = node.permissions else { return nil }
             return try content(of: attribute, kind, permissions: permissions) { [] }
         }
     }
@@ -194,7 +194,7 @@ extension Filesystem {
         if let file = scratch.find(inode) { return names(file.permissions) }
         if scratch.directory(inode) != nil { return [] }
         let (node, _) = try find(inode)
-        if let known = node.permissions, isWatching { return names(known) }
+        if let known = node.permissions, changes.isWatching { return names(known) }
         do throws(FilesystemError) {
             return names(try await permissions(at: node.path()))
         } catch .noEntry, .stale, .accessDenied {

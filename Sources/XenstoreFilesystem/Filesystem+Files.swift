@@ -16,16 +16,15 @@ extension Filesystem {
         if !flags.contains(.write) { return try await openToRead(node, flags, by: caller) }
         var createsOnWrite = false
         var content: [UInt8] = []
-        let (serial, localChangeCount) = (changes.serial, localChangeCount)
         do throws(FilesystemError) {
             let stat = try await statForOpening(node.path(), node, by: caller)
             if injected.isPending(node) { await waitForSize(of: node) }
             try requireKindAtOpen(of: node, stat, by: caller)
             content = options.valueForm.content(of: stat.value)
             if flags.contains(.truncate) {
-                endOpenRetry(by: caller)
+                retries.endOpen(by: caller)
             } else {
-                let answer = fresh(stat, asOf: serial, localChangeCount)
+                let answer = fresh(stat)
                 try requireSize(content.count, of: node, answer, by: caller)
             }
             try await askForWriting(node.path(), stat)
@@ -50,9 +49,9 @@ extension Filesystem {
         _ answer: CachedStat,
         by caller: CallerID
     ) throws(FilesystemError) {
-        let isAgain = isRetrying && endOpenRetry(by: caller)
+        let isAgain = retries.endOpen(by: caller)
         guard size > node.reportedSize, !isAgain else { return }
-        noteOpenRetry(caller)
+        retries.beginOpen(by: caller)
         // The lookup is of the same open(2).
         threadStats.put(answer, of: node.inode(.file), for: caller, handle: nil)
         throw .stale
@@ -66,7 +65,7 @@ extension Filesystem {
         do throws(FilesystemError) {
             try requireKind(.file, of: node, stat)
         } catch {
-            noteOpenRetry(caller)
+            retries.beginOpen(by: caller)
             throw error
         }
     }
@@ -79,34 +78,16 @@ extension Filesystem {
         }
     }
 
-    /// - Returns: whether the thread was to open a file once more.
-    @discardableResult
-    func endOpenRetry(by caller: CallerID) -> Bool {
-        guard openRetries.end(by: caller) else { return false }
-        quiet.note()
-        return true
-    }
-
-    /// The kernel tries to open a file once more, and no more than once.
-    private func noteOpenRetry(_ caller: CallerID) {
-        openRetries.begin(by: caller, at: environment.elapsed())
-    }
-
     /// The error for a file that is gone: the kernel looks the name up again, and finds that there
     /// is nothing, or creates the file. Another program may have been told the same, or the agent
     /// may have taken the name, while this open was on its way. A thread that comes again without a
     /// lookup has no name for it, and is told the end of it.
     private func staleAtOpen(_ node: KeyNode, by caller: CallerID) -> FilesystemError {
         // Gone again since that lookup: the kernel would not look once more.
-        guard staleOpens[caller] != node.id, !endOpenRetry(by: caller) else {
-            return .noEntry
-        }
-        noteOpenRetry(caller)
-        if staleOpens.count >= FilesystemLimits.threadStats { staleOpens = [:] }
-        staleOpens[caller] = node.id
+        guard retries.beginOpenOfGone(node, by: caller) else { return .noEntry }
         if !node.isUnlinked {
             node.isStaleInKernel = true
-            invalidateEntry(of: node, .removed)
+            kernelCache.invalidateEntry(of: node, .removed)
         }
         return .stale
     }
@@ -116,7 +97,6 @@ extension Filesystem {
         _ flags: OpenFlags,
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
-        let (serial, localChangeCount) = (changes.serial, localChangeCount)
         do throws(FilesystemError) {
             let known = try statFromMemory(of: node, .file, for: caller, isOpening: true)
             let stat: KeyStat
@@ -126,7 +106,7 @@ extension Filesystem {
                 stat = try await self.stat(of: node, .file, for: caller)
             }
             if injected.isPending(node) { await waitForSize(of: node) }
-            return try openToRead(node, flags, stat, asOf: serial, localChangeCount, by: caller)
+            return try openToRead(node, flags, stat, by: caller)
         } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.
             return openFile(node, flags, by: caller, [], createsOnWrite: false)
@@ -135,20 +115,15 @@ extension Filesystem {
         }
     }
 
-    /// - Parameters:
-    ///   - serial: the number of changes when the store was asked.
-    ///   - localChangeCount: how many this mount had made then.
     func openToRead(
         _ node: KeyNode,
         _ flags: OpenFlags,
         _ stat: KeyStat,
-        asOf serial: Int,
-        _ localChangeCount: Int,
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID {
         try requireKindAtOpen(of: node, stat, by: caller)
         let content = options.valueForm.content(of: stat.value)
-        let answer = fresh(stat, asOf: serial, localChangeCount)
+        let answer = fresh(stat)
         try requireSize(content.count, of: node, answer, by: caller)
         let handle = openFile(node, flags, by: caller, content, createsOnWrite: false)
         threadStats.put(answer, of: node.inode(.file), for: caller, handle: handle)
@@ -193,7 +168,7 @@ extension Filesystem {
             opened: environment.elapsed()
         )
         if truncates {
-            noteModified(node)
+            kernelCache.noteModified(node)
             // The kernel takes it to be empty by itself.
             report(0, of: node)
         }
@@ -339,7 +314,7 @@ extension Filesystem {
         } catch {
             // The value stays as it was, and closing must not empty it. What its creation was
             // deferred for never came.
-            if file.createsOnWrite { invalidateEntry(of: file.node, .failedCreation) }
+            if file.createsOnWrite { kernelCache.invalidateEntry(of: file.node, .failedCreation) }
             endPending(file)
             throw error
         }
@@ -473,7 +448,7 @@ extension Filesystem {
     /// The last that is known of an open file.
     func end(_ file: OpenFile) {
         file.node.handleCount -= 1
-        quiet.note()
+        retries.noteQuiet()
         keys.dropUnused(file.node)
     }
 

@@ -169,9 +169,9 @@ extension Filesystem {
         guard let path = try? call.directory.path(ofChild: call.name) else { return false }
         call.askAgain()
         environment.start { [self] in
-            let requests = StatQuery(path, known: nil).requests
-            let answers = await access.base.send(requests, in: .none)
-            call.answer(isGone(call, path, answers))
+            let query = StatQuery(path, at: changes.version)
+            let answers = await access.base.send(query.requests, in: .none)
+            call.answer(isGone(call, query, answers))
         }
         // The kernel has the directory and the one above it locked meanwhile.
         environment.after(FilesystemLimits.removalQuestion) { call.cancel() }
@@ -180,11 +180,11 @@ extension Filesystem {
 
     private func isGone(
         _ call: PendingCall,
-        _ path: XenstorePath,
+        _ query: StatQuery,
         _ answers: [Result<[UInt8], XenstoreError>]
     ) -> Bool {
         do throws(XenstoreError) {
-            let stat = try StatQuery(path, known: nil).stat(answers[...])
+            let stat = try query.stat(answers[...])
             guard call.isReshaping, let node = keys.child(call.name, of: call.directory) else {
                 return false
             }
@@ -242,16 +242,7 @@ extension Filesystem {
         let node =
             call.isOwnValue
             ? call.directory : keys.child(call.name, of: call.directory)
-        if let node, node.handleCount > 0 {
-            await quiet.wait(
-                while: { isBeingRead(node) },
-                within: { environment.after(FilesystemLimits.reading, $0) }
-            )
-        }
-        await quiet.wait(
-            while: { openRetries.isInFlight(at: environment.elapsed) },
-            within: { environment.after(FilesystemLimits.openRetry, $0) }
-        )
+        await retries.settle { node.map(isBeingRead) ?? false }
     }
 
     // MARK: Batches
@@ -262,21 +253,21 @@ extension Filesystem {
 
     public func agentIsDone() {
         injected.acknowledge(at: environment.elapsed)
-        callsHaveReturned()
+        kernelCache.endInjections()
         notifier.calls.done()
         sendCalls()
     }
 
     public func agentHasStarted() {
         injected.acknowledge(at: environment.elapsed)
-        callsHaveReturned()
+        kernelCache.endInjections()
         notifier.calls.started()
         sendCalls()
     }
 
     public func agentHasEnded() {
         injected.acknowledge(at: environment.elapsed)
-        callsHaveReturned()
+        kernelCache.endInjections()
         notifier.calls.ended()
     }
 
@@ -297,8 +288,9 @@ extension Filesystem {
             }
             guard calls.isEmpty else {
                 // Who is told looks, and is to see the new.
-                if options.cache == .watch { return environment.afterInvalidations { send(calls) } }
-                guard afterQuestion else { return send(calls) }
+                guard afterQuestion, options.cache == .strict else {
+                    return kernelCache.afterInvalidations { send(calls) }
+                }
                 // Requests go out with what is for later when they are made.
                 let environment = environment
                 return environment.later { environment.later { send(calls) } }
@@ -331,6 +323,23 @@ extension Filesystem {
         )
     }
 
+    /// The size for the kernel when the inotify agent changes a file: that of the lease, by which
+    /// the kernel answers; or of what programs have open, as they may read by sendfile(2).
+    ///
+    /// - Parameter current: the size as of the change.
+    private func sizeForAgent(_ node: KeyNode, _ kind: FileKind, current: Int) -> Int {
+        let kept = kernelCache.beginInjection(into: node)
+        guard kind == .file else { return current }
+        if options.cache == .watch {
+            // The kernel goes by this size itself when a program seeks to the end.
+            let changed = lastFile(of: node) { $0.hidesValue }
+            return changed?.content.count ?? kept ?? current
+        }
+        if let open = largestOpenSize(of: node) { return open }
+        // Never less than a program was given before: it may be about to open the file.
+        return node.reportedSize == .max ? current : max(current, Int(node.reportedSize))
+    }
+
     /// - Parameter isSure: whether the kernel takes the attributes in any case. Those of a lookup
     ///   it leaves if it has taken another answer meanwhile.
     private func attributesForAgent(
@@ -357,7 +366,7 @@ extension Filesystem {
             let path = try? node.path(), !notifier.localChanges.contains(path)
         else { return 0 }
         node.reportedKind = call.kind
-        return nameLifetime(path, asOf: call.serial)
+        return kernelCache.nameLifetime(path, asOf: call.version)
     }
 }
 

@@ -5,7 +5,7 @@ extension Filesystem {
         _ inode: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
-        acknowledge(caller)
+        kernelCache.acknowledge(caller)
         let node = try findDirectory(inode)
         if let made = scratch.directory(of: node) {
             node.handleCount += 1
@@ -14,11 +14,10 @@ extension Filesystem {
             )
         }
         if let handle = openLeasedDirectory(node, by: caller) { return handle }
-        let localChangeCount = localChangeCount
         let listing = try await listing(of: node)
         let lease = lease(listing, of: node)
         node.handleCount += 1
-        let answer = fresh(listing.stat, asOf: listing.serial, localChangeCount)
+        let answer = fresh(listing.stat)
         let directory = OpenDirectory(node: node, caller: caller, listing: listing)
         directory.firstAnswer = answer
         directory.lease = lease
@@ -71,11 +70,11 @@ extension Filesystem {
         guard let answer = directory.firstAnswer else { return false }
         directory.firstAnswer = nil
         // A lease holds the listing for the kernel until a change.
-        if let lease = directory.lease, lease === directory.node.lease { return true }
+        if let lease = directory.lease, kernelCache.keeps(lease, of: directory.node) { return true }
         guard let path = try? directory.node.path() else { return false }
-        guard isWatching else {
-            return answer.localChangeCount == localChangeCount
-                && environment.elapsed() - answer.told < FilesystemLimits.threadStatLifetime
+        guard changes.isWatching else {
+            return changes.isBeforeLocalChanges(answer.stat.version)
+                && environment.elapsed() - answer.given < FilesystemLimits.threadStatLifetime
         }
         return isTrue(answer, of: path, within: FilesystemLimits.readaheadLifetime)
     }
@@ -87,8 +86,7 @@ extension Filesystem {
         if let made = scratch.directory(of: node) { return listing(of: made) }
         guard !node.isUnlinked else { throw unlinked(node) }
         let path = try node.path()
-        let serial = changes.serial
-        let query = StatQuery(path, known: isWatching ? node : nil, asksNames: true)
+        let query = query(path, node, asksNames: true)
         let children = hintedChildren(of: node)
         let own = query.requests
         let requests = own + children.map { .directory($0.path) }
@@ -101,17 +99,16 @@ extension Filesystem {
         } catch {
             throw FilesystemError(error, at: path)
         }
-        cache(stat, of: node, path, asOf: serial)
+        cache(stat, of: node, path)
         try requireKind(.directory, of: node, stat)
         var names = try await names(of: path, answers[1])
-        recordBaseline(names, of: node, path, asOf: serial)
+        recordBaseline(names, of: node, path, asOf: stat.version)
         // First, so that rm -r empties the value before the last child goes: the other way round
         // the key would turn into a file under its hands.
         if !stat.value.isEmpty { names.insert(NameMeaning.ownValueName, at: 0) }
         return Listing(
             names: names + scratch.names(in: node),
             stat: stat,
-            serial: serial,
             children: Dictionary(
                 zip(children.map(\.name), answers[own.count...]),
                 uniquingKeysWith: { first, _ in first }
@@ -121,7 +118,8 @@ extension Filesystem {
 
     /// The children that a directory had a moment ago and of which the shape is not known.
     private func hintedChildren(of node: KeyNode) -> [(name: String, path: XenstorePath)] {
-        guard isWatching, let names = try? access.childNames(readdirHints.take(of: node)) else {
+        guard changes.isWatching, let names = try? access.childNames(readdirHints.take(of: node))
+        else {
             return []
         }
         return names.prefix(FilesystemLimits.hintedNames).compactMap { name in

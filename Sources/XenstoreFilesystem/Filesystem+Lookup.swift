@@ -8,13 +8,13 @@ extension Filesystem {
     ) async throws(FilesystemError) -> Entry {
         lookups.begun += 1
         defer { lookups.ended += 1 }
-        acknowledge(caller)
-        if !staleOpens.isEmpty { staleOpens[caller] = nil }
+        kernelCache.acknowledge(caller)
+        retries.beginLookup(by: caller)
         do throws(FilesystemError) {
             return try await find(name, in: directory, by: caller)
         } catch {
             // What has no name is not opened, either.
-            if isRetrying { endOpenRetry(by: caller) }
+            retries.endOpen(by: caller)
             throw error
         }
     }
@@ -33,11 +33,10 @@ extension Filesystem {
         case .children(let key):
             return try await lookup(key, of: parent, as: .directory, by: caller)
         case .ownValue:
-            let serial = changes.serial
             let path = try parent.path()
             let stat = try await stat(of: path, node: parent)
             guard parent.createdBy != caller || !stat.value.isEmpty else { throw .noEntry }
-            return enterValue(stat, of: parent, path, asOf: serial)
+            return enterValue(stat, of: parent, path)
         case .stream(let key): return try await lookupStream(key, of: parent)
         case .foreign, .reserved: throw .noEntry
         }
@@ -50,7 +49,6 @@ extension Filesystem {
         as asked: FileKind?,
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
-        let (serial, localChangeCount) = (changes.serial, localChangeCount)
         let path = try parent.path(ofChild: key)
         let stat: KeyStat
         do throws(FilesystemError) {
@@ -58,10 +56,9 @@ extension Filesystem {
         } catch .accessDenied where asked != .file {
             return enterUnreadable(key, of: parent)
         }
-        let entry = enter(key, of: parent, as: asked, stat, path, asOf: serial)
+        let entry = enter(key, of: parent, as: asked, stat, path)
         // A stat(2) asks once more for the attributes that came with the name.
-        let told = fresh(stat, asOf: serial, localChangeCount)
-        threadStats.put(told, of: entry.attributes.inode, for: caller, handle: nil)
+        threadStats.put(fresh(stat), of: entry.attributes.inode, for: caller, handle: nil)
         if entry.attributes.kind == .directory, let node = keys.find(entry.attributes.inode)?.node {
             await prepareForWatch(node, by: caller)
         }
@@ -75,7 +72,7 @@ extension Filesystem {
         _ node: KeyNode?,
         by caller: CallerID
     ) async throws(FilesystemError) -> KeyStat {
-        if let node, isRetrying, openRetries.contains(caller),
+        if let node, retries.isOpening(caller),
             let answer = threadStats.take(node.inode(.file), for: caller, isOpening: true)
         {
             return answer.stat
@@ -99,18 +96,17 @@ extension Filesystem {
         of parent: KeyNode,
         as asked: FileKind?,
         _ stat: KeyStat,
-        _ path: XenstorePath,
-        asOf serial: Int
+        _ path: XenstorePath
     ) -> Entry {
         // Only now does the key enter the table: nothing was awaited since it was seen.
         let known = keys.child(key, of: parent)
         let node = known ?? keys.addChild(key, of: parent)
         if known == nil { noteMet(node, at: path) }
-        cache(stat, of: node, path, asOf: serial)
+        cache(stat, of: node, path)
         let kind = kind(stat, of: node)
         if asked == nil { node.reportedKind = kind }
-        var entry = entry(node, asked ?? kind, stat, path, asOf: serial)
-        recordBaseline(stat, kind, of: node, path, asOf: serial)
+        var entry = entry(node, asked ?? kind, stat, path)
+        recordBaseline(stat, kind, of: node, path)
         // Not kept: the key may be renamed, and only its plain name moves along.
         if asked != nil { entry.nameLifetime = 0 }
         return entry
@@ -124,7 +120,7 @@ extension Filesystem {
         hasChildren: Bool,
         names: [UInt8]?,
         _ path: XenstorePath,
-        asOf serial: Int
+        asOf version: ChangeLog.Version
     ) -> Entry {
         let known = keys.child(key, of: parent)
         let node = known ?? keys.addChild(key, of: parent)
@@ -133,15 +129,15 @@ extension Filesystem {
         if known == nil { noteMet(node, at: path) }
         if hasChildren { node.emptyKind = .directory }
         markExists(node)
-        if isWatching, !changes.hasChanged(path, since: serial) {
-            noteNames(of: node, at: path, names, asOf: serial)
+        if changes.mayKeep(path, asOf: version) {
+            noteNames(of: node, at: path, names, asOf: version)
             node.hasChildren = hasChildren
         }
         node.reportedKind = kind
         node.addLookup(kind)
         return Entry(
             attributes: typeAlone(of: node, kind),
-            nameLifetime: nameLifetime(path, asOf: serial)
+            nameLifetime: kernelCache.nameLifetime(path, asOf: version)
         )
     }
 
@@ -149,11 +145,10 @@ extension Filesystem {
     func enterValue(
         _ stat: KeyStat,
         of node: KeyNode,
-        _ path: XenstorePath,
-        asOf serial: Int
+        _ path: XenstorePath
     ) -> Entry {
         // Not kept: whether the name is there depends on the value.
-        var entry = entry(node, .file, stat, path, asOf: serial)
+        var entry = entry(node, .file, stat, path)
         entry.nameLifetime = 0
         return entry
     }
@@ -162,24 +157,16 @@ extension Filesystem {
         _ node: KeyNode,
         _ kind: FileKind,
         _ stat: KeyStat,
-        _ path: XenstorePath,
-        asOf serial: Int
+        _ path: XenstorePath
     ) -> Entry {
         node.addLookup(kind)
         let attributes = attributes(of: node, kind, stat)
         // The kernel takes the size from here.
-        if kind == .file, let lease = node.lease, lease.size != attributes.size { revoke(node) }
+        if kind == .file { kernelCache.revoke(node, unlessOfSize: attributes.size) }
         return Entry(
             attributes: attributes,
-            nameLifetime: nameLifetime(path, asOf: serial)
+            nameLifetime: kernelCache.nameLifetime(path, asOf: stat.version)
         )
-    }
-
-    /// How long the kernel may keep a name: for ever where a watch will tell, not at all where a
-    /// change came while the answer was on its way.
-    func nameLifetime(_ path: XenstorePath, asOf serial: Int) -> Double {
-        isWatching && !changes.hasChanged(path, since: serial)
-            ? FilesystemLimits.nameLifetimeSeconds : 0
     }
 
     /// The error for a key that the kernel knows and that is gone, says the store: the kernel looks
@@ -187,7 +174,7 @@ extension Filesystem {
     func gone(_ node: KeyNode) -> FilesystemError {
         if !node.isStaleInKernel {
             node.isStaleInKernel = true
-            invalidateEntry(of: node, .removed)
+            kernelCache.invalidateEntry(of: node, .removed)
         }
         return .noEntry
     }
@@ -198,11 +185,5 @@ extension Filesystem {
         guard !node.isStaleInKernel else { return .noEntry }
         node.isStaleInKernel = true
         return .stale
-    }
-
-    /// Makes the kernel look the plain name of a key up again.
-    func invalidateEntry(of node: KeyNode, _ reason: InvalidationReason) {
-        guard let parent = node.parent else { return }
-        environment.invalidate(.entry(directory: parent.inode(.directory), name: node.name), reason)
     }
 }

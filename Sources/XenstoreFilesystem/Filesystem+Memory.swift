@@ -6,11 +6,8 @@ extension Filesystem {
         handle: HandleID?,
         by caller: CallerID
     ) throws(FilesystemError) -> Attributes? {
-        acknowledge(caller)
-        if isRetrying {
-            interruptedReads[caller] = nil
-            endOpenRetry(by: caller)
-        }
+        kernelCache.acknowledge(caller)
+        retries.askedForAttributes(caller)
         if !keys.mayHave(inode) {
             if let file = scratch.find(inode) { return attributes(of: file) }
             if let made = scratch.directory(inode) { return attributes(of: made) }
@@ -28,7 +25,7 @@ extension Filesystem {
         if kind == .file { showSize(of: stat, node) }
         let shown = sizeAsRead(attributes, of: node, handle, for: caller)
         guard shown.size == attributes.size else { return shown }
-        return lease(shown, of: node, askedFor: inode, asOf: stat.serial, to: caller)
+        return kernelCache.lease(shown, of: node, askedFor: inode, asOf: stat.version, to: caller)
     }
 
     public func openFromMemory(
@@ -36,7 +33,7 @@ extension Filesystem {
         _ flags: OpenFlags,
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID? {
-        acknowledge(caller)
+        kernelCache.acknowledge(caller)
         guard !flags.contains(.write), keys.mayHave(inode) else { return nil }
         let (node, kind) = try find(inode)
         guard kind == .file else { throw .isDirectory }
@@ -44,7 +41,7 @@ extension Filesystem {
         guard !injected.isPending(node),
             let stat = try statFromMemory(of: node, kind, for: caller, isOpening: true)
         else { return nil }
-        return try openToRead(node, flags, stat, asOf: changes.serial, localChangeCount, by: caller)
+        return try openToRead(node, flags, stat, by: caller)
     }
 
     public func releaseFromMemory(_ handle: HandleID) -> Bool {

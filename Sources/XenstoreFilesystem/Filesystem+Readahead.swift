@@ -14,7 +14,7 @@ extension Filesystem {
         for caller: CallerID
     ) async throws(FilesystemError) -> KeyStat {
         let path = try node.path()
-        if isWatching, let directory = readahead(of: caller, to: node) {
+        if changes.isWatching, let directory = readahead(of: caller, to: node) {
             let next = directory.readahead.next(from: node.inode(kind))
             if next.count > 1 { return try await readAhead(next, kind, of: node, path, directory) }
         }
@@ -39,7 +39,7 @@ extension Filesystem {
         let inode = node.inode(kind)
         if let last = threadStats.take(inode, for: caller, isOpening: isOpening) {
             // The kernel has looked the name up for this very open(2).
-            let isRetry = isOpening && isRetrying && openRetries.contains(caller)
+            let isRetry = isOpening && retries.isOpening(caller)
             if isRetry { return last.stat }
             let isTrue = isTrue(
                 last,
@@ -48,7 +48,7 @@ extension Filesystem {
             )
             if isTrue { return last.stat }
         }
-        guard isWatching, let directory = readahead(of: caller, to: node),
+        guard changes.isWatching, let directory = readahead(of: caller, to: node),
             let prefetched = directory.readahead.take(inode),
             isTrue(prefetched, of: try node.path(), within: FilesystemLimits.readaheadLifetime)
         else { return nil }
@@ -58,23 +58,19 @@ extension Filesystem {
 
     /// Whether what the store said a moment ago still holds, as far as it has sent events.
     func isTrue(
-        _ fresh: CachedStat,
+        _ cached: CachedStat,
         of path: XenstorePath,
         within lifetime: Duration
     ) -> Bool {
-        isWatching && fresh.localChangeCount == localChangeCount
-            && environment.elapsed() - fresh.told < lifetime
-            && environment.takeEvents() && !changes.hasChanged(path, since: fresh.serial)
+        changes.isWatching && changes.isBeforeLocalChanges(cached.stat.version)
+            && environment.elapsed() - cached.given < lifetime
+            && environment.takeEvents()
+            && !changes.hasChanged(path, since: cached.stat.version)
     }
 
     /// Notes what was just told, at once after the answer came.
-    func fresh(_ stat: KeyStat, asOf serial: Int, _ localChangeCount: Int) -> CachedStat {
-        CachedStat(
-            stat: stat,
-            serial: serial,
-            localChangeCount: localChangeCount,
-            told: environment.elapsed()
-        )
+    func fresh(_ stat: KeyStat) -> CachedStat {
+        CachedStat(stat: stat, given: environment.elapsed())
     }
 
     // MARK: Going through a listing
@@ -105,41 +101,26 @@ extension Filesystem {
         _ path: XenstorePath,
         _ directory: OpenDirectory
     ) async throws(FilesystemError) -> KeyStat {
-        var queries = [(node: node, query: StatQuery(path, known: node))]
+        var queries = [(node: node, query: query(path, node))]
         for inode in next.dropFirst() {
             // Only what is like the first: a program that looks at directories alone may never
             // look at the files.
             guard let (other, otherKind) = keys.find(inode), otherKind == kind,
                 let path = try? other.path()
             else { continue }
-            queries.append((other, StatQuery(path, known: other)))
+            queries.append((other, query(path, other)))
         }
         readahead.asked += queries.count - 1
-        let (serial, localChangeCount) = (changes.serial, localChangeCount)
-        let answers = await access.base.send(queries.flatMap(\.query.requests), in: .none)
-        var result: Result<KeyStat, XenstoreError>?
-        var position = 0
-        for (other, query) in queries {
-            let end = position + query.requests.count
-            let outcome = Result { () throws(XenstoreError) in
-                try query.stat(answers[position..<end])
-            }
-            position = end
-            if case .success(var stat) = outcome {
-                stat.serial = serial
-                if other === node { result = .success(stat) }
-                cache(stat, of: other, query.path, asOf: serial)
-                if other !== node {
-                    let stat = fresh(stat, asOf: serial, localChangeCount)
-                    directory.readahead.put(stat, for: other.inode(kind))
-                }
-            }
-            if case .failure = outcome, other === node { result = outcome }
+        let answers = await access.base.stat(queries.map(\.query))
+        for ((other, query), answer) in zip(queries, answers) {
+            guard case .success(let stat) = answer else { continue }
+            cache(stat, of: other, query.path)
+            if other !== node { directory.readahead.put(fresh(stat), for: other.inode(kind)) }
         }
-        switch result {
-        case .success(let stat): return stat
-        case .failure(let error): throw noted(error, node, at: path)
-        case nil: throw .inputOutput
+        do throws(XenstoreError) {
+            return try answers[0].get()
+        } catch {
+            throw noted(error, node, at: path)
         }
     }
 }

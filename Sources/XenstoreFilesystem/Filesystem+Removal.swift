@@ -147,7 +147,7 @@ extension Filesystem {
         noteList(of: directory, adding: name)
         if directory.reportedKind == .file {
             directory.reportedKind = nil
-            invalidateEntry(of: directory, .otherShape)
+            kernelCache.invalidateEntry(of: directory, .otherShape)
         }
     }
 }

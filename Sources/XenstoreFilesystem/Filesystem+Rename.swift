@@ -186,16 +186,17 @@ extension Filesystem {
         // The kernel has a directory under one name, and fails to give it that of another place
         // with ESTALE where that is asked for by a renaming. The plain name goes along.
         if node.directoryLookups > 0, node.reportedKind != .directory {
-            let directory = oldParent.inode(.directory)
             let name = NameMeaning.childrenName(of: oldName)
-            environment.invalidate(.entry(directory: directory, name: name), .renamed)
+            kernelCache.invalidateEntry(name, in: oldParent, .renamed)
         }
         dropStatBelow(node)
         markExists(node)
         noteStatus(of: node)
         // The events of the renaming come before its answer. They may have had the kernel forget
         // the name that the key had then.
-        if node.reportedKind == nil, node.fileLookups > 0 { invalidateEntry(of: node, .renamed) }
+        if node.reportedKind == nil, node.fileLookups > 0 {
+            kernelCache.invalidateEntry(of: node, .renamed)
+        }
     }
 
     /// What is known below a key stays what it is at another place, whatever is usual there.
@@ -208,7 +209,7 @@ extension Filesystem {
     func dropStatBelow(_ node: KeyNode) {
         for node in keys.subtree(of: node) {
             node.dropStat()
-            revoke(node)
+            kernelCache.revoke(node)
         }
     }
 }

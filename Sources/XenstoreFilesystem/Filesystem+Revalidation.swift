@@ -3,7 +3,7 @@ import XenstoreProtocol
 /// Finding out what another client has changed: the event of a watch tells only where.
 extension Filesystem {
     /// Whether the mount raises inotify's events for changes by others.
-    var notifiesInotify: Bool { isWatching && environment.inject != nil }
+    var notifiesInotify: Bool { changes.isWatching && environment.inject != nil }
 
     /// Whether anybody can watch a directory: the kernel forgets no file that is watched.
     private func isWatchable(_ directory: KeyNode) -> Bool {
@@ -125,35 +125,26 @@ extension Filesystem {
         // The events of these have come when the answers have, or with a store in this process
         // before the next batch.
         let localChanges = notifier.takeAnsweredLocalChanges()
-        var requests: [Request] = []
-        var asked: [(path: XenstorePath, count: Int)?] = []
-        for entry in entries {
-            guard let path = try? path(of: entry) else {
-                asked.append(nil)
-                continue
-            }
-            let questions = questions(about: entry, at: path)
-            requests += questions
-            asked.append((path, questions.count))
+        notifier.version = changes.version
+        // What has lost its place is told with the directory above.
+        let asked = entries.compactMap { entry in
+            (try? path(of: entry)).map { (entry: entry, query: query(about: entry, at: $0)) }
         }
-        notifier.serial = changes.serial
         let answerCount = notifier.localChanges.answerCount
         speculate(entries)
         defer { notifier.calls.cancelSpeculative() }
-        let answers = await access.base.send(requests, in: .none)
+        let answers = await access.base.stat(asked.map(\.query))
         notifier.batchIsDone()
         notifier.localChanges.remove(localChanges)
         guard notifiesInotify else { return }
-        var start = 0
-        for case (let entry, (let path, let count)?) in zip(entries, asked) {
-            defer { start += count }
-            guard !notifier.localChanges.hasAnswered(path, since: answerCount) else {
+        for ((entry, query), answer) in zip(asked, answers) {
+            guard !notifier.localChanges.hasAnswered(query.path, since: answerCount) else {
                 // What the store has said may be of the time before, and what is known here is of
                 // the time after, or of what a rename has put there.
                 notifier.add(entry)
                 continue
             }
-            resolve(entry, at: path, answers[start..<(start + count)])
+            resolve(entry, query, answer)
         }
         sendCalls()
     }
@@ -172,7 +163,7 @@ extension Filesystem {
         }
         guard !likely.isEmpty else { return }
         let calls = likely.map {
-            PendingCall(speculating: $0.name, in: $0.directory, asOf: notifier.serial)
+            PendingCall(speculating: $0.name, in: $0.directory, asOf: notifier.version)
         }
         for call in calls { _ = notifier.calls.add(call) }
         sendCalls(afterQuestion: true)
@@ -182,13 +173,13 @@ extension Filesystem {
         }
     }
 
-    private func questions(about entry: ChangeNotifier.DirtyEntry, at path: XenstorePath)
-        -> [Request]
-    {
-        if isFile(entry), !entry.isAboutShape {
-            return [.read(path), .getPermissions(path)]
-        }
-        return StatQuery(path, known: nil).requests
+    private func query(
+        about entry: ChangeNotifier.DirtyEntry,
+        at path: XenstorePath
+    ) -> StatQuery {
+        isFile(entry) && !entry.isAboutShape
+            ? StatQuery(childless: path, at: notifier.version)
+            : StatQuery(path, at: notifier.version)
     }
 
     private func isFile(_ entry: ChangeNotifier.DirtyEntry) -> Bool {
@@ -202,23 +193,22 @@ extension Filesystem {
 
     private func resolve(
         _ entry: ChangeNotifier.DirtyEntry,
-        at path: XenstorePath,
-        _ answers: ArraySlice<Result<[UInt8], XenstoreError>>
+        _ query: StatQuery,
+        _ answer: Result<KeyStat, XenstoreError>
     ) {
+        let path = query.path
         guard let place = try? self.path(of: entry) else { return }
         guard place == path else {
             logInotify("\(path) was moved meanwhile: ask again")
             return notifier.add(entry)
         }
-        guard answers.count == 3 || isFile(entry) else {
+        guard query.asksForChildren || isFile(entry) else {
             logInotify("\(path) is no file any more: ask again, and for its children")
             return notifier.add(entry)
         }
         let stat: KeyStat?
         do throws(XenstoreError) {
-            stat =
-                try answers.count == 3
-                ? StatQuery(path, known: nil).stat(answers) : KeyStat(childless: answers)
+            stat = try answer.get()
         } catch .refused(.noEntry) {
             stat = nil
         } catch {
@@ -231,7 +221,7 @@ extension Filesystem {
             return notifier.add(entry)
         }
         let node = entry.name.isEmpty ? keys.root : keys.child(entry.name, of: entry.directory)
-        if let stat, let node { noteTimes(of: node, stat, at: path, asOf: notifier.serial) }
+        if let stat, let node { noteTimes(of: node, stat, at: path) }
         if entry.name.isEmpty {
             emitRootChanges(stat)
         } else {
@@ -403,11 +393,7 @@ extension Filesystem {
         }
         let isSeen = notifier.hasSeen(name, in: directory)
         if wasDirectory == nil, !isSeen { dropMemory(of: name, in: directory) }
-        let gone = KeyStat(
-            value: [],
-            hasChildren: false,
-            permissions: Permissions(owner: .privileged)
-        )
+        let gone = KeyStat(empty: Permissions(owner: .privileged))
         enqueue(
             isDirectory ? .removeDirectory : .remove,
             name,
@@ -483,7 +469,7 @@ extension Filesystem {
             kind,
             stat.permissions,
             size: size,
-            asOf: notifier.serial
+            asOf: notifier.version
         )
         call.isReshaping = isReshaping
         logInotify("\(operation) \(name) in \((try? directory.path().text) ?? "?"): call the agent")

@@ -28,7 +28,7 @@ extension Filesystem {
         noteList(of: directory)
         // Who has the directory open may be given a listing without the file, which the kernel
         // would keep.
-        revokeInMemory(directory)
+        kernelCache.revokeInMemory(directory)
         return (entry(file), try openScratch(file, flags))
     }
 
@@ -183,7 +183,7 @@ extension Filesystem {
         file.changed = environment.now()
         noteList(of: old)
         noteList(of: directory)
-        revokeInMemory(directory)
+        kernelCache.revokeInMemory(directory)
     }
 
     /// Makes a scratch file the value of a key: one write, which also gives the key the permissions

@@ -7,10 +7,9 @@ extension Filesystem {
         _ stat: KeyStat,
         _ kind: FileKind,
         of node: KeyNode,
-        _ path: XenstorePath,
-        asOf serial: Int
+        _ path: XenstorePath
     ) {
-        guard notifiesInotify, !changes.hasChanged(path, since: serial) else { return }
+        guard notifiesInotify, !changes.hasChanged(path, since: stat.version) else { return }
         // Nobody would keep it up to date where the kernel does not know the directory.
         if kind == .directory, node.directoryLookups > 0, node.snapshot == nil,
             let names = stat.names
@@ -27,19 +26,26 @@ extension Filesystem {
     }
 
     /// Keeps the list of a DIRECTORY reply, where the names were not known.
-    func recordBaseline(list: [UInt8], of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
-        guard notifiesInotify, node.snapshot == nil, !changes.hasChanged(path, since: serial) else {
-            return
-        }
+    func recordBaseline(
+        list: [UInt8],
+        of node: KeyNode,
+        _ path: XenstorePath,
+        asOf version: ChangeLog.Version
+    ) {
+        guard notifiesInotify, node.snapshot == nil, !changes.hasChanged(path, since: version)
+        else { return }
         node.snapshot = DirectorySnapshot(names: list)
     }
 
     /// Keeps the names of a listing, where they were not known.
-    func recordBaseline(_ names: [String], of node: KeyNode, _ path: XenstorePath, asOf serial: Int)
-    {
-        guard notifiesInotify, node.snapshot == nil, !changes.hasChanged(path, since: serial) else {
-            return
-        }
+    func recordBaseline(
+        _ names: [String],
+        of node: KeyNode,
+        _ path: XenstorePath,
+        asOf version: ChangeLog.Version
+    ) {
+        guard notifiesInotify, node.snapshot == nil, !changes.hasChanged(path, since: version)
+        else { return }
         node.snapshot = DirectorySnapshot(names: names.flatMap { Array($0.utf8) + [0] })
     }
 
@@ -57,9 +63,9 @@ extension Filesystem {
     func cacheChildren(of node: KeyNode) async {
         guard let path = try? node.path() else { return }
         if node.snapshot == nil {
-            let serial = changes.serial
+            let version = changes.version
             guard let names = try? await access.base.directory(path) else { return }
-            recordBaseline(names, of: node, path, asOf: serial)
+            recordBaseline(names, of: node, path, asOf: version)
         }
         guard let names = node.snapshot?.unknownNames,
             names.count <= FilesystemLimits.watchBaseline
@@ -69,15 +75,11 @@ extension Filesystem {
         while !rest.isEmpty {
             let part = rest.prefix(FilesystemLimits.revalidationBatch)
             rest = rest.dropFirst(part.count)
-            let serial = changes.serial
-            let answers = await access.base.send(
-                part.flatMap { StatQuery($0.1, known: nil).requests },
-                in: .none
-            )
-            for (index, (name, path)) in part.enumerated() {
-                let query = StatQuery(path, known: nil)
-                guard let stat = try? query.stat(answers[(3 * index)..<(3 * index + 3)]),
-                    !changes.hasChanged(path, since: serial),
+            let version = changes.version
+            let queries = part.map { StatQuery($0.1, at: version) }
+            let answers = await access.base.stat(queries)
+            for ((name, path), stat) in zip(part, answers) {
+                guard let stat = try? stat.get(), !changes.hasChanged(path, since: version),
                     node.snapshot?[name]?.isKnown == false
                 else { continue }
                 // As it will show itself when it is looked up.
@@ -135,7 +137,7 @@ extension Filesystem {
     private func revoke(what requests: [Request]) {
         for request in requests {
             guard let path = request.changedPath else { continue }
-            revoke(at: path, andBelow: request.isRemoval)
+            kernelCache.revoke(at: path, andBelow: request.isRemoval)
         }
     }
 

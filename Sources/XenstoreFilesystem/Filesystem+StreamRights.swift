@@ -18,7 +18,7 @@ extension Filesystem {
 
     /// Whether others than the user who mounts may open a stream, if its key lets them.
     func isShared(_ file: StreamFile) -> Bool {
-        options.letsOthersIn && isWatching && !file.path.isSpecial
+        options.letsOthersIn && changes.isWatching && !file.path.isSpecial
     }
 
     /// The attributes of a stream: who may read its key may read the stream. A key that is not

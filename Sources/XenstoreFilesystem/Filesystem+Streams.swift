@@ -53,9 +53,9 @@ extension Filesystem {
         _ flags: OpenFlags
     ) async throws(FilesystemError) -> HandleID {
         guard !flags.contains(.write) else { throw .notPermitted }
-        guard isWatching else { throw .notSupported }
+        guard changes.isWatching else { throw .notSupported }
         if file.path.isSpecial { try await watch(file.path) } else { await takeEvents(file.path) }
-        guard isWatching else { throw .notSupported }
+        guard changes.isWatching else { throw .notSupported }
         guard streams.open.count < FilesystemLimits.streams else { throw .noSpace }
         let stream = OpenStream(file)
         let handle = files.insert(.stream(stream))

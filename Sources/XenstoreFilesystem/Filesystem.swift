@@ -10,8 +10,6 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     let access: LocalChangeRecorder<Access>
     let options: FilesystemOptions
     let environment: FilesystemEnvironment
-    /// The names that lead to the mount's root.
-    private let rootDepth: Int
     /// Whether what was done in a transaction can be taken back. In a transaction within one it
     /// cannot.
     let rollsBack: Bool
@@ -27,50 +25,21 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var firstEvents: Set<XenstorePath> = []
     var files = HandleTable<OpenHandle>()
     var directories = HandleTable<OpenDirectory>()
-    var changes = ChangeLog()
+    let changes = ChangeLog()
     var notifier = ChangeNotifier()
     /// Names that programs have looked up or look up now: the agent keeps out of their way.
     var lookups = (begun: 0, ended: 0)
     var eventRate = EventRate()
     var foreseen = ForeseenEvents()
-    /// Local changes, those that this mount makes itself, begun or made.
-    var localChangeCount = 0
     var threadStats = ThreadStatCache()
     var readdirHints = ReaddirHints()
     var readaheads: [ReadaheadKey: OpenDirectory] = [:]
-    /// The leases that were granted last to threads which have not acknowledged them: they have
-    /// made no call since.
-    var unacknowledged: [CallerID: Lease] = [:]
-    /// How many leases were given, and how many were taken back.
-    var leases = (granted: 0, revoked: 0)
     /// How many files the store was asked about ahead of a program, and how many of these the
     /// program then wanted.
     var readahead = (asked: 0, used: 0)
-    /// When keys were last changed of which the kernel kept the content, by their numbers.
-    var recentlyModified: [UInt64: Duration] = [:]
-    /// The keys that threads were told to look up again when they opened them, until they do.
-    var staleOpens: [CallerID: UInt64] = [:]
+    let kernelCache: KernelCache
+    let retries: CallerRetries
     let injected = InjectedSize()
-    /// Since when the reads of threads by way of the kernel's cache are interrupted, until they ask
-    /// for attributes.
-    var interruptedReads: [CallerID: Duration] = [:] { didSet { noteRetries() } }
-    /// Threads that look a name up again, as they could not open what the kernel had there.
-    var openRetries = OpenRetries() { didSet { noteRetries() } }
-    /// The agent waits here for programs that are about to read.
-    let quiet = Quiet()
-    /// Threads that look a name up again, as the key has the other shape by now.
-    var nameRetries: Set<CallerID> = [] { didSet { noteRetries() } }
-    /// Whether there is any of these threads: nearly each call of a program asks.
-    private(set) var isRetrying = false
-    /// Keys of which no lease is given at this moment, by the number of reasons.
-    var invalidating: [UInt64: Int] = [:]
-    /// Those that the agent's calls are about.
-    var injecting: [KeyNode] = []
-    /// How often the kernel was made to drop what a local change has made untrue, and up to which
-    /// it has.
-    var localInvalidations = (made: 0, done: 0)
-    /// Whether a watch keeps names, shapes and permissions true.
-    var isWatching = false
 
     public init(
         _ access: Access,
@@ -82,23 +51,20 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         self.rollsBack = rollsBack
         turns = options.asksForWriting ? TransactionTurns(after: environment.after) : nil
         self.options = options
-        rootDepth = options.subtree.components.count
         self.environment = environment
         keys = KeyTable(
             root: options.subtree,
             emptyKeyKind: options.emptyKeyKind,
             now: environment.now()
         )
+        kernelCache = KernelCache.make(options.cache, of: keys, changes, environment)
+        retries = CallerRetries(environment)
         self.access.onChange = { [unowned self] requests in noteLocalChange(requests) }
     }
 
     /// The names that lead from the mount's root to a key below it.
     func names(to path: XenstorePath) -> ArraySlice<Substring> {
-        path.components.dropFirst(rootDepth)
-    }
-
-    private func noteRetries() {
-        isRetrying = !(interruptedReads.isEmpty && openRetries.isEmpty && nameRetries.isEmpty)
+        keys.names(to: path)
     }
 
     // MARK: Numbers
@@ -170,9 +136,9 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     /// Sends a request about a key.
     func send(_ request: Request, at path: XenstorePath) async throws(FilesystemError) -> [UInt8] {
         // What was asked for before a change may not hold after it.
-        let changes = request.isReadOnly ? 0 : 1
-        localChangeCount += changes
-        defer { localChangeCount += changes }
+        let isChange = !request.isReadOnly
+        if isChange { changes.noteLocalChange() }
+        defer { if isChange { changes.noteLocalChange() } }
         do throws(XenstoreError) {
             return try await access.send(request, in: .none)
         } catch {
@@ -196,8 +162,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         _ body: (TransactionID) async throws(XenstoreError) -> Outcome<Value>
     ) async throws(FilesystemError) -> Value {
         let outcome: Outcome<Value>
-        localChangeCount += 1
-        defer { localChangeCount += 1 }
+        changes.noteLocalChange()
+        defer { changes.noteLocalChange() }
         do throws(XenstoreError) {
             outcome = try await access.transaction(
                 attempts: FilesystemLimits.transactionAttempts,

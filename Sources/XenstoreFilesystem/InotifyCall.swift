@@ -27,8 +27,8 @@ final class PendingCall {
     /// What it is that the name leads to: the directory's own value for `.value`.
     let isOwnValue: Bool
     let kind: FileKind
-    /// The number of changes when the store was asked what has happened.
-    let serial: Int
+    /// Of the moment at which the store was asked what has happened.
+    let version: ChangeLog.Version
     private(set) var permissions: Permissions
     private(set) var size: Int
     /// Whether a file goes where a directory comes, or the other way round: the key is there.
@@ -55,7 +55,7 @@ final class PendingCall {
         _ kind: FileKind,
         _ permissions: Permissions,
         size: Int,
-        asOf serial: Int
+        asOf version: ChangeLog.Version
     ) {
         self.operation = operation
         self.directory = directory
@@ -63,21 +63,21 @@ final class PendingCall {
         self.kind = kind
         self.permissions = permissions
         self.size = size
-        self.serial = serial
+        self.version = version
         isOwnValue = name == NameMeaning.ownValueName
     }
 
     /// That the content of a file has changed, as most changes do, before the store has said so:
     /// the agent is on its way when the answer comes. It waits for ``confirm(_:size:)`` or
     /// ``cancel()``.
-    init(speculating name: String, in directory: KeyNode, asOf serial: Int) {
+    init(speculating name: String, in directory: KeyNode, asOf version: ChangeLog.Version) {
         operation = .modify
         self.directory = directory
         self.name = name
         kind = .file
         permissions = Permissions(owner: .privileged)
         size = 0
-        self.serial = serial
+        self.version = version
         isOwnValue = false
         isTrue = nil
     }

@@ -111,7 +111,7 @@ final class KeyNode {
         }
     }
     /// What the kernel may keep of it by itself, with `cache=watch`.
-    var lease: Lease?
+    var cached = CacheState()
     /// The children for which inotify has raised all events; nil where they are not known.
     var snapshot: DirectorySnapshot?
 
@@ -169,7 +169,7 @@ final class KeyNode {
 
     /// The kernel has forgotten it, and with it all that it kept.
     func wasForgotten() {
-        lease = nil
+        cached.forget()
         snapshot = nil
         isStaleInKernel = false
     }

@@ -8,8 +8,8 @@ struct KeyStat {
     /// The names of the children, each followed by a zero, where they were asked for and fit a
     /// message.
     var names: [UInt8]?
-    /// The number of changes when it was asked; nil where that is not known.
-    var serial: Int?
+    /// How much had changed when it was asked for.
+    var version: ChangeLog.Version
 }
 
 /// What is asked about one key: its value always, and with it whether the key exists; the rest
@@ -18,14 +18,32 @@ struct StatQuery {
     let path: XenstorePath
     private let hasChildren: Bool?
     private let permissions: Permissions?
+    private let version: ChangeLog.Version
 
     /// - Parameters:
     ///   - known: the key where a watch keeps true what is known of it.
+    ///   - version: of now, as the question is about to be sent.
     ///   - asksNames: whether DIRECTORY is asked in any case, as the second request.
-    init(_ path: XenstorePath, known: KeyNode?, asksNames: Bool = false) {
+    init(
+        _ path: XenstorePath,
+        known: KeyNode? = nil,
+        at version: ChangeLog.Version,
+        asksNames: Bool = false
+    ) {
         self.path = path
+        self.version = version
         hasChildren = asksNames ? nil : known?.hasChildren
         permissions = known?.permissions
+    }
+
+    /// - Parameters:
+    ///   - path: of a key that has no children, as far as is known.
+    ///   - version: of now, as the question is about to be sent.
+    init(childless path: XenstorePath, at version: ChangeLog.Version) {
+        self.path = path
+        self.version = version
+        hasChildren = false
+        permissions = nil
     }
 
     var requests: [Request] {
@@ -35,17 +53,24 @@ struct StatQuery {
         return requests
     }
 
+    fileprivate var requestCount: Int {
+        1 + (hasChildren == nil ? 1 : 0) + (permissions == nil ? 1 : 0)
+    }
+
+    /// Whether it is asked if the key has children.
+    var asksForChildren: Bool { hasChildren == nil }
+
     /// Whether READ is all that is asked.
     var asksValueAlone: Bool { hasChildren != nil && permissions != nil }
 
     /// Takes the answer to READ, where that is all that is asked.
-    func stat(_ value: [UInt8], asOf serial: Int) -> KeyStat {
+    func stat(_ value: [UInt8]) -> KeyStat {
         KeyStat(
             value: value,
             hasChildren: hasChildren ?? false,
             permissions: permissions ?? Permissions(owner: .privileged),
             names: nil,
-            serial: serial
+            version: version
         )
     }
 
@@ -62,7 +87,8 @@ struct StatQuery {
         var stat = KeyStat(
             value: value,
             hasChildren: hasChildren ?? false,
-            permissions: permissions ?? Permissions(owner: .privileged)
+            permissions: permissions ?? Permissions(owner: .privileged),
+            version: version
         )
         if hasChildren == nil {
             let answer = try next()
@@ -96,32 +122,41 @@ extension Filesystem {
         of path: XenstorePath,
         _ node: KeyNode?
     ) async throws(FilesystemError) -> KeyStat {
-        let query = StatQuery(path, known: isWatching ? node : nil)
-        let serial = changes.serial
+        let query = query(path, node)
         do throws(XenstoreError) {
             if query.asksValueAlone {
                 let value = try await access.base.send(.read(path), in: .none)
+                let stat = query.stat(value)
                 if let node {
                     markExists(node)
-                    noteTimes(of: node, at: path, value: value, asOf: serial)
+                    noteTimesOfValue(stat, of: node, at: path)
                     node.hasValue = !value.isEmpty
                 }
-                return query.stat(value, asOf: serial)
+                return stat
             }
-            var stat = try query.stat(await access.base.send(query.requests, in: .none)[...])
-            stat.serial = serial
-            if let node { cache(stat, of: node, path, asOf: serial) }
+            let stat = try query.stat(await access.base.send(query.requests, in: .none)[...])
+            if let node { cache(stat, of: node, path) }
             return stat
         } catch {
             throw noted(error, node, at: path)
         }
     }
 
+    /// The question about a key, of which the watch keeps true what is known already.
+    func query(
+        _ path: XenstorePath,
+        _ node: KeyNode?,
+        asksNames: Bool = false
+    ) -> StatQuery {
+        let known = changes.isWatching ? node : nil
+        return StatQuery(path, known: known, at: changes.version, asksNames: asksNames)
+    }
+
     /// Keeps what an answer told, unless a change has come since it was asked.
-    func cache(_ stat: KeyStat, of node: KeyNode, _ path: XenstorePath, asOf serial: Int) {
+    func cache(_ stat: KeyStat, of node: KeyNode, _ path: XenstorePath) {
         guard stands(node, at: path) else { return }
         markExists(node)
-        noteTimes(of: node, stat, at: path, asOf: serial)
+        noteTimes(of: node, stat, at: path)
         node.hasValue = !stat.value.isEmpty
         node.isStaleInKernel = false
         if node.hasValue { node.createdBy = nil }
@@ -131,7 +166,7 @@ extension Filesystem {
             // Only where the store was asked: this mount may have made one since it last said so.
             dropChildren(of: node)
         }
-        guard isWatching, !changes.hasChanged(path, since: serial) else { return }
+        guard changes.mayKeep(path, asOf: stat.version) else { return }
         node.hasChildren = stat.hasChildren
         // oxenstored tells nobody of a change of its root itself.
         guard !path.isRoot else { return }
@@ -157,7 +192,9 @@ extension Filesystem {
     func noteMissing(_ node: KeyNode) {
         noteListLost(by: node)
         dropRemoved(node)
-        if node.deferredCreateCount == 0, !node.isRoot { invalidateEntry(of: node, .removed) }
+        if node.deferredCreateCount == 0, !node.isRoot {
+            kernelCache.invalidateEntry(of: node, .removed)
+        }
         keys.dropUnused(node)
     }
 
@@ -176,7 +213,7 @@ extension Filesystem {
             // With the name above them the kernel forgets all but what is in use, and what leads
             // to that.
             if node !== removed, node.fileLookups + node.directoryLookups > 0 {
-                invalidateEntry(of: node, .removedAbove)
+                kernelCache.invalidateEntry(of: node, .removedAbove)
             }
             node.dropStat()
             node.isGone = true
@@ -231,18 +268,25 @@ extension KeyStat {
 }
 
 extension KeyStat {
-    /// Takes the answers to READ and GET_PERMS of a key that has no children.
-    init(
-        childless answers: ArraySlice<Result<[UInt8], XenstoreError>>
-    ) throws(XenstoreError) {
-        guard answers.count == 2, let first = answers.first, let last = answers.last else {
-            throw .malformedReply
+    /// Of a key that has nothing but permissions, as none of the store's answers says.
+    init(empty permissions: Permissions) {
+        self.init(value: [], hasChildren: false, permissions: permissions, version: .never)
+    }
+}
+
+extension XenstoreAccess {
+    /// Asks about many keys in one round trip.
+    func stat(
+        _ queries: [StatQuery],
+        in transaction: TransactionID = .none
+    ) async -> [Result<KeyStat, XenstoreError>] {
+        let answers = await send(queries.flatMap(\.requests), in: transaction)
+        var start = 0
+        return queries.map { query in
+            let end = start + query.requestCount
+            defer { start = end }
+            guard end <= answers.count else { return .failure(.malformedReply) }
+            return Result { () throws(XenstoreError) in try query.stat(answers[start..<end]) }
         }
-        value = try first.get()
-        hasChildren = false
-        guard let permissions = Permissions(payload: try last.get()) else {
-            throw .malformedReply
-        }
-        self.permissions = permissions
     }
 }

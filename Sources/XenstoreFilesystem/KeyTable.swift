@@ -37,12 +37,14 @@ final class KeyTable {
     var inheritTimes: ((XenstorePath, KeyNode) -> Void)?
     /// What the times of keys are that were not seen to change.
     var started: Timestamp
+    private let rootPath: XenstorePath
     /// The names that lead to the root.
     private let rootDepth: Int
 
     init(root path: XenstorePath, emptyKeyKind: EmptyKeyKind, now: Timestamp) {
         self.emptyKeyKind = emptyKeyKind
         started = now
+        rootPath = path
         rootDepth = path.components.count
         root = KeyNode(
             id: 0,
@@ -221,7 +223,11 @@ final class KeyTable {
         }
     }
 
-    private func names(to path: XenstorePath) -> ArraySlice<Substring> {
+    /// Whether the mount shows a path, if there is such a key.
+    func shows(_ path: XenstorePath) -> Bool { rootPath.contains(path) }
+
+    /// The names that lead from the root to a key below it.
+    func names(to path: XenstorePath) -> ArraySlice<Substring> {
         path.components.dropFirst(rootDepth)
     }
 

@@ -42,17 +42,17 @@ struct KeyTree {
         in transaction: TransactionID
     ) async throws(XenstoreError) -> [String] {
         let queries = suffixes.map { suffix in
-            StatQuery(XenstorePath(unchecked: top.text + suffix), known: nil)
+            StatQuery(XenstorePath(unchecked: top.text + suffix), at: .never)
         }
-        let answers = await access.send(queries.flatMap(\.requests), in: transaction)
+        let answers = await access.stat(queries, in: transaction)
         var children: [String] = []
-        for (index, (suffix, query)) in zip(suffixes, queries).enumerated() {
-            let stat = try query.stat(answers[(3 * index)..<(3 * index + 3)])
+        for ((suffix, query), answer) in zip(zip(suffixes, queries), answers) {
+            let stat = try answer.get()
             keys.append(Key(suffix: suffix, value: stat.value, permissions: stat.permissions))
             guard stat.hasChildren else { continue }
             let names: [String]
-            if case .success(let payload) = answers[3 * index + 1] {
-                names = try access.childNames(payload)
+            if let list = stat.names {
+                names = try access.childNames(list)
             } else {
                 names = try await access.directoryByParts(query.path, in: transaction)
             }

@@ -9,7 +9,7 @@ final class OpenDirectory {
     /// Whether the kernel had them.
     private let isKept: Bool
     /// On which the kernel keeps what it reads; nil where it does not.
-    var lease: Lease?
+    var lease: ListingLease?
     /// What the store said at the opening, until the program reads from the start.
     var firstAnswer: CachedStat?
     var readahead = ReadaheadWindow()
@@ -33,8 +33,6 @@ struct Listing {
     var names: [String]
     /// The directory itself.
     let stat: KeyStat
-    /// The change up to which all of it is true.
-    let serial: Int
     /// The answers to DIRECTORY of children that were asked for in the same round trip.
     let children: [String: Result<[UInt8], XenstoreError>]
 }

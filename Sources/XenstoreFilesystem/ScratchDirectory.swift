@@ -66,7 +66,7 @@ extension Filesystem {
         let now = environment.now()
         let made = try scratch.makeDirectory(in: parent, inherited: stat.permissions, now: now)
         noteList(of: parent)
-        revokeInMemory(parent)
+        kernelCache.revokeInMemory(parent)
         return Entry(attributes: attributes(of: made), nameLifetime: 0)
     }
 
@@ -75,14 +75,13 @@ extension Filesystem {
         guard scratch.names(in: made.node).isEmpty else { throw .notEmpty }
         scratch.removeDirectory(in: parent)
         noteList(of: parent)
-        revokeInMemory(parent)
+        kernelCache.revokeInMemory(parent)
     }
 
     func listing(of directory: ScratchDirectory) -> Listing {
         Listing(
             names: scratch.names(in: directory.node),
-            stat: KeyStat(value: [], hasChildren: false, permissions: directory.inherited),
-            serial: changes.serial,
+            stat: KeyStat(empty: directory.inherited),
             children: [:]
         )
     }

@@ -23,7 +23,7 @@ extension MountedFilesystem {
         text.gauge(
             "watching",
             "Whether a watch keeps names and shapes true.",
-            store.isWatching ? 1 : 0
+            store.changes.isWatching ? 1 : 0
         )
         text.pending(
             "fuse_request_age_seconds",
@@ -41,7 +41,7 @@ extension MountedFilesystem {
             "Open files of keys, streams and scratch files.",
             store.files.count
         )
-        text.counter("store_events_total", "Events of the store's watches.", store.changes.serial)
+        text.counter("store_events_total", "Events of the store's watches.", store.changes.count)
         text.counters(
             "store_requests_total",
             "Requests to the store.",
@@ -85,7 +85,10 @@ extension MountedFilesystem {
             "leases_total",
             "Attributes and contents that the kernel could keep, and had to give up.",
             label: "event",
-            [("granted", store.leases.granted), ("revoked", store.leases.revoked)]
+            [
+                ("granted", store.kernelCache.metrics.granted),
+                ("revoked", store.kernelCache.metrics.revoked),
+            ]
         )
         text.counter(
             "inotify_calls_total",

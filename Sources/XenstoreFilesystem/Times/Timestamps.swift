@@ -47,7 +47,7 @@ extension Filesystem {
 
     /// A key is met for the first time: it may be new.
     func noteMet(_ node: KeyNode, at path: XenstorePath) {
-        if isWatching, let time = changes.time(of: path) { noteMet(node, at: time) }
+        if changes.isWatching, let time = changes.time(of: path) { noteMet(node, at: time) }
     }
 
     /// A key is met for the first time, and its event came at that time.
@@ -126,7 +126,7 @@ extension Filesystem {
     ///
     /// - Parameter count: how many there are at most.
     func foresee(_ path: XenstorePath, count: Int = 1) {
-        guard isWatching else { return }
+        guard changes.isWatching else { return }
         foreseen.expect(path, count: count, at: environment.elapsed())
     }
 
@@ -157,26 +157,22 @@ extension Filesystem {
     }
 
     /// Compares all that the store says of a key with what was seen of it last.
-    func noteTimes(of node: KeyNode, _ stat: KeyStat, at path: XenstorePath, asOf serial: Int) {
-        let (value, permissions) = (stat.value, stat.permissions)
-        noteTimes(of: node, at: path, value: value, permissions: permissions, asOf: serial)
+    func noteTimes(of node: KeyNode, _ stat: KeyStat, at path: XenstorePath) {
+        noteTimesOfValue(stat, of: node, at: path, comparing: stat.permissions)
         let wereAsked = node.hasChildren == nil && stat.hasChildren
-        noteNames(of: node, at: path, stat.names, wereAsked: wereAsked, asOf: serial)
+        noteNames(of: node, at: path, stat.names, wereAsked: wereAsked, asOf: stat.version)
     }
 
-    /// Compares what the store says of a key with what was seen of it last.
+    /// Compares the value that the store says a key has with the one that was seen last.
     ///
-    /// - Parameters:
-    ///   - permissions: nil where they were not asked for.
-    ///   - serial: the number of changes when the store was asked.
-    func noteTimes(
+    /// - Parameter permissions: those that came with it; nil where they were not asked for.
+    func noteTimesOfValue(
+        _ stat: KeyStat,
         of node: KeyNode,
         at path: XenstorePath,
-        value: [UInt8],
-        permissions: Permissions? = nil,
-        asOf serial: Int
+        comparing permissions: Permissions? = nil
     ) {
-        let (digest, known) = (Digest.of(value), node.valueDigest)
+        let (digest, known) = (Digest.of(stat.value), node.valueDigest)
         let isOther = permissions.map { $0 != node.seenPermissions } ?? false
         guard known != digest || node.mayHaveChanged || isOther else { return }
         // Another may be at the path since it was asked.
@@ -189,7 +185,7 @@ extension Filesystem {
         }
         let isAsSeen = known == digest && !isChmod
         // The answer may be of the time before the event.
-        guard !isAsSeen || !changes.hasChanged(path, since: serial) else { return }
+        guard !isAsSeen || !changes.hasChanged(path, since: stat.version) else { return }
         let time = node.mayHaveChanged ? changing(node).lastEvent : now
         // Its event is late.
         if !node.mayHaveChanged { foresee(path) }
@@ -210,19 +206,19 @@ extension Filesystem {
     /// - Parameters:
     ///   - names: each followed by a zero; nil where they fit no message, or were not asked for.
     ///   - wereAsked: whether the answer is new in any case.
-    ///   - serial: the number of changes when the store was asked.
+    ///   - version: of the moment at which the store was asked.
     func noteNames(
         of node: KeyNode,
         at path: XenstorePath,
         _ names: [UInt8]?,
         wereAsked: Bool = false,
-        asOf serial: Int
+        asOf version: ChangeLog.Version
     ) {
         guard names != nil || wereAsked && node.listMayHaveChanged else { return }
         let digest = names.map(Digest.ofNames)
         if node.listMayHaveChanged, node.listIsKnown, digest == node.listDigest {
             // The answer may be of the time before the event.
-            node.listMayHaveChanged = changes.hasChanged(path, since: serial)
+            node.listMayHaveChanged = changes.hasChanged(path, since: version)
             return
         }
         if node.listMayHaveChanged && !node.listIsKnown
