@@ -170,7 +170,7 @@ extension Filesystem {
         -> Attributes
     {
         if kind == .file { report(size, of: node) }
-        let times = times(of: node, kind)
+        let times = timestamps.times(of: node, kind)
         return Attributes(
             inode: node.inode(kind),
             kind: kind,
@@ -193,8 +193,8 @@ extension Filesystem {
             userID: 0,
             groupID: options.groupID,
             size: kind == .file ? FilesystemLimits.largestSize : 0,
-            modified: keys.started,
-            changed: keys.started
+            modified: timestamps.started,
+            changed: timestamps.started
         )
     }
 
@@ -291,7 +291,7 @@ extension Filesystem {
             try await setOwnership(changes, of: node, kind)
         }
         if let modified = changes.modified {
-            setModified(modified, of: node, kind)
+            timestamps.setModified(modified, of: node, kind)
             kernelCache.revokeInMemory(node)
         }
         return try await attributes(of: inode)
@@ -319,7 +319,7 @@ extension Filesystem {
         let new = try permissions(old, changedBy: changes, kind)
         guard new != old else {
             // As on a disk.
-            noteStatus(of: node)
+            timestamps.changedStatus(of: node)
             return kernelCache.revokeInMemory(node)
         }
         _ = try await send(.setPermissions(path, new), at: path)

@@ -24,7 +24,7 @@ extension Filesystem {
     public func disconnected() {
         changes.isWatching = false
         notifier.disconnected()
-        foreseen.removeAll()
+        timestamps.disconnected()
         // No event will take it back.
         for node in keys.subtree(of: keys.root) { kernelCache.revoke(node) }
     }
@@ -60,7 +60,7 @@ extension Filesystem {
         guard path.isAbsolute else { return tellStreams(path) }
         changes.append(path, at: environment.now())
         noteEventRate()
-        let isForeseen = foreseen.take(path, at: environment.elapsed())
+        let isForeseen = timestamps.takeForeseen(path)
         defer { tellWhenTrue(path) }
         var node = keys.root
         // What is above may have taken the whole subtree with it.
@@ -75,7 +75,7 @@ extension Filesystem {
                 passChange(below: node, isDirectlyBelow: rest.count == 1)
             }
             if !isForeseen, rest.count == 1 || child.permissions == nil {
-                noteListEvent(of: node, child: !child.isGone)
+                if timestamps.listEvent(of: node, child: !child.isGone) { node.hasChildren = nil }
             }
             kernelCache.revokeListing(of: node, before: child, isAbove: rest.count > 1)
             node = child
@@ -84,12 +84,12 @@ extension Filesystem {
         guard rest.isEmpty else {
             // It has a child that is not known here.
             kernelCache.revoke(node)
-            if !isForeseen { noteListEvent(of: node, child: false) }
+            if !isForeseen { timestamps.listEvent(of: node, child: false) }
             return passChange(below: node, isDirectlyBelow: rest.count == 1)
         }
         // It may be new, or gone.
         if let parent = node.parent { kernelCache.revoke(parent) }
-        if !isForeseen { noteKeyEvent(of: node) }
+        if !isForeseen { timestamps.event(of: node) }
         dropStatBelow(node)
         if node.reportedKind == .directory {
             verify(node)
@@ -173,7 +173,10 @@ extension Filesystem {
     func noteCommitted(_ path: XenstorePath, andBelow isSubtree: Bool, isValue: Bool) {
         guard keys.shows(path) else { return }
         changes.append(path)
-        noteCommittedTimes(path, isValue: isValue)
+        if isValue, let parent = path.parent, let directory = keys.find(parent) {
+            timestamps.listEvent(of: directory, child: false)
+        }
+        timestamps.committed(path, isValue: isValue)
         var node = keys.root
         var rest = names(to: path)
         while let name = rest.popFirst() {

@@ -127,7 +127,7 @@ extension Filesystem {
         node.emptyKind = .file
         node.reportedKind = .file
         node.isStaleInKernel = false
-        noteMade(node)
+        timestamps.made(node)
         node.addLookup(.file)
         let handle = openFile(node, flags, by: caller, [], createsOnWrite: createsOnWrite)
         let entry = Entry(
@@ -167,7 +167,7 @@ extension Filesystem {
         node.emptyKind = .directory
         node.isStickyDirectory = true
         node.createdBy = caller
-        noteMade(node)
+        timestamps.made(node)
         return enter(key, of: parent, as: asked, stat, path)
     }
 

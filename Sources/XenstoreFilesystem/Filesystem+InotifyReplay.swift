@@ -53,7 +53,7 @@ extension Filesystem {
         let isNew = keys.child(name, of: parent) == nil
         let entry = entry(of: call)
         guard !call.isOwnValue, let node = keys.child(name, of: parent) else { return entry }
-        if isNew { noteMet(node, at: environment.now()) }
+        if isNew { timestamps.met(node, at: environment.now()) }
         node.reportedKind = call.kind
         if node.snapshot == nil { node.snapshot = call.childNames.map(DirectorySnapshot.init) }
         return entry

@@ -101,7 +101,7 @@ extension Filesystem {
         // Only now does the key enter the table: nothing was awaited since it was seen.
         let known = keys.child(key, of: parent)
         let node = known ?? keys.addChild(key, of: parent)
-        if known == nil { noteMet(node, at: path) }
+        if known == nil { timestamps.met(node, at: path) }
         cache(stat, of: node, path)
         let kind = kind(stat, of: node)
         if asked == nil { node.reportedKind = kind }
@@ -126,11 +126,11 @@ extension Filesystem {
         let node = known ?? keys.addChild(key, of: parent)
         // It may have a value: whoever depends on that asks.
         if known?.isHeld != true { node.hasValue = true }
-        if known == nil { noteMet(node, at: path) }
+        if known == nil { timestamps.met(node, at: path) }
         if hasChildren { node.emptyKind = .directory }
         markExists(node)
         if changes.mayKeep(path, asOf: version) {
-            noteNames(of: node, at: path, names, asOf: version)
+            timestamps.learnedNames(names, of: node, at: path, asOf: version)
             node.hasChildren = hasChildren
         }
         node.reportedKind = kind

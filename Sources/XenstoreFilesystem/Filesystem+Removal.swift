@@ -135,7 +135,7 @@ extension Filesystem {
     func noteChildTaken(from directory: KeyNode, named name: String?) {
         directory.hasChildren = nil
         directory.isStickyDirectory = true
-        noteList(of: directory, removing: name)
+        timestamps.changedList(of: directory, removing: name)
     }
 
     /// This mount gave a key a child. The kernel may hold it for a file, if it was reached by
@@ -144,7 +144,7 @@ extension Filesystem {
     /// - Parameter name: of a key that was not there before.
     func noteChild(of directory: KeyNode, named name: String?) {
         directory.hasChildren = nil
-        noteList(of: directory, adding: name)
+        timestamps.changedList(of: directory, adding: name)
         if directory.reportedKind == .file {
             directory.reportedKind = nil
             kernelCache.invalidateEntry(of: directory, .otherShape)

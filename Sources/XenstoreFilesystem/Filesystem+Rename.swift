@@ -191,7 +191,7 @@ extension Filesystem {
         }
         dropStatBelow(node)
         markExists(node)
-        noteStatus(of: node)
+        timestamps.changedStatus(of: node)
         // The events of the renaming come before its answer. They may have had the kernel forget
         // the name that the key had then.
         if node.reportedKind == nil, node.fileLookups > 0 {

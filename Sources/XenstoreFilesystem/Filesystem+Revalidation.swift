@@ -221,7 +221,7 @@ extension Filesystem {
             return notifier.add(entry)
         }
         let node = entry.name.isEmpty ? keys.root : keys.child(entry.name, of: entry.directory)
-        if let stat, let node { noteTimes(of: node, stat, at: path) }
+        if let stat, let node { timestamps.learned(stat, of: node, at: path) }
         if entry.name.isEmpty {
             emitRootChanges(stat)
         } else {

@@ -25,7 +25,7 @@ extension Filesystem {
         }
         let now = environment.now()
         let file = try scratch.make(name, in: directory, inherited: inherited, now: now)
-        noteList(of: directory)
+        timestamps.changedList(of: directory)
         // Who has the directory open may be given a listing without the file, which the kernel
         // would keep.
         kernelCache.revokeInMemory(directory)
@@ -41,7 +41,7 @@ extension Filesystem {
 
     func unlinkScratch(_ file: ScratchFile, in directory: KeyNode) {
         scratch.unlink(file)
-        noteList(of: directory)
+        timestamps.changedList(of: directory)
     }
 
     // MARK: Attributes
@@ -181,8 +181,8 @@ extension Filesystem {
             scratch.move(file, to: name, in: directory)
         }
         file.changed = environment.now()
-        noteList(of: old)
-        noteList(of: directory)
+        timestamps.changedList(of: old)
+        timestamps.changedList(of: directory)
         kernelCache.revokeInMemory(directory)
     }
 
@@ -217,10 +217,10 @@ extension Filesystem {
         }
         node.dropStat()
         node.hasValue = !value.isEmpty
-        if isNew { noteMade(node) }
-        noteRenamed(file, to: node, with: value)
+        if isNew { timestamps.made(node) }
+        timestamps.replacedValue(of: node, by: value, modified: file.modified)
         scratch.becomeKey(file, node)
-        if let old { noteList(of: old) }
+        if let old { timestamps.changedList(of: old) }
         if let key {
             noteChild(of: parent, named: isNew ? key : nil)
             keys.dropUnused(node)

@@ -112,10 +112,10 @@ extension Filesystem {
     ///
     /// - Returns: to be called with whether the store has done it.
     func noteLocalChange(_ requests: [Request]) -> (Bool) -> Void {
-        for path in requests.compactMap(\.changedPath) { foresee(path) }
+        for path in requests.compactMap(\.changedPath) { timestamps.foresee(path) }
         guard notifiesInotify else {
             return { [self] isDone in
-                applyTimes(of: requests, isDone)
+                timestamps.answered(requests, isDone: isDone)
                 if isDone { revoke(what: requests) }
             }
         }
@@ -126,7 +126,7 @@ extension Filesystem {
         }
         return { [self] isDone in
             for number in numbers { notifier.localChanges.answered(number) }
-            applyTimes(of: requests, isDone)
+            timestamps.answered(requests, isDone: isDone)
             if isDone { revoke(what: requests) }
             // What moves takes along what is known of it.
             guard isDone, !requests.isMove else { return }

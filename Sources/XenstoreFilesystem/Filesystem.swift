@@ -30,13 +30,13 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     /// Names that programs have looked up or look up now: the agent keeps out of their way.
     var lookups = (begun: 0, ended: 0)
     var eventRate = EventRate()
-    var foreseen = ForeseenEvents()
     var threadStats = ThreadStatCache()
     var readdirHints = ReaddirHints()
     var readaheads: [ReadaheadKey: OpenDirectory] = [:]
     /// How many files the store was asked about ahead of a program, and how many of these the
     /// program then wanted.
     var readahead = (asked: 0, used: 0)
+    let timestamps: Timestamps
     let kernelCache: KernelCache
     let retries: CallerRetries
     let injected = InjectedSize()
@@ -54,9 +54,9 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         self.environment = environment
         keys = KeyTable(
             root: options.subtree,
-            emptyKeyKind: options.emptyKeyKind,
-            now: environment.now()
+            emptyKeyKind: options.emptyKeyKind
         )
+        timestamps = Timestamps(of: keys, changes, environment)
         kernelCache = KernelCache.make(options.cache, of: keys, changes, environment)
         retries = CallerRetries(environment)
         self.access.onChange = { [unowned self] requests in noteLocalChange(requests) }

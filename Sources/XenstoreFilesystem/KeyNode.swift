@@ -14,8 +14,8 @@ final class KeyNode {
     /// References that the kernel holds on each of the two inodes.
     var fileLookups: UInt64 = 0
     var directoryLookups: UInt64 = 0
-    /// When it changed; nil where this mount has seen no change of it.
-    private(set) var times: KeyTimes?
+    /// When it changed.
+    var timed = TimeState()
     // Beside each other, as they leave no gap: a node takes 144 bytes of the heap.
     /// Known children: they need this node for their paths.
     var childCount: UInt32 = 0
@@ -23,10 +23,6 @@ final class KeyNode {
     var handleCount: UInt32 = 0
     /// Open files that are to make the key at their first write.
     var deferredCreateCount: UInt32 = 0
-    /// What the value was last; 0 where that is not known.
-    var valueDigest: UInt32 = 0
-    /// The sum of the children's names, where ``listIsKnown``.
-    var listDigest: UInt32 = 0
     private var flags: Flags = []
     /// The size that the kernel takes the file to have at least; the largest number where it was
     /// given none.
@@ -80,27 +76,6 @@ final class KeyNode {
     var isGone: Bool {
         get { flags.contains(.isGone) }
         set { flags.set(.isGone, newValue) }
-    }
-    /// Whether an event named the key, and the store was not asked for it since.
-    var mayHaveChanged: Bool {
-        get { flags.contains(.mayHaveChanged) }
-        set { flags.set(.mayHaveChanged, newValue) }
-    }
-    /// Whether an event named a place below the key, and the store was not asked for the list
-    /// since.
-    var listMayHaveChanged: Bool {
-        get { flags.contains(.listMayHaveChanged) }
-        set { flags.set(.listMayHaveChanged, newValue) }
-    }
-    /// Whether ``listDigest`` is that of the names that were seen last.
-    var listIsKnown: Bool {
-        get { flags.contains(.listIsKnown) }
-        set { flags.set(.listIsKnown, newValue) }
-    }
-    /// Whether a program has set the time of its value.
-    var valueTimeIsSet: Bool {
-        get { flags.contains(.valueTimeIsSet) }
-        set { flags.set(.valueTimeIsSet, newValue) }
     }
     /// What the watch keeps true since it was asked; nil where it is to be asked again.
     var permissions: Permissions? {
@@ -159,11 +134,8 @@ final class KeyNode {
         isStickyDirectory = other.isStickyDirectory
         createdBy = other.createdBy
         hasValue = other.hasValue
-        times = other.times
-        valueDigest = other.valueDigest
-        listDigest = other.listDigest
+        timed = other.timed
         seenPermissions = other.seenPermissions
-        flags.formUnion(other.flags.intersection(.ofMemory))
         flags.insert(.permissionsAreOld)
     }
 
@@ -176,15 +148,6 @@ final class KeyNode {
 
     /// Takes note of permissions without relying on them.
     func see(_ permissions: Permissions) { seenPermissions = permissions }
-
-    /// Its times, to be changed.
-    ///
-    /// - Parameter started: what they were as long as nothing was seen to change.
-    func times(since started: Timestamp) -> KeyTimes {
-        let times = times ?? KeyTimes(started)
-        self.times = times
-        return times
-    }
 
     /// Forgets what a change may have made untrue.
     func dropStat() {
@@ -240,7 +203,7 @@ final class KeyNode {
 extension KeyNode {
     /// What is true of a key or not, a bit each.
     private struct Flags: OptionSet {
-        let rawValue: UInt16
+        let rawValue: UInt8
 
         static let isStickyDirectory = Flags(rawValue: 1 << 0)
         static let isStaleInKernel = Flags(rawValue: 1 << 1)
@@ -248,16 +211,7 @@ extension KeyNode {
         static let isVerifying = Flags(rawValue: 1 << 3)
         static let isKnownByAgentOnly = Flags(rawValue: 1 << 4)
         static let isGone = Flags(rawValue: 1 << 5)
-        static let mayHaveChanged = Flags(rawValue: 1 << 6)
-        static let listMayHaveChanged = Flags(rawValue: 1 << 7)
-        static let listIsKnown = Flags(rawValue: 1 << 8)
-        static let permissionsAreOld = Flags(rawValue: 1 << 9)
-        static let valueTimeIsSet = Flags(rawValue: 1 << 10)
-
-        /// What goes along with ``takeMemory(of:)``.
-        static let ofMemory: Flags = [
-            .mayHaveChanged, .listMayHaveChanged, .listIsKnown, .valueTimeIsSet,
-        ]
+        static let permissionsAreOld = Flags(rawValue: 1 << 6)
 
         mutating func set(_ flag: Flags, _ isTrue: Bool) {
             if isTrue { insert(flag) } else { remove(flag) }

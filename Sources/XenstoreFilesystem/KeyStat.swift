@@ -129,7 +129,7 @@ extension Filesystem {
                 let stat = query.stat(value)
                 if let node {
                     markExists(node)
-                    noteTimesOfValue(stat, of: node, at: path)
+                    timestamps.learnedValue(stat, of: node, at: path)
                     node.hasValue = !value.isEmpty
                 }
                 return stat
@@ -156,7 +156,7 @@ extension Filesystem {
     func cache(_ stat: KeyStat, of node: KeyNode, _ path: XenstorePath) {
         guard stands(node, at: path) else { return }
         markExists(node)
-        noteTimes(of: node, stat, at: path)
+        timestamps.learned(stat, of: node, at: path)
         node.hasValue = !stat.value.isEmpty
         node.isStaleInKernel = false
         if node.hasValue { node.createdBy = nil }
@@ -190,7 +190,7 @@ extension Filesystem {
 
     /// The key is gone: nothing that was known of it holds, and the kernel need not keep it.
     func noteMissing(_ node: KeyNode) {
-        noteListLost(by: node)
+        timestamps.lost(node)
         dropRemoved(node)
         if node.deferredCreateCount == 0, !node.isRoot {
             kernelCache.invalidateEntry(of: node, .removed)
@@ -217,7 +217,7 @@ extension Filesystem {
             }
             node.dropStat()
             node.isGone = true
-            (node.valueDigest, node.listIsKnown, node.valueTimeIsSet) = (0, false, false)
+            timestamps.forget(node)
             node.emptyKind = nil
             node.isStickyDirectory = false
             node.createdBy = nil

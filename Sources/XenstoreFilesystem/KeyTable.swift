@@ -35,15 +35,12 @@ final class KeyTable {
     var inheritedKind: ((XenstorePath) -> FileKind?)?
     /// Gives a new key the times that it has in another table.
     var inheritTimes: ((XenstorePath, KeyNode) -> Void)?
-    /// What the times of keys are that were not seen to change.
-    var started: Timestamp
     private let rootPath: XenstorePath
     /// The names that lead to the root.
     private let rootDepth: Int
 
-    init(root path: XenstorePath, emptyKeyKind: EmptyKeyKind, now: Timestamp) {
+    init(root path: XenstorePath, emptyKeyKind: EmptyKeyKind) {
         self.emptyKeyKind = emptyKeyKind
-        started = now
         rootPath = path
         rootDepth = path.components.count
         root = KeyNode(

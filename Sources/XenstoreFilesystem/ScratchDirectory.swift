@@ -65,7 +65,7 @@ extension Filesystem {
         let stat = try await stat(of: parent.path(), node: parent)
         let now = environment.now()
         let made = try scratch.makeDirectory(in: parent, inherited: stat.permissions, now: now)
-        noteList(of: parent)
+        timestamps.changedList(of: parent)
         kernelCache.revokeInMemory(parent)
         return Entry(attributes: attributes(of: made), nameLifetime: 0)
     }
@@ -74,7 +74,7 @@ extension Filesystem {
         guard let made = scratch.directory(in: parent) else { throw .noEntry }
         guard scratch.names(in: made.node).isEmpty else { throw .notEmpty }
         scratch.removeDirectory(in: parent)
-        noteList(of: parent)
+        timestamps.changedList(of: parent)
         kernelCache.revokeInMemory(parent)
     }
 

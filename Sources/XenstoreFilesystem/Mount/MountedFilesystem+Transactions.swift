@@ -48,10 +48,11 @@ extension MountedFilesystem {
         transaction.filesystem.keys.inheritedKind = { [unowned store] path in
             store.keys.emptyKind(at: path)
         }
+        let timestamps = transaction.filesystem.timestamps
         transaction.filesystem.keys.inheritTimes = { [unowned store] path, node in
-            store.inheritTimes(of: path, to: node)
+            timestamps.inherit(path, to: node, from: store.timestamps)
         }
-        transaction.filesystem.keys.started = store.keys.started
+        timestamps.started = store.timestamps.started
         transactions[fsid] = transaction
         // Without a look at its root: C xenstored would count that as something it rests on.
         return entry(of: transaction)
@@ -100,7 +101,7 @@ extension MountedFilesystem {
         do throws(XenstoreError) {
             // One event a key, or one a step.
             for change in changes {
-                store.foresee(change.path, count: FilesystemLimits.touchedKeys)
+                store.timestamps.foresee(change.path, count: FilesystemLimits.touchedKeys)
             }
             _ = try await access.send(
                 .transactionEnd(commit: true),
@@ -120,7 +121,7 @@ extension MountedFilesystem {
         lastConflict = ""
         dropName(Control.commitName)
         store.keys.adoptKinds(of: transaction.filesystem.keys)
-        store.adoptTimes(of: changes.map(\.path), from: transaction.filesystem)
+        store.timestamps.adopt(changes.map(\.path), from: transaction.filesystem.timestamps)
     }
 
     /// Keeps why a commit failed.
