@@ -206,7 +206,7 @@ extension Filesystem {
         }
     }
 
-    func dropStatBelow(_ node: KeyNode) {
+    private func dropStatBelow(_ node: KeyNode) {
         for node in keys.subtree(of: node) {
             node.dropStat()
             kernelCache.revoke(node)

@@ -108,41 +108,8 @@ extension Filesystem {
         target.snapshot?[newKey] = moved ?? .unknown
     }
 
-    /// This mount changes keys for a program, and the kernel tells of that by itself.
-    ///
-    /// - Returns: to be called with whether the store has done it.
-    func noteLocalChange(_ requests: [Request]) -> (Bool) -> Void {
-        for path in requests.compactMap(\.changedPath) { timestamps.foresee(path) }
-        guard notifiesInotify else {
-            return { [self] isDone in
-                timestamps.answered(requests, isDone: isDone)
-                if isDone { revoke(what: requests) }
-            }
-        }
-        let numbers = requests.compactMap { request in
-            request.changedPath.map {
-                notifier.localChanges.begin($0, coversBelow: request.isRemoval)
-            }
-        }
-        return { [self] isDone in
-            for number in numbers { notifier.localChanges.answered(number) }
-            timestamps.answered(requests, isDone: isDone)
-            if isDone { revoke(what: requests) }
-            // What moves takes along what is known of it.
-            guard isDone, !requests.isMove else { return }
-            for request in requests { applyLocalChange(request) }
-        }
-    }
-
-    private func revoke(what requests: [Request]) {
-        for request in requests {
-            guard let path = request.changedPath else { continue }
-            kernelCache.revoke(at: path, andBelow: request.isRemoval)
-        }
-    }
-
     /// Keeps what a local change has made of a key.
-    private func applyLocalChange(_ request: Request) {
+    func applyLocalChange(_ request: Request) {
         guard let path = request.changedPath, options.subtree.contains(path) else { return }
         let names = names(to: path)
         guard let last = names.last.map(String.init) else {
@@ -175,19 +142,5 @@ extension Filesystem {
         default: break
         }
         directory.snapshot?[last] = fingerprint
-    }
-}
-
-extension [Request] {
-    /// Whether keys go from one place to another. What else removes a key makes none.
-    var isMove: Bool {
-        count > 1 && contains(where: \.isRemoval) && !allSatisfy(\.isRemoval)
-    }
-}
-
-extension Request {
-    fileprivate var isRemoval: Bool {
-        if case .remove = self { return true }
-        return false
     }
 }

@@ -59,7 +59,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         timestamps = Timestamps(of: keys, changes, environment)
         kernelCache = KernelCache.make(options.cache, of: keys, changes, environment)
         retries = CallerRetries(environment)
-        self.access.onChange = { [unowned self] requests in noteLocalChange(requests) }
+        self.access.observer = self
     }
 
     /// The names that lead from the mount's root to a key below it.

@@ -213,6 +213,20 @@ final class KeyTable {
         find(path).map(\.emptyKind) ?? rememberedKind(at: path)
     }
 
+    /// Where a path leads; nil where it has nothing to do with what the mount shows.
+    func place(of path: XenstorePath) -> KeyPlace? {
+        let isInside = rootPath.contains(path)
+        // What is above the root may have taken all of it with it.
+        guard isInside || path.contains(rootPath) else { return nil }
+        let names = isInside ? names(to: path) : []
+        var known = [root]
+        for name in names {
+            guard let child = child(String(name), of: known[known.count - 1]) else { break }
+            known.append(child)
+        }
+        return KeyPlace(path: path, names: names, known: known)
+    }
+
     /// The known key at a path.
     func find(_ path: XenstorePath) -> KeyNode? {
         names(to: path).reduce(root as KeyNode?) { node, name in
@@ -245,5 +259,33 @@ final class KeyTable {
         }
         parent.childCount -= 1
         node.move(to: nil, name: node.name)
+    }
+}
+
+/// Where a path leads in the table, as far as that is known.
+struct KeyPlace {
+    let path: XenstorePath
+    /// The names from the root on.
+    let names: ArraySlice<Substring>
+    /// The root, and the known keys on the way from it, one below the other.
+    fileprivate let known: [KeyNode]
+
+    /// Whether the key itself is known.
+    var isKnown: Bool { known.count > names.count }
+
+    /// The key, if it is known.
+    var key: KeyNode? { isKnown ? known[names.count] : nil }
+
+    /// The directory that has the key, if it is known.
+    var parent: KeyNode? {
+        names.isEmpty || known.count < names.count ? nil : known[names.count - 1]
+    }
+
+    /// The known keys above the key, from the root on.
+    var directories: ArraySlice<KeyNode> { known.prefix(names.count) }
+
+    /// The next on the way after one of ``directories``, if it is known.
+    func child(after index: Int) -> KeyNode? {
+        index + 1 < known.count ? known[index + 1] : nil
     }
 }

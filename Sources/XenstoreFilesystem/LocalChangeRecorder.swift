@@ -1,12 +1,23 @@
 import XenstoreProtocol
 
+/// Hears of the changes that this mount makes itself.
+protocol LocalChangeObserver: AnyObject {
+    /// Requests that change keys are about to be sent, or the end of the transaction that they were
+    /// sent in.
+    func begin(_ requests: [Request]) -> LocalChange
+    /// The store has answered.
+    ///
+    /// - Parameter isDone: whether it has carried them out.
+    func end(_ change: LocalChange, isDone: Bool)
+}
+
 /// A way to the store that records the local changes, those that are made on it.
 ///
 /// A change in a transaction is recorded when that is committed.
 final class LocalChangeRecorder<Base: XenstoreAccess>: XenstoreAccess {
     let base: Base
-    /// A request that changes keys is sent. What it returns is called with whether it succeeded.
-    var onChange: (([Request]) -> (Bool) -> Void)?
+    /// Hears of each change. Nil where changes are no local ones.
+    unowned var observer: (any LocalChangeObserver)?
     private var transactions: [TransactionID: [Request]] = [:]
 
     init(_ base: Base) {
@@ -19,16 +30,16 @@ final class LocalChangeRecorder<Base: XenstoreAccess>: XenstoreAccess {
         _ request: Request,
         in transaction: TransactionID
     ) async throws(XenstoreError) -> [UInt8] {
-        guard onChange != nil, !request.isReadOnly else {
+        guard observer != nil, !request.isReadOnly else {
             return try await base.send(request, in: transaction)
         }
-        let finish = begin(request, in: transaction)
+        let change = begin(request, in: transaction)
         do throws(XenstoreError) {
             let answer = try await base.send(request, in: transaction)
-            finish?(true)
+            end(change, isDone: true)
             return answer
         } catch {
-            finish?(false)
+            end(change, isDone: false)
             throw error
         }
     }
@@ -37,12 +48,15 @@ final class LocalChangeRecorder<Base: XenstoreAccess>: XenstoreAccess {
         _ requests: [Request],
         in transaction: TransactionID
     ) async -> [Result<[UInt8], XenstoreError>] {
-        guard onChange != nil else { return await base.send(requests, in: transaction) }
-        let finish = requests.map { $0.isReadOnly ? nil : begin($0, in: transaction) }
+        guard observer != nil else { return await base.send(requests, in: transaction) }
+        let changes = requests.map { $0.isReadOnly ? nil : begin($0, in: transaction) }
         let answers = await base.send(requests, in: transaction)
-        for (finish, answer) in zip(finish, answers) {
-            guard let finish else { continue }
-            if case .success = answer { finish(true) } else { finish(false) }
+        for (change, answer) in zip(changes, answers) {
+            if case .success = answer {
+                end(change, isDone: true)
+            } else {
+                end(change, isDone: false)
+            }
         }
         return answers
     }
@@ -52,15 +66,19 @@ final class LocalChangeRecorder<Base: XenstoreAccess>: XenstoreAccess {
         base.post(request, in: transaction)
     }
 
-    private func begin(_ request: Request, in transaction: TransactionID) -> ((Bool) -> Void)? {
+    private func end(_ change: LocalChange?, isDone: Bool) {
+        if let change { observer?.end(change, isDone: isDone) }
+    }
+
+    private func begin(_ request: Request, in transaction: TransactionID) -> LocalChange? {
         switch request {
         case .write, .makeDirectory, .remove, .setPermissions:
-            guard transaction != .none else { return onChange?([request]) }
+            guard transaction != .none else { return observer?.begin([request]) }
             transactions[transaction, default: []].append(request)
             return nil
         case .transactionEnd(let commit):
             let made = transactions.removeValue(forKey: transaction) ?? []
-            return commit && !made.isEmpty ? onChange?(made) : nil
+            return commit && !made.isEmpty ? observer?.begin(made) : nil
         default:
             return nil
         }

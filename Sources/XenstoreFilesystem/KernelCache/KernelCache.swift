@@ -111,14 +111,15 @@ class KernelCache {
     /// The kernel is given another size of a file than it keeps.
     func revoke(_ node: KeyNode, unlessOfSize size: Int) {}
 
-    /// Something changes at a key, or below it, and with it the key may have been made.
-    func revokeListing(of directory: KeyNode, before child: KeyNode, isAbove: Bool) {}
+    /// Something has changed at a place, or where `andBelow` all below it may be gone: the kernel
+    /// keeps nothing that it may have changed.
+    func revoke(_ place: KeyPlace, andBelow isSubtree: Bool, _ reason: InvalidationReason) {}
 
     /// A system call has changed what is in memory alone, and what other names of the key show.
     func revokeInMemory(_ node: KeyNode) {}
 
-    /// A request of our own has changed a key.
-    func revoke(at path: XenstorePath, andBelow isSubtree: Bool) {}
+    /// A local change was made at a place. ``barrier()`` waits for what follows.
+    func revokeOwn(_ place: KeyPlace, andBelow isSubtree: Bool) {}
 
     /// Waits, when a local change was made, until the kernel has dropped what that has made untrue.
     func barrier() async {}

@@ -111,12 +111,25 @@ final class LeasingKernelCache: KernelCache {
         }
     }
 
-    /// Whether the child was there is not known since a change at it or above. What was a file is a
-    /// directory when it has children, and a listing tells which it is.
-    override func revokeListing(of directory: KeyNode, before child: KeyNode, isAbove: Bool) {
-        if child.permissions == nil || isAbove && child.reportedKind != .directory {
-            revoke(directory)
+    override func revoke(
+        _ place: KeyPlace,
+        andBelow isSubtree: Bool,
+        _ reason: InvalidationReason
+    ) {
+        for (index, directory) in place.directories.enumerated() {
+            guard let child = place.child(after: index) else {
+                // It has a child that is not known here.
+                revoke(directory, reason)
+                continue
+            }
+            let isAbove = index < place.names.count - 1
+            // Whether the child was there is not known since a change at it or above. What was a
+            // file is a directory when it has children, and a listing tells which it is.
+            let mayBeOther = child.permissions == nil || isAbove && child.reportedKind != .directory
+            if !isAbove || mayBeOther { revoke(directory, reason) }
         }
+        guard let key = place.key else { return }
+        for node in isSubtree ? keys.subtree(of: key) : [key] { revoke(node, reason) }
     }
 
     /// The kernel is about to drop what it knows of a key, at a moment that is not known: until it
@@ -142,23 +155,12 @@ final class LeasingKernelCache: KernelCache {
         revoke(node, .ownChange)
     }
 
-    override func revoke(at path: XenstorePath, andBelow isSubtree: Bool) {
-        guard keys.shows(path) else { return }
+    override func revokeOwn(_ place: KeyPlace, andBelow isSubtree: Bool) {
+        guard keys.shows(place.path) else { return }
         // What was asked before is not kept; by now the path may be another key's.
-        changes.append(path)
+        changes.append(place.path)
         localInvalidations.made += 1
-        var node = keys.root
-        var rest = keys.names(to: path)
-        while let name = rest.popFirst() {
-            guard let child = keys.child(String(name), of: node) else {
-                return revoke(node, .ownChange)
-            }
-            revokeListing(of: node, before: child, isAbove: !rest.isEmpty)
-            node = child
-        }
-        if let parent = node.parent { revoke(parent, .ownChange) }
-        guard isSubtree else { return revoke(node, .ownChange) }
-        for node in keys.subtree(of: node) { revoke(node, .ownChange) }
+        revoke(place, andBelow: isSubtree, .ownChange)
     }
 
     override func barrier() async {

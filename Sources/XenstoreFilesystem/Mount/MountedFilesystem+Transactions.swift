@@ -97,12 +97,9 @@ extension MountedFilesystem {
             access.post(.transactionEnd(commit: false), in: transaction.access.id)
             throw failure(of: transaction, "a change in it failed halfway", .inputOutput)
         }
-        let changes = transaction.access.changes.paths
+        let changes = transaction.access.changes.all
         do throws(XenstoreError) {
-            // One event a key, or one a step.
-            for change in changes {
-                store.timestamps.foresee(change.path, count: FilesystemLimits.touchedKeys)
-            }
+            store.beginCommit(of: changes)
             _ = try await access.send(
                 .transactionEnd(commit: true),
                 in: transaction.access.id
@@ -114,10 +111,7 @@ extension MountedFilesystem {
         } catch {
             throw failure(of: transaction, "\(error)", FilesystemError(error))
         }
-        for change in changes {
-            let isValue = change.isValue
-            store.noteCommitted(change.path, andBelow: change.isRemoved, isValue: isValue)
-        }
+        store.endCommit(of: changes)
         lastConflict = ""
         dropName(Control.commitName)
         store.keys.adoptKinds(of: transaction.filesystem.keys)

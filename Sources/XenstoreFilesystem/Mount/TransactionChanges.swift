@@ -2,13 +2,22 @@ import XenstoreProtocol
 
 /// What a transaction would do to the store, and which keys it rests on.
 struct TransactionChanges {
-    private enum Change {
+    private enum Kind {
         case write
         case permissions
         case remove
     }
 
-    private var changes: [XenstorePath: Change] = [:]
+    /// What a transaction changes at one key.
+    struct Change {
+        let path: XenstorePath
+        /// Whether all that was below is gone.
+        let isRemoved: Bool
+        /// Whether it is more than the permissions.
+        let isValue: Bool
+    }
+
+    private var changes: [XenstorePath: Kind] = [:]
     /// The keys in the order in which they were first changed.
     private var order: [XenstorePath] = []
     /// What it has looked at or changed.
@@ -48,14 +57,19 @@ struct TransactionChanges {
         missing.insert(path)
     }
 
-    private mutating func set(_ change: Change, _ path: XenstorePath) {
+    private mutating func set(_ change: Kind, _ path: XenstorePath) {
         if changes.updateValue(change, forKey: path) == nil { order.append(path) }
     }
 
-    /// What it changes, whether all that was below is gone, and whether it is more than the
-    /// permissions.
-    var paths: [(path: XenstorePath, isRemoved: Bool, isValue: Bool)] {
-        order.map { ($0, removed.contains($0), changes[$0] != .permissions) }
+    /// What it changes, in the order in which the keys were first changed.
+    var all: [Change] {
+        order.map { path in
+            Change(
+                path: path,
+                isRemoved: removed.contains(path),
+                isValue: changes[path] != .permissions
+            )
+        }
     }
 
     /// One line a key, in the order in which they were first changed: `write PATH`,

@@ -1,0 +1,57 @@
+import XenstoreProtocol
+
+/// The connection to the store, and the watch on it.
+extension Filesystem {
+    /// The token of the watch that keeps names, shapes and permissions true.
+    public var watchToken: [UInt8] { Array("xsfs".utf8) }
+
+    /// A connection is there: sets the watch and forgets all that was known without it.
+    public func connected() async {
+        changes.isWatching = false
+        firstEvents = [options.subtree]
+        do throws(XenstoreError) {
+            _ = try await access.send(.watch(options.subtree, token: watchToken), in: .none)
+            changes.isWatching = true
+        } catch {
+            // Without it nothing is kept, and every name is asked for.
+            environment.report("the store refused a watch of \(options.subtree): \(error)")
+        }
+        dropEverything()
+        await watchSpecialPathsAgain()
+        tellStreamsOfMissing()
+    }
+
+    /// The connection is lost: nothing is known until it is back.
+    public func disconnected() {
+        changes.isWatching = false
+        notifier.disconnected()
+        timestamps.disconnected()
+        // No event will take it back.
+        for node in keys.subtree(of: keys.root) { kernelCache.revoke(node) }
+    }
+
+    /// Nothing that was known holds. The kernel looks files up again; directories are asked for, as
+    /// one that still is one may be somebody's working directory.
+    private func dropEverything() {
+        changes.append(.root)
+        markAllDirty()
+        var shownDirectories: [KeyNode] = []
+        for node in keys.subtree(of: keys.root) {
+            node.dropStat()
+            kernelCache.revoke(node)
+            if node.reportedKind == .directory {
+                shownDirectories.append(node)
+            } else if node.fileLookups > 0 {
+                kernelCache.invalidateEntry(of: node, .reconnected)
+            }
+        }
+        guard shownDirectories.count > 1 else { return }
+        environment.start { [self] in
+            // One after the other: there may be many, and programs come first.
+            for node in shownDirectories where isVerifiable(node) {
+                node.isVerifying = true
+                await verifyNow(node)
+            }
+        }
+    }
+}
