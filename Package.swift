@@ -38,7 +38,11 @@ let package = Package(
         // Pure: no operating system, no I/O, no clock.
         .target(name: "XenstoreProtocol"),
         .target(name: "XenstoreStore", dependencies: ["XenstoreProtocol"]),
-        .target(name: "XenstoreFilesystem", dependencies: ["XenstoreProtocol", logging]),
+        .target(name: "ChangeNotification", dependencies: ["XenstoreProtocol", logging]),
+        .target(
+            name: "XenstoreFilesystem",
+            dependencies: ["ChangeNotification", "XenstoreProtocol", logging]
+        ),
 
         // Descriptors and threads.
         .systemLibrary(name: "CEpoll"),
@@ -72,7 +76,9 @@ let package = Package(
         ),
         .target(
             name: "FuseAdapter",
-            dependencies: ["CFuse", "Reactor", "XenstoreFilesystem", logging, system]
+            dependencies: [
+                "CFuse", "ChangeNotification", "Reactor", "XenstoreFilesystem", logging, system,
+            ]
         ),
 
         // The command.
@@ -114,7 +120,7 @@ let package = Package(
         .testTarget(
             name: "XenstoreFilesystemTests",
             dependencies: [
-                "FilesystemScenarios", "XenstoreFilesystem", "XenstoreProtocol", "XenstoreStore",
+                "ChangeNotification", "FilesystemScenarios", "XenstoreFilesystem", "XenstoreProtocol", "XenstoreStore",
             ]
         ),
         .testTarget(

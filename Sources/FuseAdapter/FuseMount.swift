@@ -1,4 +1,5 @@
 import CFuse
+public import ChangeNotification
 import Glibc
 public import Logging
 public import Reactor

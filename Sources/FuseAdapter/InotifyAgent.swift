@@ -1,4 +1,5 @@
 import CFuse
+import ChangeNotification
 import Glibc
 import Reactor
 import SystemPackage

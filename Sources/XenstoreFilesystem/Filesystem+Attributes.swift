@@ -152,7 +152,7 @@ extension Filesystem {
         let isLeased = kind == .file && isOpenLeased(node)
         if let use, !isLeased {
             let isRetry = retries.endName(by: use.caller)
-            if use.isPlain, node.reportedKind != kind, !isRetry, self.kind(stat, of: node) != kind {
+            if use.isPlain, node.reportedKind != kind, !isRetry, keys.kind(stat, of: node) != kind {
                 retries.beginName(by: use.caller)
                 throw .stale
             }
@@ -261,7 +261,7 @@ extension Filesystem {
     /// - Throws: ``FilesystemError/stale`` once: the kernel then looks the name up again.
     func requireKind(_ kind: FileKind, of node: KeyNode, _ stat: KeyStat) throws(FilesystemError) {
         guard let shown = node.reportedKind, shown == kind else { return }
-        let actual = self.kind(stat, of: node)
+        let actual = keys.kind(stat, of: node)
         guard actual != shown else { return }
         node.reportedKind = actual
         kernelCache.invalidateEntry(of: node, .otherShape)

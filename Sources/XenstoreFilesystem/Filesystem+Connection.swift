@@ -1,3 +1,4 @@
+import ChangeNotification
 import XenstoreProtocol
 
 /// The connection to the store, and the watch on it.
@@ -8,10 +9,12 @@ extension Filesystem {
     /// A connection is there: sets the watch and forgets all that was known without it.
     public func connected() async {
         changes.isWatching = false
+        notifier.isActive = false
         firstEvents = [options.subtree]
         do throws(XenstoreError) {
             _ = try await access.send(.watch(options.subtree, token: watchToken), in: .none)
             changes.isWatching = true
+            notifier.isActive = environment.inject != nil
         } catch {
             // Without it nothing is kept, and every name is asked for.
             environment.report("the store refused a watch of \(options.subtree): \(error)")
@@ -34,7 +37,7 @@ extension Filesystem {
     /// one that still is one may be somebody's working directory.
     private func dropEverything() {
         changes.append(.root)
-        markAllDirty()
+        perform(notifier.anythingChanged())
         var shownDirectories: [KeyNode] = []
         for node in keys.subtree(of: keys.root) {
             node.dropStat()

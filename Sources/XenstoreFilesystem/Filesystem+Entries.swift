@@ -78,7 +78,7 @@ extension Filesystem {
             requests.append(.directory(path))
         }
         if plan.hasChildren ?? plan.hint.map(isList) != true,
-            kindWithoutValue(hasChildren: false, node, path) == nil
+            keys.kindWithoutValue(hasChildren: false, node, path) == nil
         {
             plan.valueAnswer = requests.count
             requests.append(.read(path))
@@ -160,7 +160,7 @@ extension Filesystem {
         _ node: KeyNode?,
         _ path: XenstorePath
     ) throws(XenstoreError) -> FileKind {
-        if let kind = kindWithoutValue(hasChildren: hasChildren, node, path) { return kind }
+        if let kind = keys.kindWithoutValue(hasChildren: hasChildren, node, path) { return kind }
         // An empty key that shows as a directory.
         return try value?.get().isEmpty == false ? .file : .directory
     }

@@ -1,3 +1,4 @@
+import ChangeNotification
 import XenstoreProtocol
 
 /// The answers to the requests of the inotify agent, from memory: it makes calls for what has
@@ -8,9 +9,9 @@ extension Filesystem {
         in directory: InodeNumber
     ) async throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
-        if let call = notifier.calls.find(name, in: parent) {
+        if let call = notifier.call(for: name, in: parent) {
             // For any other error the kernel would drop the name.
-            guard await call.hasHappened(), await !wouldDetach(call) else { throw .interrupted }
+            guard await hasHappened(call), await !wouldDetach(call) else { throw .interrupted }
             await settleOpenings(of: call)
             switch call.operation {
             case .create, .makeDirectory:
@@ -21,7 +22,7 @@ extension Filesystem {
                 // here.
                 let reportedKind = keys.child(name, of: parent)?.reportedKind
                 guard reportedKind == .directory else {
-                    leave(call)
+                    perform(notifier.leave(call))
                     throw .interrupted
                 }
                 return entry(of: call, as: reportedKind)
@@ -46,16 +47,16 @@ extension Filesystem {
         in directory: InodeNumber
     ) async throws(FilesystemError) -> Entry {
         let parent = try findDirectory(directory)
-        guard let call = notifier.calls.find(name, in: parent) else { throw .exists }
+        guard let call = notifier.call(for: name, in: parent) else { throw .exists }
         await settleOpenings(of: call)
-        call.isDone = true
+        notifier.finish(call)
         // A program that has seen it before knows its times.
         let isNew = keys.child(name, of: parent) == nil
         let entry = entry(of: call)
         guard !call.isOwnValue, let node = keys.child(name, of: parent) else { return entry }
         if isNew { timestamps.met(node, at: environment.now()) }
         node.reportedKind = call.kind
-        if node.snapshot == nil { node.snapshot = call.childNames.map(DirectorySnapshot.init) }
+        notifier.made(node, by: call)
         return entry
     }
 
@@ -65,18 +66,18 @@ extension Filesystem {
     ) async throws(FilesystemError) {
         let parent = try findDirectory(directory)
         // For ENOENT the kernel would drop the name from under whoever uses it.
-        guard let call = notifier.calls.find(name, in: parent) else { throw .busy }
-        guard !isRefused(call) else { throw .busy }
+        guard let call = notifier.call(for: name, in: parent) else { throw .busy }
+        try requireNotRefused(call)
         if call.operation == .removeDirectory {
             // The kernel looks the name up then, and again for each program from now on.
             guard call.isLookedUp else { throw .stale }
             guard await isStillGone(call) else {
-                leave(call)
+                perform(notifier.leave(call))
                 throw .busy
             }
         }
-        guard !isRefused(call) else { throw .busy }
-        call.isDone = true
+        try requireNotRefused(call)
+        notifier.finish(call)
         guard !call.isOwnValue, let node = keys.child(name, of: parent) else { return }
         // Who has a file open writes to the key of that name, as without the agent. The kernel lets
         // nothing be done again in the directory that it knew.
@@ -89,11 +90,11 @@ extension Filesystem {
     /// use: its name stays.
     ///
     /// - Throws: ``FilesystemError/interrupted`` for a file, of which the size is not known here.
-    private func entryOfOther(_ call: PendingCall) throws(FilesystemError) -> Entry? {
+    private func entryOfOther(_ call: PendingCall<WatchedKeys>) throws(FilesystemError) -> Entry? {
         guard !call.isOwnValue, let node = keys.child(call.name, of: call.directory),
             let kind = node.reportedKind, kind != call.kind, node.lookups(kind) > 0
         else { return nil }
-        call.isDone = true
+        notifier.finish(call)
         guard kind == .directory else { throw .interrupted }
         node.addLookupByAgent(kind)
         return Entry(
@@ -104,13 +105,13 @@ extension Filesystem {
 
     /// Whether somebody has mounted something on what a call makes, or in it. That another name
     /// comes for a moment, or none, would detach it: inotify does not show it.
-    private func wouldDetach(_ call: PendingCall) async -> Bool {
-        guard let node = knownOtherwise(call), let path = pathOnMount(of: call) else {
+    private func wouldDetach(_ call: PendingCall<WatchedKeys>) async -> Bool {
+        guard let node = knownOtherwise(call), let path = notifier.pathOnMount(of: call) else {
             return false
         }
         if node.directoryLookups > 0, !node.isKnownByAgentOnly { await waitForQuiet() }
         guard environment.holdsMount(path) else { return false }
-        call.isDone = true
+        notifier.finish(call)
         return true
     }
 
@@ -126,7 +127,7 @@ extension Filesystem {
     }
 
     /// The key of a call, where the kernel knows it as something else than what the agent is told.
-    private func knownOtherwise(_ call: PendingCall) -> KeyNode? {
+    private func knownOtherwise(_ call: PendingCall<WatchedKeys>) -> KeyNode? {
         guard !call.isOwnValue, let node = keys.child(call.name, of: call.directory),
             node.lookups(.file) > 0 || node.lookups(.directory) > 0
         else { return nil }
@@ -140,24 +141,18 @@ extension Filesystem {
         return isOther ? node : nil
     }
 
-    /// A key that was made again since its removal was found may be in use: a program's working
-    /// directory. Its removal is not told.
-    private func isRefused(_ call: PendingCall) -> Bool {
-        guard call.isRemoval, !call.isOwnValue else { return false }
-        guard call.isMadeAgain || isBeingMade(call) else { return false }
-        leave(call)
-        return true
+    /// - Throws: ``FilesystemError/busy`` where the key of a removal was made again.
+    private func requireNotRefused(_ call: PendingCall<WatchedKeys>) throws(FilesystemError) {
+        guard let actions = notifier.refuse(call) else { return }
+        perform(actions)
+        throw .busy
     }
 
-    /// A removal is not told now. Where the key is gone after all, it is told later.
-    private func leave(_ call: PendingCall) {
-        guard !call.isDone else { return }
-        logInotify("\(call.operation) \(call.name): not now, as the key is there again")
-        call.isDone = true
-        if call.directory.snapshot?[call.name] == nil {
-            call.directory.snapshot?[call.name] = .unknown(isDirectory: call.kind == .directory)
+    /// Whether what a call tells has happened, as soon as that is known.
+    private func hasHappened(_ call: PendingCall<WatchedKeys>) async -> Bool {
+        await withCheckedContinuation { continuation in
+            call.whenKnown { continuation.resume(returning: $0) }
         }
-        markDirtyAgain(call.name, in: call.directory)
     }
 
     /// Whether a directory is none at this moment.
@@ -165,7 +160,7 @@ extension Filesystem {
     /// The kernel says ENOENT to all who are in a directory that was removed, without asking. That
     /// is true of those who were on their way before this question was asked; whoever comes later
     /// looks the name up, and finds what is there then.
-    private func isStillGone(_ call: PendingCall) async -> Bool {
+    private func isStillGone(_ call: PendingCall<WatchedKeys>) async -> Bool {
         guard let path = try? call.directory.path(ofChild: call.name) else { return false }
         call.askAgain()
         environment.start { [self] in
@@ -175,11 +170,11 @@ extension Filesystem {
         }
         // The kernel has the directory and the one above it locked meanwhile.
         environment.after(FilesystemLimits.removalQuestion) { call.cancel() }
-        return await call.hasHappened()
+        return await hasHappened(call)
     }
 
     private func isGone(
-        _ call: PendingCall,
+        _ call: PendingCall<WatchedKeys>,
         _ query: StatQuery,
         _ answers: [Result<[UInt8], XenstoreError>]
     ) -> Bool {
@@ -188,7 +183,7 @@ extension Filesystem {
             guard call.isReshaping, let node = keys.child(call.name, of: call.directory) else {
                 return false
             }
-            return kind(stat, of: node) != .directory
+            return keys.kind(stat, of: node) != .directory
         } catch {
             return error == .refused(.noEntry)
         }
@@ -209,35 +204,33 @@ extension Filesystem {
         keys.dropUnused(node)
     }
 
-    /// Whether this mount makes the key, or one below it, at this moment.
-    private func isBeingMade(_ call: PendingCall) -> Bool {
-        guard let path = try? call.directory.path(ofChild: call.name) else { return false }
-        return notifier.localChanges.isCreating(path)
-    }
-
     public func openForAgent(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
         let (node, kind) = try find(inode)
-        notifier.calls.find(node, kind)?.isDone = true
+        if let call = notifier.call(for: node, isDirectory: kind == .directory) {
+            notifier.finish(call)
+        }
         return .agent
     }
 
     public func touchForAgent(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
         let (node, kind) = try find(inode)
-        guard let call = notifier.calls.find(node, kind) else { throw .stale }
-        guard await call.hasHappened() else {
+        guard let call = notifier.call(for: node, isDirectory: kind == .directory) else {
+            throw .stale
+        }
+        guard await hasHappened(call) else {
             logInotify("\(call.operation) \(call.name): no event, as nothing of it has changed")
-            call.isDone = true
+            notifier.finish(call)
             throw .busy
         }
         await settleOpenings(of: call)
         // A change of the content goes on with opening it.
-        call.isDone = call.operation != .modify
+        if call.operation != .modify { notifier.finish(call) }
         return attributesForAgent(node, kind, call, isSure: true)
     }
 
     /// Waits for programs that read the file, or are about to open it once more: the kernel takes a
     /// size with the answer, and could move the end of what they read.
-    private func settleOpenings(of call: PendingCall) async {
+    private func settleOpenings(of call: PendingCall<WatchedKeys>) async {
         guard call.kind == .file else { return }
         let node =
             call.isOwnValue
@@ -254,64 +247,23 @@ extension Filesystem {
     public func agentIsDone() {
         injected.acknowledge(at: environment.elapsed)
         kernelCache.endInjections()
-        notifier.calls.done()
-        sendCalls()
+        perform(notifier.agentIsDone())
     }
 
     public func agentHasStarted() {
         injected.acknowledge(at: environment.elapsed)
         kernelCache.endInjections()
-        notifier.calls.started()
-        sendCalls()
+        perform(notifier.agentHasStarted())
     }
 
     public func agentHasEnded() {
         injected.acknowledge(at: environment.elapsed)
         kernelCache.endInjections()
-        notifier.calls.ended()
+        notifier.agentHasEnded()
     }
 
-    /// Gives the agent its next batch, if it has nothing to do.
-    ///
-    /// - Parameter afterQuestion: whether what is asked of the store now goes out first: its answer
-    ///   takes longer than the agent's way.
-    func sendCalls(afterQuestion: Bool = false) {
-        guard let send = environment.inject else { return }
-        while true {
-            let batch = notifier.calls.takeBatch()
-            guard !batch.isEmpty else { return }
-            let calls = batch.compactMap { call in
-                // Even a refused rmdir(2) makes the kernel forget what is below.
-                isRefused(call)
-                    ? nil
-                    : pathOnMount(of: call).map { InotifyCall(operation: call.operation, path: $0) }
-            }
-            guard calls.isEmpty else {
-                // Who is told looks, and is to see the new.
-                guard afterQuestion, options.cache == .strict else {
-                    return kernelCache.afterInvalidations { send(calls) }
-                }
-                // Requests go out with what is for later when they are made.
-                let environment = environment
-                return environment.later { environment.later { send(calls) } }
-            }
-            // All of their directories are gone.
-            notifier.calls.done()
-        }
-    }
-
-    /// The path from the mount's root on; nil where the directory has lost its place.
-    private func pathOnMount(of call: PendingCall) -> String? {
-        // Its name may be longer than a key's: `.value`.
-        guard let path = try? call.directory.path() else { return nil }
-        let above = path.text.utf8.dropFirst(
-            options.subtree.isRoot ? 1 : options.subtree.text.utf8.count + 1
-        )
-        guard !call.name.isEmpty else { return "." }
-        return above.isEmpty ? call.name : "\(Substring(above))/\(call.name)"
-    }
-
-    private func entry(of call: PendingCall, as reportedKind: FileKind? = nil) -> Entry {
+    private func entry(of call: PendingCall<WatchedKeys>, as reportedKind: FileKind? = nil) -> Entry
+    {
         let kind = reportedKind ?? call.kind
         let node =
             call.isOwnValue
@@ -345,7 +297,7 @@ extension Filesystem {
     private func attributesForAgent(
         _ node: KeyNode,
         _ kind: FileKind,
-        _ call: PendingCall,
+        _ call: PendingCall<WatchedKeys>,
         isSure: Bool
     ) -> Attributes {
         let reported = Int(node.reportedSize)
@@ -359,15 +311,19 @@ extension Filesystem {
 
     /// The kernel may keep a name where nothing has happened to it since the store was asked, so
     /// that the next call is one request less.
-    private func nameLifetime(of call: PendingCall, _ node: KeyNode) -> Double {
+    private func nameLifetime(of call: PendingCall<WatchedKeys>, _ node: KeyNode) -> Double {
         // Who comes to a directory looks it up: it is only then that what is below is told.
         guard !call.isRemoval, !call.isOwnValue, call.kind == .file,
             node.reportedKind ?? .file == .file,
-            let path = try? node.path(), !notifier.localChanges.contains(path)
+            let path = try? node.path(), !notifier.hasLocalChange(at: path)
         else { return 0 }
         node.reportedKind = call.kind
         return kernelCache.nameLifetime(path, asOf: call.version)
     }
+}
+
+extension PendingCall {
+    fileprivate var kind: FileKind { isOfDirectory ? .directory : .file }
 }
 
 extension HandleID {

@@ -1,3 +1,4 @@
+import ChangeNotification
 import XenstoreProtocol
 
 /// A change that this mount makes itself, from the moment at which its requests go out.
@@ -17,7 +18,7 @@ extension Filesystem: LocalChangeObserver {
         guard notifiesInotify else { return LocalChange(requests: requests, numbers: []) }
         let numbers = requests.compactMap { request in
             request.changedPath.map {
-                notifier.localChanges.begin($0, coversBelow: request.isRemoval)
+                notifier.beginLocalChange($0, coversBelow: request.isRemoval)
             }
         }
         return LocalChange(requests: requests, numbers: numbers)
@@ -26,7 +27,7 @@ extension Filesystem: LocalChangeObserver {
     func end(_ change: LocalChange, isDone: Bool) {
         let requests = change.requests
         // First, as the answer to a question that is under way may be of the time before.
-        for number in change.numbers { notifier.localChanges.answered(number) }
+        for number in change.numbers { notifier.localChangeIsAnswered(number) }
         timestamps.answered(requests, isDone: isDone)
         guard isDone else { return }
         for request in requests {
@@ -35,7 +36,10 @@ extension Filesystem: LocalChangeObserver {
         }
         // What moves takes along what is known of it.
         guard !change.numbers.isEmpty, !requests.isMove else { return }
-        for request in requests { applyLocalChange(request) }
+        for request in requests {
+            guard let path = request.changedPath, keys.shows(path) else { continue }
+            notifier.localChange(request, at: keys.names(to: path))
+        }
     }
 
     /// A transaction is about to be committed that a program has made its changes in.

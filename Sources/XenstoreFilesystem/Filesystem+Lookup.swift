@@ -103,7 +103,7 @@ extension Filesystem {
         let node = known ?? keys.addChild(key, of: parent)
         if known == nil { timestamps.met(node, at: path) }
         cache(stat, of: node, path)
-        let kind = kind(stat, of: node)
+        let kind = keys.kind(stat, of: node)
         if asked == nil { node.reportedKind = kind }
         var entry = entry(node, asked ?? kind, stat, path)
         recordBaseline(stat, kind, of: node, path)

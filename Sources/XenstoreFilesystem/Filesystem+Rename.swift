@@ -1,3 +1,4 @@
+import ChangeNotification
 import XenstoreProtocol
 
 extension Filesystem {
@@ -146,7 +147,7 @@ extension Filesystem {
         of target: KeyNode
     ) {
         if let node = keys.child(key, of: source) { keepKinds(below: node) }
-        applyLocalMove(of: key, in: source, to: newKey, in: target, exchanges: false)
+        notifier.localMove(of: key, in: source, to: newKey, in: target, exchanges: false)
         if let replaced = keys.child(newKey, of: target) { keys.unlink(replaced) }
         guard let node = keys.child(key, of: source) else { return }
         keys.move(node, to: target, name: newKey)
@@ -159,7 +160,7 @@ extension Filesystem {
         _ secondKey: String,
         of secondParent: KeyNode
     ) {
-        applyLocalMove(
+        notifier.localMove(
             of: firstKey,
             in: firstParent,
             to: secondKey,

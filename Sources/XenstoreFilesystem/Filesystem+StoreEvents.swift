@@ -1,3 +1,4 @@
+import ChangeNotification
 public import XenstoreProtocol
 
 /// The door for what the store tells.
@@ -20,7 +21,7 @@ extension Filesystem {
             noteTimes(of: place, isForeseen: isForeseen)
             dropStats(place)
             verify(place, isForeseen: isForeseen)
-            markDirty(path, names: place.names)
+            perform(notifier.changed(path, place.names))
         }
         tellStreamsWhenTrue(path)
     }
@@ -30,9 +31,9 @@ extension Filesystem {
     /// the store.
     private func noteEventRate() {
         let now = environment.elapsed()
-        eventRate.noteEvent(at: now)
+        notifier.noteEvent(at: now)
         let isWaitedFor = options.cache == .watch || !streams.open.isEmpty
-        if !isWaitedFor, eventRate.isSteady(at: now) {
+        if !isWaitedFor, notifier.isSteady(at: now) {
             environment.deferReading(FilesystemLimits.readDeferral)
         }
     }
@@ -125,7 +126,7 @@ extension Filesystem {
             // A change while the answer was on its way: it may be out of date.
             if changes.isWatching, changes.hasChanged(path, since: version) { continue }
             guard let stat, node.reportedKind == .directory else { return }
-            let actual = kind(stat, of: node)
+            let actual = keys.kind(stat, of: node)
             if actual != .directory {
                 node.reportedKind = actual
                 kernelCache.invalidateEntry(of: node, .otherShape)

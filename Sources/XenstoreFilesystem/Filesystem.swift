@@ -1,3 +1,4 @@
+import ChangeNotification
 import Logging
 public import XenstoreProtocol
 
@@ -26,10 +27,10 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     var files = HandleTable<OpenHandle>()
     var directories = HandleTable<OpenDirectory>()
     let changes = ChangeLog()
-    var notifier = ChangeNotifier()
+    let notifier: ChangeNotifier<WatchedKeys>
+    private let watchedKeys: WatchedKeys
     /// Names that programs have looked up or look up now: the agent keeps out of their way.
     var lookups = (begun: 0, ended: 0)
-    var eventRate = EventRate()
     var threadStats = ThreadStatCache()
     var readdirHints = ReaddirHints()
     var readaheads: [ReadaheadKey: OpenDirectory] = [:]
@@ -57,9 +58,12 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
             emptyKeyKind: options.emptyKeyKind
         )
         timestamps = Timestamps(of: keys, changes, environment)
+        watchedKeys = WatchedKeys(keys, options.valueForm, timestamps)
+        notifier = ChangeNotifier(of: watchedKeys, log: environment.logs.inotify)
         kernelCache = KernelCache.make(options.cache, of: keys, changes, environment)
         retries = CallerRetries(environment)
         self.access.observer = self
+        watchedKeys.onRemoved = { [unowned self] node in noteMissing(node) }
     }
 
     /// The names that lead from the mount's root to a key below it.
@@ -121,14 +125,9 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         var node = node
         // And so is all that is above it.
         while let parent = node.parent {
-            notifier.markExists(node.name, in: parent)
+            notifier.exists(node.name, in: parent)
             node = parent
         }
-    }
-
-    /// Logs why inotify is called for a change, or is not.
-    func logInotify(_ text: @autoclosure () -> String) {
-        environment.logs.inotify.debug("\(text())")
     }
 
     // MARK: Errors

@@ -1,3 +1,4 @@
+public import ChangeNotification
 public import Logging
 
 /// What the filesystem needs of the world around it.

@@ -76,18 +76,12 @@ public enum FilesystemLimits {
     /// Requests that one pipelined batch of a rename holds.
     public static let renameBatch = 1024
 
-    /// Keys that are asked for together, to find out what a change has changed.
-    public static let revalidationBatch = 256
-
     /// How long with `cache=watch` a file is read past the kernel's cache after its content has
     /// changed; and after which a thread that its size was granted to is sure to have taken note.
     public static let quietPeriod = Duration.seconds(1)
 
     /// Keys of which that is remembered; then those of the last second are forgotten.
     public static let recentlyModifiedKeys = 1024
-
-    /// How long changes coalesce before the agent makes calls, where hundreds come in a second.
-    public static let coalescingDelay = Duration.milliseconds(200)
 
     /// How long events are left in the socket where hundreds come in a second and nobody waits for
     /// them.
@@ -96,19 +90,6 @@ public enum FilesystemLimits {
     /// Children of a directory that are asked for when a program begins to watch it; those of a
     /// larger one are known by name alone, and the first change of one is told as MODIFY.
     public static let watchBaseline = 4096
-
-    /// Calls for changes that wait for the agent to make them; more are lost, and the log says so.
-    public static let pendingCalls = 65536
-
-    /// Calls that are passed to the agent together.
-    public static let callBatch = 64
-
-    /// Calls that are made before the store has said what has changed, where no more changes come
-    /// together.
-    public static let speculativeCalls = 8
-
-    /// How long such a call waits at most for the store to say so.
-    public static let speculation = Duration.milliseconds(20)
 
     /// How long opening a file waits at most for the kernel to take note of the size that it was
     /// given with a change by others.

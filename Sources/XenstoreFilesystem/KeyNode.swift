@@ -1,3 +1,4 @@
+import ChangeNotification
 import XenstoreProtocol
 
 /// A key that the kernel knows of, or that leads to one it knows of.
@@ -87,8 +88,8 @@ final class KeyNode {
     }
     /// What the kernel may keep of it by itself, with `cache=watch`.
     var cached = CacheState()
-    /// The children for which inotify has raised all events; nil where they are not known.
-    var snapshot: DirectorySnapshot?
+    /// What inotify has told of it.
+    var watched = WatchState()
 
     init(id: UInt64, name: String, parent: KeyNode?) {
         self.id = id
@@ -142,7 +143,7 @@ final class KeyNode {
     /// The kernel has forgotten it, and with it all that it kept.
     func wasForgotten() {
         cached.forget()
-        snapshot = nil
+        watched.forget()
         isStaleInKernel = false
     }
 
@@ -166,7 +167,7 @@ final class KeyNode {
         guard kind == .directory, isKnownByAgentOnly else { return }
         isKnownByAgentOnly = false
         // Nobody has kept it up to date.
-        snapshot = nil
+        watched.forget()
     }
 
     /// The kernel gets to know one of the inodes for the agent.
@@ -188,7 +189,7 @@ final class KeyNode {
         case .directory:
             directoryLookups -= min(count, directoryLookups)
             // From now on nobody keeps it up to date.
-            if directoryLookups == 0 { snapshot = nil }
+            if directoryLookups == 0 { watched.forget() }
         }
     }
 

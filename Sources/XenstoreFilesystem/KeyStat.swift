@@ -225,32 +225,6 @@ extension Filesystem {
         }
         keys.dropMemory(below: removed)
     }
-
-    /// The kind of file that the key shows as, by its plain name.
-    func kind(_ stat: KeyStat, of node: KeyNode) -> FileKind {
-        if node.isRoot || stat.hasChildren || node.isStickyDirectory { return .directory }
-        if !stat.value.isEmpty {
-            node.emptyKind = .file
-            return .file
-        }
-        return node.emptyKind ?? kindByPlace(of: node)
-    }
-
-    /// The kind that a key shows as, if that is known without its value.
-    ///
-    /// - Parameter node: the key where it is known.
-    func kindWithoutValue(hasChildren: Bool, _ node: KeyNode?, _ path: XenstorePath) -> FileKind? {
-        if hasChildren || node?.isStickyDirectory == true { return .directory }
-        let emptyKind = node.map(\.emptyKind) ?? keys.rememberedKind(at: path)
-        // With a value it is a file, and without one it is too.
-        return emptyKind ?? options.emptyKeyKind.kind(of: path) == .file ? .file : nil
-    }
-
-    /// The kind that an empty key shows as of which nothing else is known.
-    private func kindByPlace(of node: KeyNode) -> FileKind {
-        // Only a path that is too long is none.
-        (try? node.path()).map(options.emptyKeyKind.kind) ?? .file
-    }
 }
 
 extension KeyStat {

@@ -187,8 +187,49 @@ final class KeyTable {
         return found
     }
 
+    // MARK: Kinds
+
+    /// The kind of file that a key shows as, by its plain name.
+    func kind(_ stat: KeyStat, of node: KeyNode) -> FileKind {
+        if node.isRoot || stat.hasChildren || node.isStickyDirectory { return .directory }
+        if !stat.value.isEmpty {
+            node.emptyKind = .file
+            return .file
+        }
+        // Only a path that is too long is none.
+        return node.emptyKind ?? (try? node.path()).map(emptyKeyKind.kind) ?? .file
+    }
+
+    /// The kind of file that a name shows as, whether the key is known or not.
+    ///
+    /// - Parameter wasDirectory: how it showed itself; nil where that is not known.
+    func kind(
+        _ stat: KeyStat,
+        named name: String,
+        in directory: KeyNode,
+        before wasDirectory: Bool? = nil
+    ) -> FileKind {
+        if let node = child(name, of: directory) { return kind(stat, of: node) }
+        if stat.hasChildren { return .directory }
+        guard stat.value.isEmpty else { return .file }
+        if let wasDirectory { return wasDirectory ? .directory : .file }
+        // This mount may have made it, and forgotten the rest.
+        guard let path = try? directory.path(ofChild: name) else { return .file }
+        return rememberedKind(at: path) ?? emptyKeyKind.kind(of: path)
+    }
+
+    /// The kind that a key shows as, if that is known without its value.
+    ///
+    /// - Parameter node: the key where it is known.
+    func kindWithoutValue(hasChildren: Bool, _ node: KeyNode?, _ path: XenstorePath) -> FileKind? {
+        if hasChildren || node?.isStickyDirectory == true { return .directory }
+        let emptyKind = node.map(\.emptyKind) ?? rememberedKind(at: path)
+        // With a value it is a file, and without one it is too.
+        return emptyKind ?? emptyKeyKind.kind(of: path) == .file ? .file : nil
+    }
+
     /// How an empty key shows of which this table knows nothing.
-    func rememberedKind(at path: XenstorePath) -> FileKind? { inheritedKind?(path) }
+    private func rememberedKind(at path: XenstorePath) -> FileKind? { inheritedKind?(path) }
 
     /// Remembers what empty keys were made as in the table of a transaction that was committed.
     func adoptKinds(of other: KeyTable) {

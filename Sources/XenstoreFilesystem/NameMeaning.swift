@@ -1,3 +1,4 @@
+import ChangeNotification
 import XenstoreProtocol
 
 /// What a name in a directory stands for.
@@ -19,7 +20,7 @@ enum NameMeaning: Hashable {
     /// No key can have this name.
     case foreign
 
-    static let ownValueName = ".value"
+    static let ownValueName = OwnValue.name
     private static let valueSuffix = ".value"
     private static let childrenSuffix = ".dir"
     private static let streamSuffix = ".watch"

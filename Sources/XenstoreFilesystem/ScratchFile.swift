@@ -1,3 +1,4 @@
+import ChangeNotification
 import XenstoreProtocol
 
 /// A file that is no key: of this mount, in memory, never sent to the store.

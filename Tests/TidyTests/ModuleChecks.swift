@@ -2,7 +2,8 @@
 private let allowedImports: [String: Set<String>] = [
     "XenstoreProtocol": [],
     "XenstoreStore": ["XenstoreProtocol"],
-    "XenstoreFilesystem": ["Logging", "XenstoreProtocol"],
+    "ChangeNotification": ["Logging", "XenstoreProtocol"],
+    "XenstoreFilesystem": ["ChangeNotification", "Logging", "XenstoreProtocol"],
     "Reactor": ["CEpoll", "Glibc", "Synchronization", "SystemPackage"],
     "XenstoreClient": [
         "Reactor", "Glibc", "Logging", "Synchronization", "SystemPackage", "XenstoreProtocol",
@@ -12,8 +13,8 @@ private let allowedImports: [String: Set<String>] = [
     ],
     "XenstoreServer": ["Reactor", "SystemPackage", "XenstoreProtocol", "XenstoreStore"],
     "FuseAdapter": [
-        "CFuse", "Reactor", "Glibc", "Logging", "Synchronization", "SystemPackage",
-        "XenstoreFilesystem",
+        "CFuse", "ChangeNotification", "Reactor", "Glibc", "Logging", "Synchronization",
+        "SystemPackage", "XenstoreFilesystem",
     ],
     "xsfs": [
         "ArgumentParser", "Reactor", "FuseAdapter", "Glibc", "Logging", "Synchronization",

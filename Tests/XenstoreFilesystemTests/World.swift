@@ -1,3 +1,4 @@
+import ChangeNotification
 import Testing
 import XenstoreFilesystem
 import XenstoreProtocol

@@ -1,3 +1,4 @@
+import ChangeNotification
 import XenstoreProtocol
 
 extension MountedFilesystem {
@@ -93,12 +94,12 @@ extension MountedFilesystem {
         text.counter(
             "inotify_calls_total",
             "System calls that were made to raise inotify events.",
-            store.notifier.calls.sentCount
+            store.notifier.callCounts.sent
         )
         text.gauge(
             "inotify_calls_queued",
             "Those that wait.",
-            store.notifier.calls.waitingCount
+            store.notifier.callCounts.waiting
         )
     }
 }

@@ -45,7 +45,7 @@ final class DirectorySnapshot {
 
         init() {}
 
-        init(_ stat: KeyStat, isDirectory: Bool) {
+        init(_ stat: some WatchedStat, isDirectory: Bool) {
             valueDigest = Self.digest(stat.value)
             permissionsDigest = Self.digest(stat.permissions)
             self.isDirectory = isDirectory
