@@ -19,7 +19,7 @@ extension Store {
         let caller = Caller(connection: connection, transaction: transaction)
         try checkRequests(caller)
         let reply = result(of: message, caller)
-        transaction?.log?.operations.append((message, reply))
+        transaction?.log?.noteOperation(message, reply)
         return try reply.get()
     }
 
@@ -48,7 +48,7 @@ extension Store {
         else { return }
         let hasManyPlaces = transaction.footprint.places.count >= Self.placesPerRequest * limit
         if log.isOverQuota || log.operations.count >= limit || hasManyPlaces {
-            transaction.log?.isOverQuota = true
+            log.noteOverQuota()
             throw .quota
         }
     }

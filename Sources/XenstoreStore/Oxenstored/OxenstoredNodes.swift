@@ -197,7 +197,7 @@ extension Store {
 
     private func touch(_ path: StorePath, _ caller: Caller) {
         if let transaction = caller.transaction {
-            transaction.tree.touch(path)
+            transaction.touch(path)
         } else {
             tree.touch(path)
         }

@@ -14,8 +14,7 @@ extension Store {
         {
             throw .quota
         }
-        let id = caller.connection.unusedTransactionID()
-        caller.connection.transactions[id] = replayable()
+        let id = caller.connection.open(replayable())
         domains[caller.domain].transactions += 1
         return Self.text(String(id.rawValue))
     }
@@ -31,7 +30,7 @@ extension Store {
         guard let transaction = caller.transaction, let log = transaction.log else {
             throw .noEntry
         }
-        caller.connection.transactions[message.transactionID] = nil
+        caller.connection.end(message.transactionID)
         domains[caller.domain].transactions -= 1
         if isCommit, !log.events.isEmpty {
             try commit(transaction, log, caller)
@@ -41,9 +40,7 @@ extension Store {
     }
 
     private func replayable() -> Transaction {
-        let transaction = Transaction(tree: tree)
-        transaction.log = ReplayLog(origin: tree)
-        return transaction
+        Transaction(tree: tree, log: ReplayLog(origin: tree))
     }
 
     private func commit(
@@ -90,7 +87,7 @@ extension Store {
 
     private func replay(_ log: ReplayLog, _ caller: Caller) throws(StoreErrorCode) -> Transaction {
         // It takes a number for this, which clients see missing.
-        _ = caller.connection.unusedTransactionID()
+        caller.connection.skipTransactionID()
         let again = replayable()
         let caller = Caller(connection: caller.connection, transaction: again)
         for (request, reply) in log.operations {

@@ -54,7 +54,7 @@ extension Store {
     ) {
         let event = ReplayLog.Event(kind: kind, path: path)
         if let transaction = caller.transaction {
-            transaction.log?.events.append(event)
+            transaction.log?.noteEvent(event)
         } else {
             effectsAfterReply += events(of: event, before: before ?? tree, after: tree)
         }
@@ -72,7 +72,7 @@ extension Store {
             mayHear(watch.connection, readable) ? event(watch, path) : nil
         }
         guard change.kind == .removed else { return effects }
-        for below in watches.watchedPlaces(below: path, in: before).all {
+        for below in WatchedPlaces(below: path, of: watches, in: before).all {
             for watch in below.place.watches.reversed() {
                 guard mayHear(watch.connection, below.readable),
                     let event = event(watch, watch.path)
@@ -90,7 +90,7 @@ extension Store {
         // Who is below a node that is removed, again and again or with others around it.
         var below =
             log.events.contains { $0.kind == .removed }
-            ? watches.watchedPlaces(below: log.lowestWrite ?? .root, in: log.origin)
+            ? WatchedPlaces(below: log.lowestWrite ?? .root, of: watches, in: log.origin)
             : WatchedPlaces()
         // The same path may come again and again.
         var above: [StorePath: [WatchTable.Place]] = [:]
@@ -115,7 +115,7 @@ extension Store {
                 events.forgetWatches()
                 events.hear(watched.place, level: 0, self)
                 if events.isUnheard {
-                    below.all[index].isDeaf = true
+                    below.noteDeaf(index)
                 } else {
                     tell(watched.path, watched.readable, &events)
                 }

@@ -1,7 +1,7 @@
 import XenstoreProtocol
 
 /// What oxenstored keeps of a transaction, to merge it at its end or to carry it out again.
-struct ReplayLog {
+final class ReplayLog {
     /// A change that watches are to hear of.
     struct Event {
         enum Kind {
@@ -17,25 +17,35 @@ struct ReplayLog {
     /// The store as it was at the start.
     let origin: Tree
     /// All requests with what was answered; errors too.
-    var operations: [(request: Message, reply: Result<[UInt8], StoreErrorCode>)] = []
+    private(set) var operations: [(request: Message, reply: Result<[UInt8], StoreErrorCode>)] = []
     /// One for each change, repeated or not. Without any the transaction only read.
-    var events: [Event] = []
+    private(set) var events: [Event] = []
     /// The nearest node above all that was read; a refused reading does not count.
     private(set) var lowestRead: StorePath?
     /// The nearest node above all that was changed.
     private(set) var lowestWrite: StorePath?
     /// Set for good when there were too many requests: not even the end is taken then.
-    var isOverQuota = false
+    private(set) var isOverQuota = false
 
     init(origin: Tree) {
         self.origin = origin
     }
 
-    mutating func noteRead(_ path: StorePath) {
+    /// Notes a request and what was answered.
+    func noteOperation(_ request: Message, _ reply: Result<[UInt8], StoreErrorCode>) {
+        operations.append((request, reply))
+    }
+
+    /// Notes a change that watches are to hear of.
+    func noteEvent(_ event: Event) { events.append(event) }
+
+    func noteOverQuota() { isOverQuota = true }
+
+    func noteRead(_ path: StorePath) {
         lowestRead = lowestRead?.commonAncestor(with: path) ?? path
     }
 
-    mutating func noteWrite(_ path: StorePath) {
+    func noteWrite(_ path: StorePath) {
         lowestWrite = lowestWrite?.commonAncestor(with: path) ?? path
     }
 }

@@ -13,18 +13,19 @@ final class Transaction {
         case remove(StorePath)
     }
 
-    var tree: Tree
+    private(set) var tree: Tree
     /// The store's count of changes when the transaction began.
     let start: UInt64
     /// What it has looked at and changed.
-    var footprint = Footprint()
+    private(set) var footprint = Footprint()
     /// Set when a node could not be noted: then nothing can tell whether a commit is right.
-    var isUnverifiable = false
-    /// What oxenstored keeps of it instead.
-    var log: ReplayLog?
+    private(set) var isUnverifiable = false
+    /// What oxenstored's engine keeps of it besides. Nil with C xenstored's.
+    let log: ReplayLog?
 
-    init(tree: Tree) {
+    init(tree: Tree, log: ReplayLog? = nil) {
         self.tree = tree.snapshot()
+        self.log = log
         start = tree.changeCount
     }
 
@@ -33,53 +34,26 @@ final class Transaction {
         footprint.noteChange(change)
         tree.apply(change, clock: &clock)
     }
-}
 
-extension Tree {
-    mutating func apply(_ change: Transaction.Change, clock: inout GenerationClock) {
-        switch change {
-        case .create(let path, let levels, let value, let permissions):
-            create(path, levels: levels, value: value, permissions: permissions, clock: &clock)
-        case .setValue(let path, let value):
-            setValue(value, at: path, clock: &clock)
-        case .setPermissions(let path, let permissions):
-            setPermissions(permissions, at: path, clock: &clock)
-        case .remove(let path):
-            remove(path, clock: &clock)
-        }
+    /// Makes a node of its tree and those above it others than they were; they hold the same.
+    func touch(_ path: StorePath) { tree.touch(path) }
+
+    // MARK: What it looks at
+
+    /// The places from the root to a path, which are made where they are missing.
+    func trail(to path: StorePath) -> [Int] { footprint.trail(to: path) }
+
+    /// The place of a name below another, which is made if it is missing.
+    func place(named name: String, below parent: Int) -> Int {
+        footprint.place(named: name, below: parent)
     }
 
-    /// Makes the changes of a transaction that began at an earlier state, `new` being its nodes at
-    /// the places of its footprint. Each place is reached from the one above it, once.
-    mutating func merge(
-        _ outcome: Footprint.Outcome,
-        of footprint: Footprint,
-        _ new: [Node?],
-        clock: inout GenerationClock
-    ) {
-        var nodes = uniqueNodes(at: footprint)
-        func node(at place: Int) -> Node {
-            guard let node = nodes[place] else { preconditionFailure("changes a missing node") }
-            return node
-        }
-        for place in outcome.removed {
-            let parent = node(at: footprint.places[place].parent)
-            removeChild(footprint.places[place].name, of: parent, clock: &clock)
-        }
-        for place in outcome.created {
-            guard let made = new[place] else { preconditionFailure("makes a missing node") }
-            nodes[place] = addChild(
-                footprint.places[place].name,
-                to: node(at: footprint.places[place].parent),
-                value: made.value,
-                permissions: made.permissions,
-                clock: &clock
-            )
-        }
-        for place in outcome.kept {
-            guard let made = new[place] else { preconditionFailure("changes a missing node") }
-            let kept = node(at: place)
-            replace(kept, value: made.value, permissions: made.permissions, clock: &clock)
-        }
-    }
+    /// Notes the first access to a node of its tree.
+    func noteAccess(_ place: Int, _ node: Node?) { footprint.noteAccess(place, node) }
+
+    /// Notes that watches of a node are to hear of it at the end.
+    func noteEvent(_ place: Int, _ scope: EventScope) { footprint.noteEvent(place, scope) }
+
+    /// Gives up noting what it looks at: it cannot be committed any more.
+    func loseTrack() { isUnverifiable = true }
 }

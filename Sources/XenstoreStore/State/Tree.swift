@@ -164,10 +164,58 @@ struct Tree {
         removeChild(path.lastName, of: uniqueNode(at: path.parent), clock: &clock)
     }
 
+    /// Makes a change, all checks passed.
+    mutating func apply(_ change: Transaction.Change, clock: inout GenerationClock) {
+        switch change {
+        case .create(let path, let levels, let value, let permissions):
+            create(path, levels: levels, value: value, permissions: permissions, clock: &clock)
+        case .setValue(let path, let value):
+            setValue(value, at: path, clock: &clock)
+        case .setPermissions(let path, let permissions):
+            setPermissions(permissions, at: path, clock: &clock)
+        case .remove(let path):
+            remove(path, clock: &clock)
+        }
+    }
+
+    /// Makes the changes of a transaction that began at an earlier state, `new` being its nodes at
+    /// the places of its footprint. Each place is reached from the one above it, once.
+    mutating func merge(
+        _ outcome: Footprint.Outcome,
+        of footprint: Footprint,
+        _ new: [Node?],
+        clock: inout GenerationClock
+    ) {
+        var nodes = uniqueNodes(at: footprint)
+        func node(at place: Int) -> Node {
+            guard let node = nodes[place] else { preconditionFailure("changes a missing node") }
+            return node
+        }
+        for place in outcome.removed {
+            let parent = node(at: footprint.places[place].parent)
+            removeChild(footprint.places[place].name, of: parent, clock: &clock)
+        }
+        for place in outcome.created {
+            guard let made = new[place] else { preconditionFailure("makes a missing node") }
+            nodes[place] = addChild(
+                footprint.places[place].name,
+                to: node(at: footprint.places[place].parent),
+                value: made.value,
+                permissions: made.permissions,
+                clock: &clock
+            )
+        }
+        for place in outcome.kept {
+            guard let made = new[place] else { preconditionFailure("changes a missing node") }
+            let kept = node(at: place)
+            replace(kept, value: made.value, permissions: made.permissions, clock: &clock)
+        }
+    }
+
     // MARK: Nodes that no other tree holds
 
     /// The nodes at the places that a transaction has changed, and above them.
-    mutating func uniqueNodes(at footprint: Footprint) -> [Node?] {
+    private mutating func uniqueNodes(at footprint: Footprint) -> [Node?] {
         changeCount += 1
         var isNeeded = footprint.places.map(\.isChanged)
         for index in footprint.places.indices.reversed() where isNeeded[index] {
@@ -192,7 +240,7 @@ struct Tree {
     }
 
     /// Adds the youngest child.
-    mutating func addChild(
+    private mutating func addChild(
         _ name: String,
         to parent: Node,
         value: [UInt8],
@@ -214,7 +262,8 @@ struct Tree {
     }
 
     /// Takes a child with all below it away.
-    mutating func removeChild(_ name: String, of parent: Node, clock: inout GenerationClock) {
+    private mutating func removeChild(_ name: String, of parent: Node, clock: inout GenerationClock)
+    {
         let removed = withBytes(of: name) { name in
             parent.changeChildren { $0.remove(named: name) }
         }
@@ -225,7 +274,7 @@ struct Tree {
     }
 
     /// Replaces what a node holds.
-    mutating func replace(
+    private mutating func replace(
         _ node: Node,
         value: [UInt8],
         permissions: Permissions,

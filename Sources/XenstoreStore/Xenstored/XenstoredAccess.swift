@@ -42,7 +42,7 @@ extension Store {
             return node
         }
         try checkAccess(transaction, caller)
-        let trail = transaction.footprint.trail(to: path)
+        let trail = transaction.trail(to: path)
         noteAccess(trail[trail.count - 1], node, transaction, caller)
         return node
     }
@@ -68,7 +68,7 @@ extension Store {
         if let limit = domains.limit(.transactionNodes, of: caller.domain),
             transaction.footprint.accessed.count >= limit
         {
-            transaction.isUnverifiable = true
+            transaction.loseTrack()
             throw .noSpace
         }
     }
@@ -79,7 +79,7 @@ extension Store {
         _ transaction: Transaction,
         _ caller: Caller
     ) {
-        transaction.footprint.noteAccess(place, node)
+        transaction.noteAccess(place, node)
         let count = transaction.footprint.accessed.count
         highest.note(.transactionNodes, count, of: caller.domain)
     }
@@ -152,7 +152,7 @@ extension Store {
             return tree.deepest(to: path.parent).node.permissions
         }
         let (node, level) = transaction.tree.deepest(to: path.parent)
-        let trail = transaction.footprint.trail(to: path.parent)
+        let trail = transaction.trail(to: path.parent)
         for above in (level..<trail.count).reversed() {
             try access(trail[above], above == level ? node : nil, transaction, caller)
         }

@@ -67,7 +67,7 @@ extension Store {
         guard connection.transactions.isEmpty, !watches.hasAny(of: connection.id) else {
             throw .busy
         }
-        connection.domain = domain
+        connection.restrict(to: domain)
     }
 
     private func checkReleasable(_ domain: DomainID) throws(StoreErrorCode) {

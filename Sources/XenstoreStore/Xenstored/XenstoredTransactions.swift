@@ -10,8 +10,7 @@ extension Store {
         {
             throw .noSpace
         }
-        let id = caller.connection.unusedTransactionID()
-        caller.connection.transactions[id] = Transaction(tree: tree)
+        let id = caller.connection.open(Transaction(tree: tree))
         domains[caller.domain].transactions += 1
         return Self.text(String(id.rawValue))
     }
@@ -23,7 +22,7 @@ extension Store {
         _ caller: Caller
     ) throws(StoreErrorCode) -> [UInt8] {
         guard let transaction = caller.transaction else { throw .noEntry }
-        caller.connection.transactions[id] = nil
+        caller.connection.end(id)
         domains[caller.domain].transactions -= 1
         if commit {
             try self.commit(transaction, caller)

@@ -47,8 +47,7 @@ extension Store {
         for watch in watches.removeAll(of: connection.id) {
             domains.countWatch(watch, of: connection.domain, by: -1)
         }
-        domains[connection.domain].transactions -= connection.transactions.count
-        connection.transactions = [:]
+        domains[connection.domain].transactions -= connection.endTransactions()
     }
 
     /// Tells the watches of a change, now, or when the caller's transaction is committed.
@@ -62,7 +61,7 @@ extension Store {
             guard let place = transaction.footprint.place(of: path) else {
                 preconditionFailure("a change in a transaction without an access")
             }
-            transaction.footprint.noteEvent(place, scope)
+            transaction.noteEvent(place, scope)
         } else {
             notify(path, scope, oldPermissions: oldPermissions)
         }
@@ -180,11 +179,11 @@ extension Store {
     /// that its quota allows. Once there is no room, nothing more of the same request is told it.
     private func takeRoom(for payload: Int, _ connection: Connection) -> Bool {
         guard !connection.isPrivileged else { return true }
-        guard connection.fullSince != requestCount else { return false }
+        guard !connection.isFull(in: requestCount) else { return false }
         let domain = connection.domain
         let made = effectBytes[domain, default: 0] + payload + Self.eventOverhead
         guard made <= roomForEvents(of: domain) else {
-            connection.fullSince = requestCount
+            connection.noteFull(in: requestCount)
             reportFull(domain)
             return false
         }

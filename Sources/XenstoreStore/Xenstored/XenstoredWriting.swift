@@ -103,12 +103,12 @@ extension Store {
         _ transaction: Transaction,
         _ caller: Caller
     ) throws(StoreErrorCode) {
-        let trail = transaction.footprint.trail(to: path)
+        let trail = transaction.trail(to: path)
         let top = trail[trail.count - 1]
         var waiting = [(node: node, parent: trail[trail.count - 2])]
         var removed: [Int] = []
         while let next = waiting.popLast() {
-            let place = transaction.footprint.place(named: next.node.name, below: next.parent)
+            let place = transaction.place(named: next.node.name, below: next.parent)
             try access(place, next.node, transaction, caller)
             removed.append(place)
             let first = waiting.count
@@ -116,7 +116,7 @@ extension Store {
             waiting[first...].reverse()
         }
         for place in removed {
-            transaction.footprint.noteEvent(place, place == top ? .subtree : .exact)
+            transaction.noteEvent(place, place == top ? .subtree : .exact)
         }
     }
 
