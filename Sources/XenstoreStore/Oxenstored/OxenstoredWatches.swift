@@ -1,16 +1,30 @@
 import XenstoreProtocol
 
 /// Watches as oxenstored has them: the events of a change follow its reply, from the root's watches
-/// down, none is left out, and a removal is told to the watches below it, of nodes that existed or
-/// not.
-extension Store {
-    func oxenstoredWatch(
+/// down, none is left out, and the watches below a node that goes hear of it, whether their own
+/// nodes existed or not.
+final class OxenstoredWatches {
+    private let access: OxenstoredAccess
+    private let nodes: NodeStore
+    private let watches: WatchTable
+    private let accounts: DomainAccounts
+    private let outbox: Outbox
+
+    init(_ state: StoreState, _ access: OxenstoredAccess) {
+        nodes = state.nodes
+        watches = state.watches
+        accounts = state.accounts
+        outbox = state.outbox
+        self.access = access
+    }
+
+    func watch(
         _ path: XenstorePath,
         token: [UInt8],
         _ caller: Caller
     ) throws(StoreErrorCode) {
-        if let limit = domains.limit(.watches, of: caller.domain),
-            domains[caller.domain].watches > limit
+        if let limit = accounts.limit(.watches, of: caller.domain),
+            accounts[caller.domain].watches > limit
         {
             throw .quota
         }
@@ -27,11 +41,11 @@ extension Store {
             order: watches.nextOrder()
         )
         watches.add(watch)
-        domains.countWatch(watch, of: caller.domain, by: 1)
-        if let event = event(watch, resolved) { effectsAfterReply.append(event) }
+        accounts.countWatch(watch, of: caller.domain, by: 1)
+        outbox.sendAfterReply(watch, resolved)
     }
 
-    func oxenstoredUnwatch(
+    func unwatch(
         _ path: XenstorePath,
         token: [UInt8],
         _ caller: Caller
@@ -40,13 +54,14 @@ extension Store {
         guard let watch = watches.remove(caller.connection.id, resolved, token) else {
             throw .noEntry
         }
-        domains.countWatch(watch, of: caller.domain, by: -1)
+        accounts.countWatch(watch, of: caller.domain, by: -1)
     }
 
-    /// Tells of a change of the caller's tree, after the reply, or when its transaction ends.
+    /// Sends the events of a change of the caller's tree, after the reply, or when its transaction
+    /// ends.
     ///
     /// - Parameter before: the tree before the change, where that decides who may hear of it.
-    func tell(
+    func notify(
         _ kind: ReplayLog.Event.Kind,
         _ path: StorePath,
         before: Tree?,
@@ -56,37 +71,34 @@ extension Store {
         if let transaction = caller.transaction {
             transaction.log?.noteEvent(event)
         } else {
-            effectsAfterReply += events(of: event, before: before ?? tree, after: tree)
+            send(event, before: before ?? nodes.tree, after: nodes.tree)
         }
     }
 
-    /// The events of one change.
-    func events(of change: ReplayLog.Event, before: Tree, after: Tree) -> [StoreEffect] {
-        guard !watches.isEmpty else { return [] }
+    /// Sends the events of one change.
+    private func send(_ change: ReplayLog.Event, before: Tree, after: Tree) {
+        guard !watches.isEmpty else { return }
         let trees = change.trees(before: before, after: after)
         let path = change.path
         let hearing = watches.places(fromRootTo: path).flatMap { $0.watches.reversed() }
         // What decides who may hear of it is looked up once for all of them.
         let readable = hearing.isEmpty ? [] : readable(path, in: trees)
-        var effects = hearing.compactMap { watch in
-            mayHear(watch.connection, readable) ? event(watch, path) : nil
+        for watch in hearing where access.mayHear(watch.connection, readable) {
+            outbox.sendAfterReply(watch, path)
         }
-        guard change.kind == .removed else { return effects }
+        guard change.kind == .removed else { return }
         for below in WatchedPlaces(below: path, of: watches, in: before).all {
-            for watch in below.place.watches.reversed() {
-                guard mayHear(watch.connection, below.readable),
-                    let event = event(watch, watch.path)
-                else { continue }
-                effects.append(event)
+            for watch in below.place.watches.reversed()
+            where access.mayHear(watch.connection, below.readable) {
+                outbox.sendAfterReply(watch, watch.path)
             }
         }
-        return effects
     }
 
-    /// Tells of all changes of a transaction.
-    func tellCommit(_ log: ReplayLog, after: Tree) {
+    /// Sends the events of all changes of a transaction.
+    func notifyCommit(_ log: ReplayLog, after: Tree) {
         guard !watches.isEmpty else { return }
-        var events = CommitEvents(of: .oxenstored) { self.mayHear($0, $1) }
+        var events = CommitEvents(.latestFirst, accounts) { self.access.mayHear($0, $1) }
         // Who is below a node that is removed, again and again or with others around it.
         var below =
             log.events.contains { $0.kind == .removed }
@@ -101,11 +113,11 @@ extension Store {
             if last == nil || last !== places.last {
                 last = places.last
                 events.forgetWatches()
-                for place in places { events.hear(place, level: 0, self) }
+                for place in places { events.hear(place, level: 0) }
             }
             if !events.isUnheard {
                 let trees = change.trees(before: log.origin, after: after)
-                tell(change.path, readable(change.path, in: trees), &events)
+                send(change.path, readable(change.path, in: trees), &events)
             }
             guard change.kind == .removed else { continue }
             for index in below.below(watches.place(of: change.path))
@@ -113,30 +125,31 @@ extension Store {
                 let watched = below.all[index]
                 last = nil
                 events.forgetWatches()
-                events.hear(watched.place, level: 0, self)
+                events.hear(watched.place, level: 0)
                 if events.isUnheard {
                     below.noteDeaf(index)
                 } else {
-                    tell(watched.path, watched.readable, &events)
+                    send(watched.path, watched.readable, &events)
                 }
             }
         }
-        effects += events.effects
+        outbox.send(events)
     }
 
-    private func tell(
+    private func send(
         _ path: StorePath,
         _ readable: [Permissions],
         _ events: inout CommitEvents
     ) {
-        withBytes(of: path.text) { events.tell($0, level: 0, readable, self) }
+        withBytes(of: path.text) { events.send($0, level: 0, readable) }
     }
 
-    /// Tells of a domain that came or went.
-    func tellSpecial(_ path: StorePath) {
-        let readable = readable(StorePath.root.appending(path.text), in: [tree])
-        for watch in watches.latestFirst(at: path) where mayHear(watch.connection, readable) {
-            if let event = event(watch, path) { effects.append(event) }
+    /// Sends the events of a domain that came or went.
+    func notifySpecial(_ path: StorePath) {
+        let readable = readable(StorePath.root.appending(path.text), in: [nodes.tree])
+        for watch in watches.latestFirst(at: path)
+        where access.mayHear(watch.connection, readable) {
+            outbox.send(watch, path)
         }
     }
 
@@ -154,10 +167,6 @@ extension Store {
             guard let above else { return [] }
             return [above.permissions] + (node.map { [$0.permissions] } ?? [])
         }
-    }
-
-    private func mayHear(_ connection: Connection, _ readable: [Permissions]) -> Bool {
-        readable.contains { oxenstoredAccess(of: connection, $0).contains(.read) }
     }
 }
 

@@ -34,7 +34,8 @@ struct DomainTable {
     var all: [DomainID: Domain] { domains }
 
     private var domains: [DomainID: Domain] = [:]
-    var quotas: [Quota: UInt32]
+    /// The limits of all domains that have none of their own.
+    private(set) var quotas: [Quota: UInt32]
 
     init(_ configuration: StoreConfiguration) {
         quotas = configuration.quotas
@@ -47,6 +48,9 @@ struct DomainTable {
         get { domains[domain] ?? Domain() }
         set { domains[domain] = newValue.isDefault ? nil : newValue }
     }
+
+    /// Sets the limit of all domains that have none of their own.
+    mutating func setQuota(_ quota: Quota, to value: UInt32) { quotas[quota] = value }
 
     mutating func remove(_ domain: DomainID) {
         domains[domain] = nil

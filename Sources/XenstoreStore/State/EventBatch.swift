@@ -20,19 +20,20 @@ public struct EventBatch: Hashable, Sendable {
         return messages
     }
 
+    /// Appends an event.
+    ///
+    /// - Parameter tail: the token, with the NUL that ends the path and the one that ends it.
     mutating func append(
         _ path: UnsafeBufferPointer<UInt8>,
-        _ token: UnsafeBufferPointer<UInt8>
+        _ tail: UnsafeBufferPointer<UInt8>
     ) {
         MessageHeader(
             rawType: MessageType.watchEvent.rawValue,
             requestID: RequestID(0),
             transactionID: .none,
-            length: UInt32(path.count + token.count + 2)
+            length: UInt32(path.count + tail.count)
         ).encode(into: &bytes)
         bytes.append(contentsOf: path)
-        bytes.append(0)
-        bytes.append(contentsOf: token)
-        bytes.append(0)
+        bytes.append(contentsOf: tail)
     }
 }

@@ -10,9 +10,17 @@ public struct StoreSnapshot {
     private var encoder: JournalEncoder
     private var waiting: [(path: StorePath, node: Node)]
 
-    init(_ encoder: JournalEncoder, of root: Node) {
+    init(of state: StoreState) {
+        var encoder = JournalEncoder()
+        let tree = state.nodes.tree
+        encoder.append(.cleared)
+        for entry in state.accounts.entries { encoder.append(entry) }
+        for path in [StorePath.introduceDomain, .releaseDomain] {
+            guard let node = tree.node(at: path) else { continue }
+            encoder.append(.node(.setPermissions(path, node.permissions)))
+        }
         self.encoder = encoder
-        waiting = [(.root, root)]
+        waiting = [(.root, tree.root)]
     }
 
     /// The next record; nil after the last.

@@ -43,7 +43,7 @@ final class Watch {
 
 /// All watches, in a tree of the names in their paths: a change costs as much as watches stand
 /// above it, and a removal knows whether any stand below.
-struct WatchTable {
+final class WatchTable {
     /// The watches of one path, and the way to those below.
     final class Place {
         fileprivate(set) var watches: [Watch] = []
@@ -61,7 +61,7 @@ struct WatchTable {
 
     var isEmpty: Bool { count == 0 }
 
-    mutating func nextOrder() -> UInt64 {
+    func nextOrder() -> UInt64 {
         lastOrder += 1
         return lastOrder
     }
@@ -70,7 +70,7 @@ struct WatchTable {
         watches(at: path).contains { $0.connection.id == connection && $0.token == token }
     }
 
-    mutating func add(_ watch: Watch) {
+    func add(_ watch: Watch) {
         var place = watch.path.isSpecial ? specials : root
         for name in Self.steps(watch.path) {
             let next = place.below[name] ?? Place()
@@ -83,7 +83,7 @@ struct WatchTable {
     }
 
     /// Ends one watch.
-    mutating func remove(
+    func remove(
         _ connection: ConnectionID,
         _ path: StorePath,
         _ token: [UInt8]
@@ -97,7 +97,7 @@ struct WatchTable {
     }
 
     /// Ends all watches of a connection.
-    mutating func removeAll(of connection: ConnectionID) -> [Watch] {
+    func removeAll(of connection: ConnectionID) -> [Watch] {
         let paths = byConnection.removeValue(forKey: connection) ?? []
         return paths.flatMap { remove(at: $0) { $0.connection.id == connection } }
     }
@@ -190,7 +190,7 @@ struct WatchTable {
     }
 
     /// Ends watches at a path, and the places that nothing needs any more.
-    private mutating func remove(
+    private func remove(
         at path: StorePath,
         where isEnded: (Watch) -> Bool
     ) -> [Watch] {

@@ -66,15 +66,14 @@ struct WatchTrail {
     mutating func hear(
         of place: Int,
         _ scope: EventScope,
-        _ events: inout CommitEvents,
-        _ store: Store
+        _ events: inout CommitEvents
     ) {
         var next = scope == .subtree ? nearest[place] : place
         if let heard, heard == (next, scope) { return }
         heard = (next, scope)
         events.forgetWatches()
         while next != Footprint.nothing {
-            if let place = places[next] { events.hear(place, level: levels[next], store) }
+            if let place = places[next] { events.hear(place, level: levels[next]) }
             let parent = parents[next]
             guard scope == .subtree, parent != Footprint.nothing else { break }
             next = nearest[parent]

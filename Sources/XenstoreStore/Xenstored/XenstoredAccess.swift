@@ -1,7 +1,15 @@
 import XenstoreProtocol
 
 /// Finding nodes with the caller's rights, and noting in its transaction what was looked at.
-extension Store {
+final class XenstoredAccess {
+    private let nodes: NodeStore
+    private let accounts: DomainAccounts
+
+    init(_ state: StoreState) {
+        nodes = state.nodes
+        accounts = state.accounts
+    }
+
     /// Takes a caller's path to a node.
     ///
     /// - Throws: ``StoreErrorCode/invalid`` for a special path where none may stand, and beyond
@@ -13,28 +21,16 @@ extension Store {
     ) throws(StoreErrorCode) -> StorePath {
         guard allowsSpecial || !path.isSpecial else { throw .invalid }
         let resolved = StorePath(path, from: caller.domain)
-        if !caller.isPrivileged {
-            highest.note(.pathLength, resolved.lengthBelowHome, of: caller.domain)
-        }
-        // Unlike the other quotas this one binds the privileged domain too.
-        // The length of the whole path, which is quickly told, mostly decides.
-        if let limit = domains.quotas[.pathLength], limit > 0,
-            resolved.text.utf8.count > Int(limit), resolved.lengthBelowHome > Int(limit)
-        {
-            throw .invalid
-        }
+        try accounts.checkLength(of: resolved, caller)
         return resolved
     }
-
-    /// The tree that a caller's requests act on.
-    func tree(of caller: Caller) -> Tree { caller.transaction?.tree ?? tree }
 
     /// Looks a node up, whatever its permissions.
     ///
     /// - Throws: ``StoreErrorCode/noSpace`` beyond the quota `transaction-nodes`, and nothing of
     ///   the transaction can be committed then.
     func look(at path: StorePath, _ caller: Caller) throws(StoreErrorCode) -> Node? {
-        guard let transaction = caller.transaction else { return tree.node(at: path) }
+        guard let transaction = caller.transaction else { return nodes.tree.node(at: path) }
         let node = transaction.tree.node(at: path)
         if let known = transaction.footprint.place(of: path),
             transaction.footprint.isAccessed(known)
@@ -65,7 +61,7 @@ extension Store {
         _ transaction: Transaction,
         _ caller: Caller
     ) throws(StoreErrorCode) {
-        if let limit = domains.limit(.transactionNodes, of: caller.domain),
+        if let limit = accounts.limit(.transactionNodes, of: caller.domain),
             transaction.footprint.accessed.count >= limit
         {
             transaction.loseTrack()
@@ -81,7 +77,7 @@ extension Store {
     ) {
         transaction.noteAccess(place, node)
         let count = transaction.footprint.accessed.count
-        highest.note(.transactionNodes, count, of: caller.domain)
+        accounts.noteHighest(.transactionNodes, count, of: caller.domain)
     }
 
     /// The node at a path, if the caller may do with it what it asks; nil where none is and the
@@ -125,19 +121,14 @@ extension Store {
     func access(of connection: Connection, _ permissions: Permissions) -> AccessMode {
         if isOwner(connection, of: permissions) { return [.read, .write] }
         let entry = permissions.entries.first {
-            $0.domain == .any || stands(connection, for: $0.domain)
+            $0.domain == .any || accounts.stands(connection, for: $0.domain)
         }
         return entry?.access ?? permissions.everyone
     }
 
     /// Whether a connection has all rights to a node.
     func isOwner(_ connection: Connection, of permissions: Permissions) -> Bool {
-        connection.isPrivileged || stands(connection, for: permissions.owner)
-    }
-
-    /// Whether a connection has the rights of a domain: its own, or those of its target.
-    func stands(_ connection: Connection, for domain: DomainID) -> Bool {
-        connection.domain == domain || domains[connection.domain].target == domain
+        connection.isPrivileged || accounts.stands(connection, for: permissions.owner)
     }
 
     /// Looks at the nodes above a path up to the nearest that exists, which is what a refusal
@@ -147,9 +138,9 @@ extension Store {
         of path: StorePath,
         _ caller: Caller
     ) throws(StoreErrorCode) -> Permissions {
-        guard !path.isRoot else { return tree(of: caller).root.permissions }
+        guard !path.isRoot else { return nodes.tree(of: caller).root.permissions }
         guard let transaction = caller.transaction else {
-            return tree.deepest(to: path.parent).node.permissions
+            return nodes.tree.deepest(to: path.parent).node.permissions
         }
         let (node, level) = transaction.tree.deepest(to: path.parent)
         let trail = transaction.trail(to: path.parent)

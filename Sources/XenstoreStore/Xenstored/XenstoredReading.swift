@@ -1,13 +1,22 @@
 import XenstoreProtocol
 
 /// READ, DIRECTORY, DIRECTORY_PART and GET_PERMS.
-extension Store {
+final class XenstoredReading {
+    private let access: XenstoredAccess
+    private let nodes: NodeStore
+    private var listingCache: (generation: UInt64, names: [UInt8])?
+
+    init(_ state: StoreState, _ access: XenstoredAccess) {
+        nodes = state.nodes
+        self.access = access
+    }
+
     func read(_ path: XenstorePath, _ caller: Caller) throws(StoreErrorCode) -> [UInt8] {
-        try existing(try resolve(path, caller), .read, caller).value
+        try access.existing(try access.resolve(path, caller), .read, caller).value
     }
 
     func directory(_ path: XenstorePath, _ caller: Caller) throws(StoreErrorCode) -> [UInt8] {
-        let node = try existing(try resolve(path, caller), .read, caller)
+        let node = try access.existing(try access.resolve(path, caller), .read, caller)
         guard node.children.nameBytes <= ProtocolLimits.payloadSize else { throw .tooBig }
         return node.children.encodedNames()
     }
@@ -19,8 +28,8 @@ extension Store {
         offset: Int,
         _ caller: Caller
     ) throws(StoreErrorCode) -> [UInt8] {
-        let node = try existing(try resolve(path, caller), .read, caller)
-        var payload = Self.text(String(node.generation))
+        let node = try access.existing(try access.resolve(path, caller), .read, caller)
+        var payload = Reply.text(String(node.generation))
         let list = cachedNames(of: node)
         guard offset < list.count else { return payload + [0] }
         let room = ProtocolLimits.payloadSize - payload.count - 1
@@ -35,10 +44,10 @@ extension Store {
         of path: XenstorePath,
         _ caller: Caller
     ) throws(StoreErrorCode) -> [UInt8] {
-        let path = try resolve(path, caller, allowsSpecial: true)
+        let path = try access.resolve(path, caller, allowsSpecial: true)
         // An unknown special path is no path at all.
-        guard !path.isSpecial || tree.node(at: path) != nil else { throw .invalid }
-        let node = try existing(path, .read, caller)
+        guard !path.isSpecial || nodes.tree.node(at: path) != nil else { throw .invalid }
+        let node = try access.existing(path, .read, caller)
         var payload: [UInt8] = []
         node.permissions.encode(into: &payload)
         return payload

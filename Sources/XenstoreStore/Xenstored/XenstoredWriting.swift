@@ -1,41 +1,53 @@
 import XenstoreProtocol
 
 /// WRITE, MKDIR, RM and SET_PERMS.
-extension Store {
+final class XenstoredWriting {
+    private let access: XenstoredAccess
+    private let nodes: NodeStore
+    private let accounts: DomainAccounts
+    private let events: XenstoredEvents
+
+    init(_ state: StoreState, _ access: XenstoredAccess, _ events: XenstoredEvents) {
+        nodes = state.nodes
+        accounts = state.accounts
+        self.access = access
+        self.events = events
+    }
+
     func write(
         _ value: [UInt8],
         to path: XenstorePath,
         _ caller: Caller
     ) throws(StoreErrorCode) {
-        let path = try resolve(path, caller)
-        guard var measure = try find(path, .write, caller)?.measure else {
+        let path = try access.resolve(path, caller)
+        guard var measure = try access.find(path, .write, caller)?.measure else {
             return try create(path, value: value, caller)
         }
         let growth = value.count - measure.valueBytes
         measure.valueBytes = value.count
         try checkSize(measure, caller)
         try checkMemory(of: measure.permissions.owner, growth: growth, caller)
-        apply(.setValue(path, value), caller)
-        notify(path, .subtree, caller)
+        nodes.apply(.setValue(path, value), caller)
+        events.notify(path, .subtree, caller)
     }
 
     func makeDirectory(_ path: XenstorePath, _ caller: Caller) throws(StoreErrorCode) {
-        let path = try resolve(path, caller)
-        if try find(path, .write, caller) == nil {
+        let path = try access.resolve(path, caller)
+        if try access.find(path, .write, caller) == nil {
             try create(path, value: [], caller)
         }
     }
 
     /// Removes a node and all below it: who may write a node may remove it with all it holds.
     func remove(_ path: XenstorePath, _ caller: Caller) throws(StoreErrorCode) {
-        let path = try resolve(path, caller)
-        guard let node = try find(path, .write, caller) else {
+        let path = try access.resolve(path, caller)
+        guard let node = try access.find(path, .write, caller) else {
             // It is gone, as was wished; but where not even the parent is, that is an error.
-            guard try look(at: path.parent, caller) != nil else { throw .noEntry }
+            guard try access.look(at: path.parent, caller) != nil else { throw .noEntry }
             return
         }
         guard !path.isRoot else { throw .invalid }
-        _ = try look(at: path.parent, caller)
+        _ = try access.look(at: path.parent, caller)
         try removeTree(node, path, caller)
     }
 
@@ -44,21 +56,21 @@ extension Store {
         of path: XenstorePath,
         _ caller: Caller
     ) throws(StoreErrorCode) {
-        if let limit = domains.limit(.nodePermissions, of: caller.domain),
+        if let limit = accounts.limit(.nodePermissions, of: caller.domain),
             permissions.entries.count + 1 > limit
         {
             throw .noSpace
         }
-        highest.note(.nodePermissions, permissions.entries.count + 1, of: caller.domain)
+        accounts.noteHighest(.nodePermissions, permissions.entries.count + 1, of: caller.domain)
         let permissions = permissions.asKeptByXenstored
         // It has no hypervisor to ask, but these numbers are no domain's anywhere.
         guard permissions.owner < .firstReserved else { throw .noEntry }
-        let path = try resolve(path, caller, allowsSpecial: true)
-        var measure = try existing(path, .write, caller).measure
+        let path = try access.resolve(path, caller, allowsSpecial: true)
+        var measure = try access.existing(path, .write, caller).measure
         let old = measure.permissions
-        guard isOwner(caller.connection, of: old) else {
+        guard access.isOwner(caller.connection, of: old) else {
             // Refused for want of a right, like any other: the nodes above count as looked at.
-            try noteParents(of: path, caller)
+            try access.noteParents(of: path, caller)
             throw .accessDenied
         }
         guard caller.isPrivileged || permissions.owner == old.owner else { throw .notPermitted }
@@ -66,18 +78,8 @@ extension Store {
         measure.permissions = permissions
         try checkSize(measure, caller)
         try checkMemory(of: permissions.owner, growth: measure.size - oldSize, caller)
-        apply(.setPermissions(path, permissions), caller)
-        notify(path, .subtree, caller, oldPermissions: old)
-    }
-
-    /// Makes a change in the caller's tree.
-    func apply(_ change: Transaction.Change, _ caller: Caller) {
-        if let transaction = caller.transaction {
-            transaction.apply(change, clock: &clock)
-        } else {
-            tree.apply(change, clock: &clock)
-            note(.node(change))
-        }
+        nodes.apply(.setPermissions(path, permissions), caller)
+        events.notify(path, .subtree, caller, oldPermissions: old)
     }
 
     /// Removes a node that exists and is not the root, for a caller or for the store itself.
@@ -89,11 +91,11 @@ extension Store {
         if let transaction = caller.transaction {
             try noteRemoval(of: node, path, transaction, caller)
         } else {
-            // Rights to hear of it are judged while the nodes are there. The C daemon tells of
-            // children before their parents.
-            notifyRemoval(of: node, at: path)
+            // Rights to hear of it are judged while the nodes are there. The C daemon sends the
+            // events of children before those of their parents.
+            events.notifyRemoval(of: node, at: path)
         }
-        apply(.remove(path), caller)
+        nodes.apply(.remove(path), caller)
     }
 
     /// Notes that a node goes with all below it in a transaction, which looks at each of them.
@@ -109,7 +111,7 @@ extension Store {
         var removed: [Int] = []
         while let next = waiting.popLast() {
             let place = transaction.place(named: next.node.name, below: next.parent)
-            try access(place, next.node, transaction, caller)
+            try access.access(place, next.node, transaction, caller)
             removed.append(place)
             let first = waiting.count
             next.node.children.forEach { waiting.append(($0, place)) }
@@ -127,18 +129,18 @@ extension Store {
         value: [UInt8],
         _ caller: Caller
     ) throws(StoreErrorCode) {
-        // Whoever found that it is missing has noted all that is.
-        let (node, level) = tree(of: caller).deepest(to: path.parent)
+        // The search that found it missing has noted all that is.
+        let (node, level) = nodes.tree(of: caller).deepest(to: path.parent)
         let parent = node.measure
         let missing = Array(path.names.dropFirst(level))
         var permissions = parent.permissions
         if !caller.isPrivileged { permissions.owner = caller.domain }
         try checkCreation(missing, value: value, permissions: permissions, below: parent, caller)
-        apply(
+        nodes.apply(
             .create(path, levels: missing.count, value: value, permissions: permissions),
             caller
         )
-        notify(path, .subtree, caller)
+        events.notify(path, .subtree, caller)
     }
 
     /// Checks the quotas of nodes that are to be made, each below the one before, the first below
@@ -151,8 +153,8 @@ extension Store {
         _ caller: Caller
     ) throws(StoreErrorCode) {
         guard !caller.isPrivileged else { return }
-        if let limit = domains.limit(.nodes, of: caller.domain),
-            usage(of: caller.domain, caller).nodes + missing.count > limit
+        if let limit = accounts.limit(.nodes, of: caller.domain),
+            nodes.usage(of: caller.domain, caller).nodes + missing.count > limit
         {
             throw .noSpace
         }
@@ -176,10 +178,10 @@ extension Store {
     }
 
     private func checkSize(_ node: NodeMeasure, _ caller: Caller) throws(StoreErrorCode) {
-        if let limit = domains.limit(.nodeSize, of: caller.domain), node.size >= limit {
+        if let limit = accounts.limit(.nodeSize, of: caller.domain), node.size >= limit {
             throw .noSpace
         }
-        highest.note(.nodeSize, node.size, of: caller.domain)
+        accounts.noteHighest(.nodeSize, node.size, of: caller.domain)
     }
 
     /// Bounds what an unprivileged caller adds to what the owner of a node takes.
@@ -188,16 +190,9 @@ extension Store {
         growth: Int,
         _ caller: Caller
     ) throws(StoreErrorCode) {
-        guard growth > 0, !caller.isPrivileged, let limit = domains.limit(.memory, of: owner)
+        guard growth > 0, !caller.isPrivileged, let limit = accounts.limit(.memory, of: owner)
         else { return }
-        let used = usage(of: owner, caller).bytes + domains[owner].besideNodes
+        let used = nodes.usage(of: owner, caller).bytes + accounts[owner].besideNodes
         guard used + growth <= limit else { throw .noMemory }
-    }
-
-    /// What a domain owns as the caller sees it.
-    func usage(of domain: DomainID, _ caller: Caller) -> UsageTable.Usage {
-        let committed = tree.usage[domain]
-        guard let transaction = caller.transaction else { return committed }
-        return committed + transaction.tree.usage[domain]
     }
 }
