@@ -63,26 +63,24 @@ public final class StoreHost {
     /// How many answers a connection may leave untaken before it is not listened to: the quota
     /// `outstanding` of its domain. Nil for no limit.
     public func outstandingLimit(of domain: DomainID) -> Int? {
-        store.domains.limit(.outstanding, of: domain)
+        store.outstandingLimit(of: domain)
     }
 
     /// Counts answers that wait for a domain, or no longer do where negative.
     public func countOutstanding(_ difference: Int, of domain: DomainID) {
-        store.domains[domain].outstanding += difference
-        store.highest.note(.outstanding, store.domains[domain].outstanding, of: domain)
+        store.countOutstanding(difference, of: domain)
     }
 
     /// Counts bytes that wait for a domain towards its quota `memory`, or no longer do where
     /// negative.
     public func countWaiting(_ difference: Int, of domain: DomainID) {
-        store.domains[domain].waitingBytes += difference
+        store.countWaiting(difference, of: domain)
     }
 
     /// Whether an unprivileged domain takes all that its quota `memory` allows, with what waits for
     /// it.
     public func isMemoryTaken(by domain: DomainID) -> Bool {
-        guard let limit = store.domains.limit(.memory, of: domain) else { return false }
-        return store.tree.usage[domain].bytes + store.domains[domain].besideNodes >= limit
+        store.isMemoryTaken(by: domain)
     }
 
     /// Handles a message of a connection; the reply and the events go to the sinks.
