@@ -53,7 +53,7 @@ extension Filesystem {
         to node: KeyNode
     ) async throws(FilesystemError) {
         let path = try node.path()
-        let answers = await access.base.send(
+        let answers = await reader.access.send(
             [.getPermissions(path), .read(Self.ownNumber)],
             in: .none
         )
@@ -67,12 +67,12 @@ extension Filesystem {
             // Opening it has asked.
             return
         } catch {
-            throw noted(error, node, at: path)
+            throw reader.noted(error, node, at: path)
         }
         guard case .success(let number) = answers[1], let domain = DomainID(decimal: number) else {
             // It may read what it may ask the permissions of; writing is tried, as by open(2).
             guard rights.contains(.write) else { return }
-            return try await tryWriting(try await send(.read(path), at: path), to: path)
+            return try await tryWriting(try await reader.value(at: path), to: path)
         }
         let allowed = permissions.access(of: domain)
         guard !rights.contains(.read) || allowed.contains(.read),

@@ -12,7 +12,7 @@ extension Filesystem {
         if kind == .directory { await prepareForWatch(node, by: caller) }
         let (attributes, version) = try await attributes(of: node, kind, handle, use) {
             () async throws(FilesystemError) in
-            let stat = try await stat(of: node, kind, for: caller)
+            let stat = try await reader.stat(of: node, kind, for: caller)
             guard kind == .file else { return stat }
             if node.handleCount > 0 { await waitForSize(of: node) }
             showSize(of: stat, node)
@@ -87,7 +87,7 @@ extension Filesystem {
     private func attributes(of inode: InodeNumber) async throws(FilesystemError) -> Attributes {
         let (node, kind) = try find(inode)
         return try await attributes(of: node, kind) { () async throws(FilesystemError) in
-            try await stat(of: node.path(), node: node)
+            try await reader.stat(of: node.path(), node: node)
         }.attributes
     }
 
@@ -253,7 +253,7 @@ extension Filesystem {
     {
         guard let parent = node.parent else { throw .stale }
         let path = try parent.path()
-        return attributes(of: node, .file, try await permissions(at: path), size: 0)
+        return attributes(of: node, .file, try await reader.permissions(at: path), size: 0)
     }
 
     /// Checks that the kernel sees the key the way it is, after another client may have changed it.
@@ -315,14 +315,14 @@ extension Filesystem {
         _ kind: FileKind
     ) async throws(FilesystemError) {
         let path = try node.path()
-        let old = try await permissions(at: path)
+        let old = try await reader.permissions(at: path)
         let new = try permissions(old, changedBy: changes, kind)
         guard new != old else {
             // As on a disk.
             timestamps.changedStatus(of: node)
             return kernelCache.revokeInMemory(node)
         }
-        _ = try await send(.setPermissions(path, new), at: path)
+        try await writer.send(.setPermissions(path, new), at: path)
         node.permissions = nil
     }
 
@@ -368,13 +368,13 @@ extension Filesystem {
         }
         let path = try node.path()
         let form = options.valueForm
-        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
-            let old = try await access.send(.read(path), in: id)
+        try await writer.transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
+            let old = try await writer.access.send(.read(path), in: id)
             var content = form.content(of: old)
             content.resize(to: size)
             let value = form.value(of: content)
             guard value != old else { return .unchanged(()) }
-            _ = try await access.send(.write(path, value: value), in: id)
+            _ = try await writer.access.send(.write(path, value: value), in: id)
             return .commit(())
         }
     }

@@ -57,7 +57,7 @@ extension Filesystem {
         let path = try node.path()
         let stat: KeyStat
         do throws(FilesystemError) {
-            stat = try await self.stat(of: path, node: node)
+            stat = try await reader.stat(of: path, node: node)
         } catch .noEntry {
             // Others have removed it, and nobody has what it was.
             throw .stale

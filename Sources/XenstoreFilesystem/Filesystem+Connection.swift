@@ -12,7 +12,7 @@ extension Filesystem {
         notifier.isActive = false
         firstEvents = [options.subtree]
         do throws(XenstoreError) {
-            _ = try await access.send(.watch(options.subtree, token: watchToken), in: .none)
+            _ = try await reader.access.send(.watch(options.subtree, token: watchToken), in: .none)
             changes.isWatching = true
             notifier.isActive = environment.inject != nil
         } catch {

@@ -79,7 +79,7 @@ extension Filesystem {
         by caller: CallerID
     ) async throws(FilesystemError) -> (Entry, HandleID) {
         let path = try node.path()
-        let stat = try await stat(of: path, node: node)
+        let stat = try await reader.stat(of: path, node: node)
         guard stat.value.isEmpty || !flags.contains(.exclusive) else { throw .exists }
         try await askForWriting(path, stat)
         let content = options.valueForm.content(of: stat.value)
@@ -96,7 +96,10 @@ extension Filesystem {
         under parent: KeyNode
     ) async throws(FilesystemError) -> KeyStat? {
         let parentPath = try parent.path()
-        let answers = await access.send([.getPermissions(parentPath), .read(path)], in: .none)
+        let answers = await writer.access.send(
+            [.getPermissions(parentPath), .read(path)],
+            in: .none
+        )
         do throws(XenstoreError) {
             guard let inherited = Permissions(payload: try answers[0].get()) else {
                 throw .malformedReply
@@ -178,9 +181,9 @@ extension Filesystem {
         under parent: KeyNode
     ) async throws(FilesystemError) -> KeyStat {
         let parentPath = try parent.path()
-        return try await transaction(at: path) {
+        return try await writer.transaction(at: path) {
             id async throws(XenstoreError) -> Outcome<KeyStat> in
-            let answers = try await send(
+            let answers = try await writer.send(
                 [.read(parentPath), .read(path)],
                 thenChanges: [.makeDirectory(path), .getPermissions(path)],
                 in: id

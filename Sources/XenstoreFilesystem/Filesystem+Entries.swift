@@ -16,7 +16,7 @@ extension Filesystem {
             try complete(&plan, in: directory, listing, &requests)
             plans.append(plan)
         }
-        let answers = requests.isEmpty ? [] : await access.base.send(requests, in: .none)
+        let answers = requests.isEmpty ? [] : await reader.access.send(requests, in: .none)
         var entries: [DirectoryEntry] = []
         for plan in plans {
             do throws(XenstoreError) {
@@ -144,7 +144,7 @@ extension Filesystem {
         )
         directory.readahead.append(entry.attributes.inode)
         if let node = keys.child(plan.name, of: parent) {
-            readdirHints.put(names ?? [], of: node)
+            reader.hint(names ?? [], of: node)
             // Nobody asks for them again while this stands.
             if plan.hasChildren == nil, names?.isEmpty == true { dropChildren(of: node) }
             if kind == .directory, let names {

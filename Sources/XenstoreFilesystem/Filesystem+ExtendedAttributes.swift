@@ -44,11 +44,11 @@ extension Filesystem {
         let (node, kind) = try find(inode)
         let path = try node.path()
         guard let attribute = KeyAttribute(rawValue: name), attribute != .value else {
-            return try await send(.read(path), at: path)
+            return try await reader.value(at: path)
         }
         let permissions: Permissions
         do throws(FilesystemError) {
-            permissions = try await self.permissions(at: path)
+            permissions = try await reader.permissions(at: path)
         } catch .accessDenied where attribute == .accessList && kind == .directory {
             // The mode of a directory that the store does not show says all that is known.
             throw .noData
@@ -102,14 +102,14 @@ extension Filesystem {
             }
             try await setPermissions(permissions, of: node, at: path)
         case .accessList:
-            let old = try await permissions(at: path)
+            let old = try await reader.permissions(at: path)
             let new = try permissions(old, fromList: value)
             if new != old { try await setPermissions(new, of: node, at: path) }
         case .defaultList: try requireNoDefaultList(value)
         case .value:
             // A key that is gone is not made anew by an attribute of it.
-            _ = try await send(.read(path), at: path)
-            _ = try await send(.write(path, value: value), at: path)
+            _ = try await reader.value(at: path)
+            try await writer.send(.write(path, value: value), at: path)
         }
     }
 
@@ -141,7 +141,7 @@ extension Filesystem {
         of node: KeyNode,
         at path: XenstorePath
     ) async throws(FilesystemError) {
-        _ = try await send(.setPermissions(path, permissions), at: path)
+        try await writer.send(.setPermissions(path, permissions), at: path)
         node.permissions = nil
     }
 
@@ -181,7 +181,7 @@ extension Filesystem {
         guard scratch.directory(inode) == nil else { throw .noData }
         let (node, _) = try find(inode)
         let path = try node.path()
-        let old = try await permissions(at: path)
+        let old = try await reader.permissions(at: path)
         guard !old.entriesOfDomains.isEmpty else { throw .noData }
         try await setPermissions(old.withoutEntries, of: node, at: path)
     }
@@ -196,7 +196,7 @@ extension Filesystem {
         let (node, _) = try find(inode)
         if let known = node.permissions, changes.isWatching { return names(known) }
         do throws(FilesystemError) {
-            return names(try await permissions(at: node.path()))
+            return names(try await reader.permissions(at: node.path()))
         } catch .noEntry, .stale, .accessDenied {
             // Of a file that is open and gone, or not made yet, and of a key that the store does
             // not show, programs ask no further.

@@ -17,14 +17,14 @@ extension Filesystem {
         var createsOnWrite = false
         var content: [UInt8] = []
         do throws(FilesystemError) {
-            let stat = try await statForOpening(node.path(), node, by: caller)
+            let stat = try await reader.statForOpening(node.path(), node, by: caller)
             if injected.isPending(node) { await waitForSize(of: node) }
             try requireKindAtOpen(of: node, stat, by: caller)
             content = options.valueForm.content(of: stat.value)
             if flags.contains(.truncate) {
                 retries.endOpen(by: caller)
             } else {
-                let answer = fresh(stat)
+                let answer = reader.fresh(stat)
                 try requireSize(content.count, of: node, answer, by: caller)
             }
             try await askForWriting(node.path(), stat)
@@ -53,7 +53,7 @@ extension Filesystem {
         guard size > node.reportedSize, !isAgain else { return }
         retries.beginOpen(by: caller)
         // The lookup is of the same open(2).
-        threadStats.put(answer, of: node.inode(.file), for: caller, handle: nil)
+        reader.keep(answer, of: node.inode(.file), for: caller, by: nil)
         throw .stale
     }
 
@@ -98,12 +98,12 @@ extension Filesystem {
         by caller: CallerID
     ) async throws(FilesystemError) -> HandleID {
         do throws(FilesystemError) {
-            let known = try statFromMemory(of: node, .file, for: caller, isOpening: true)
+            let known = try reader.statFromMemory(of: node, .file, for: caller, isOpening: true)
             let stat: KeyStat
             if let known {
                 stat = known
             } else {
-                stat = try await self.stat(of: node, .file, for: caller)
+                stat = try await reader.stat(of: node, .file, for: caller)
             }
             if injected.isPending(node) { await waitForSize(of: node) }
             return try openToRead(node, flags, stat, by: caller)
@@ -123,10 +123,10 @@ extension Filesystem {
     ) throws(FilesystemError) -> HandleID {
         try requireKindAtOpen(of: node, stat, by: caller)
         let content = options.valueForm.content(of: stat.value)
-        let answer = fresh(stat)
+        let answer = reader.fresh(stat)
         try requireSize(content.count, of: node, answer, by: caller)
         let handle = openFile(node, flags, by: caller, content, createsOnWrite: false)
-        threadStats.put(answer, of: node.inode(.file), for: caller, handle: handle)
+        reader.keep(answer, of: node.inode(.file), for: caller, by: handle)
         return handle
     }
 
@@ -143,8 +143,8 @@ extension Filesystem {
     /// and not only the closing that nobody looks at.
     func tryWriting(_ value: [UInt8], to path: XenstorePath) async throws(FilesystemError) {
         guard options.asksForWriting else { return }
-        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
-            try await access.write(value, to: path, in: id)
+        try await writer.transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
+            try await writer.access.write(value, to: path, in: id)
             return .unchanged(())
         }
     }
@@ -272,7 +272,7 @@ extension Filesystem {
             return try await readLeased(node, offset: offset, count: count, by: caller)
         case .key(let file):
             do throws(FilesystemError) {
-                let stat = try await stat(of: file.node.path(), node: file.node)
+                let stat = try await reader.stat(of: file.node.path(), node: file.node)
                 let content = options.valueForm.content(of: stat.value)
                 return file.read(content, offset: offset, count: count)
             } catch .noEntry, .stale {
@@ -350,7 +350,7 @@ extension Filesystem {
         of node: KeyNode
     ) async throws(FilesystemError) -> [UInt8] {
         do throws(FilesystemError) {
-            let stat = try await stat(of: node.path(), node: node)
+            let stat = try await reader.stat(of: node.path(), node: node)
             let current = options.valueForm.content(of: stat.value)
             return current.count > content.count ? current : content
         } catch .noEntry {
@@ -367,11 +367,11 @@ extension Filesystem {
         // another's by now, who appends to it too.
         let isTruncated = file.pending == .untilFlush || file.flags.contains(.truncate)
         let start = file.pending != .nothing && isTruncated ? file.content : nil
-        let content = try await transaction(at: path) {
+        let content = try await writer.transaction(at: path) {
             id async throws(XenstoreError) -> Outcome<[UInt8]> in
             var content = start ?? []
             do throws(XenstoreError) {
-                let old = try await access.send(.read(path), in: id)
+                let old = try await writer.access.send(.read(path), in: id)
                 content = start ?? form.content(of: old)
             } catch .refused(.noEntry) {
                 // Not there yet, or removed meanwhile: the write makes it, as every put does.
@@ -380,7 +380,7 @@ extension Filesystem {
             guard content.count <= FilesystemLimits.fileSize else {
                 return .fail(.tooLarge)
             }
-            _ = try await access.send(.write(path, value: form.value(of: content)), in: id)
+            _ = try await writer.access.send(.write(path, value: form.value(of: content)), in: id)
             return .commit(content)
         }
         file.written(content)
@@ -389,7 +389,7 @@ extension Filesystem {
     func put(_ content: [UInt8], to node: KeyNode) async throws(FilesystemError) {
         let value = options.valueForm.value(of: content)
         let path = try node.path()
-        _ = try await send(.write(path, value: value), at: path)
+        try await writer.send(.write(path, value: value), at: path)
     }
 
     /// What was pending is done, or has failed and is given up.
@@ -407,7 +407,7 @@ extension Filesystem {
     func commitDeferredCreate(_ node: KeyNode) async throws(FilesystemError) {
         guard node.deferredCreateCount > 0 else { return }
         let path = try node.path()
-        _ = try await send(.makeDirectory(path), at: path)
+        try await writer.send(.makeDirectory(path), at: path)
         files.forEach { handle in
             guard case .key(let file) = handle, file.node === node, file.createsOnWrite else {
                 return
@@ -435,7 +435,7 @@ extension Filesystem {
     }
 
     public func releaseToStore(_ handle: HandleID) async {
-        threadStats.close(handle)
+        reader.close(handle)
         guard case .key(let file) = files.remove(handle) else { return }
         do throws(FilesystemError) {
             try await finish(file)
@@ -467,6 +467,6 @@ extension Filesystem {
     private func makeIfMissing(_ node: KeyNode) async throws(FilesystemError) {
         // MKDIR leaves a key that is there as it is.
         let path = try node.path()
-        _ = try await send(.makeDirectory(path), at: path)
+        try await writer.send(.makeDirectory(path), at: path)
     }
 }

@@ -55,7 +55,7 @@ extension Filesystem {
                 : StatQuery(question.path, at: changes.version)
         }
         perform(actions)
-        let stats = queries.isEmpty ? [] : await access.base.stat(queries)
+        let stats = queries.isEmpty ? [] : await reader.access.stat(queries)
         let answers = zip(questions, stats).map { question, stat in
             (question: question, answer: ChangeNotifier<WatchedKeys>.Answer(stat))
         }
@@ -66,7 +66,7 @@ extension Filesystem {
     private func list(_ node: KeyNode) async {
         guard let path = try? node.path(),
             // What fails is gone, which is told by itself, or the connection is lost.
-            let names = try? await access.base.directoryByParts(path, in: .none)
+            let names = try? await reader.access.directoryByParts(path, in: .none)
         else { return }
         perform(notifier.listed(names, in: node))
     }
@@ -88,7 +88,7 @@ extension Filesystem {
         guard let path = try? node.path() else { return }
         if node.unknownNames == nil {
             let version = changes.version
-            guard let names = try? await access.base.directory(path) else { return }
+            guard let names = try? await reader.access.directory(path) else { return }
             recordBaseline(names, of: node, path, asOf: version)
         }
         guard let names = node.unknownNames,
@@ -100,7 +100,7 @@ extension Filesystem {
             let part = rest.prefix(NotifierLimits.revalidationBatch)
             rest = rest.dropFirst(part.count)
             let version = changes.version
-            let answers = await access.base.stat(part.map { StatQuery($0.1, at: version) })
+            let answers = await reader.access.stat(part.map { StatQuery($0.1, at: version) })
             for ((name, path), answer) in zip(part, answers) {
                 guard let stat = try? answer.get(), !changes.hasChanged(path, since: version)
                 else { continue }

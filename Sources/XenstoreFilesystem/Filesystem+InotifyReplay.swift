@@ -165,7 +165,7 @@ extension Filesystem {
         call.askAgain()
         environment.start { [self] in
             let query = StatQuery(path, at: changes.version)
-            let answers = await access.base.send(query.requests, in: .none)
+            let answers = await reader.access.send(query.requests, in: .none)
             call.answer(isGone(call, query, answers))
         }
         // The kernel has the directory and the one above it locked meanwhile.

@@ -17,20 +17,20 @@ extension Filesystem {
         let listing = try await listing(of: node)
         let lease = lease(listing, of: node)
         node.handleCount += 1
-        let answer = fresh(listing.stat)
+        let answer = reader.fresh(listing.stat)
         let directory = OpenDirectory(node: node, caller: caller, listing: listing)
         directory.firstAnswer = answer
         directory.lease = lease
         let handle = directories.insert(directory)
-        threadStats.put(answer, of: inode, for: caller, handle: handle)
+        reader.keep(answer, of: inode, for: caller, by: handle)
         await prepareForWatch(node, by: caller)
         return handle
     }
 
     public func releaseDirectory(_ handle: HandleID) {
-        threadStats.close(handle)
+        reader.close(handle)
         guard let directory = directories.remove(handle) else { return }
-        end(directory)
+        reader.end(directory)
         directory.node.handleCount -= 1
         keys.dropUnused(directory.node)
     }
@@ -59,7 +59,7 @@ extension Filesystem {
             selected.append((name, position + 1))
         }
         guard !selected.isEmpty else { return [] }
-        begin(directory)
+        reader.begin(directory)
         return try await entries(selected, of: directory, listing)
     }
 
@@ -76,7 +76,7 @@ extension Filesystem {
             return changes.isBeforeLocalChanges(answer.stat.version)
                 && environment.elapsed() - answer.given < FilesystemLimits.threadStatLifetime
         }
-        return isTrue(answer, of: path, within: FilesystemLimits.readaheadLifetime)
+        return reader.isTrue(answer, of: path, within: FilesystemLimits.readaheadLifetime)
     }
 
     // MARK: Names
@@ -86,11 +86,11 @@ extension Filesystem {
         if let made = scratch.directory(of: node) { return listing(of: made) }
         guard !node.isUnlinked else { throw unlinked(node) }
         let path = try node.path()
-        let query = query(path, node, asksNames: true)
-        let children = hintedChildren(of: node)
+        let query = reader.query(path, node, asksNames: true)
+        let children = reader.takeHints(of: node)
         let own = query.requests
         let requests = own + children.map { .directory($0.path) }
-        let answers = await access.base.send(requests, in: .none)
+        let answers = await reader.access.send(requests, in: .none)
         let stat: KeyStat
         do throws(XenstoreError) {
             stat = try query.stat(answers[..<own.count])
@@ -99,7 +99,7 @@ extension Filesystem {
         } catch {
             throw FilesystemError(error, at: path)
         }
-        cache(stat, of: node, path)
+        learned(stat, of: node, at: path)
         try requireKind(.directory, of: node, stat)
         var names = try await names(of: path, answers[1])
         recordBaseline(names, of: node, path, asOf: stat.version)
@@ -116,20 +116,6 @@ extension Filesystem {
         )
     }
 
-    /// The children that a directory had a moment ago and of which the shape is not known.
-    private func hintedChildren(of node: KeyNode) -> [(name: String, path: XenstorePath)] {
-        guard changes.isWatching, let names = try? access.childNames(readdirHints.take(of: node))
-        else {
-            return []
-        }
-        return names.prefix(FilesystemLimits.hintedNames).compactMap { name in
-            guard keys.child(name, of: node)?.hasChildren == nil,
-                let path = try? node.path(ofChild: name)
-            else { return nil }
-            return (name, path)
-        }
-    }
-
     /// The names in the answer to DIRECTORY, or by parts where one message does not hold them.
     private func names(
         of path: XenstorePath,
@@ -137,9 +123,9 @@ extension Filesystem {
     ) async throws(FilesystemError) -> [String] {
         do throws(XenstoreError) {
             guard case .success(let payload) = answer else {
-                return try await access.directoryByParts(path, in: .none)
+                return try await reader.access.directoryByParts(path, in: .none)
             }
-            return try access.childNames(payload)
+            return try reader.access.childNames(payload)
         } catch {
             throw FilesystemError(error)
         }

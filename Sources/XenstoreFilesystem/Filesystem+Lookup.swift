@@ -34,7 +34,7 @@ extension Filesystem {
             return try await lookup(key, of: parent, as: .directory, by: caller)
         case .ownValue:
             let path = try parent.path()
-            let stat = try await stat(of: path, node: parent)
+            let stat = try await reader.stat(of: path, node: parent)
             guard parent.createdBy != caller || !stat.value.isEmpty else { throw .noEntry }
             return enterValue(stat, of: parent, path)
         case .stream(let key): return try await lookupStream(key, of: parent)
@@ -52,32 +52,17 @@ extension Filesystem {
         let path = try parent.path(ofChild: key)
         let stat: KeyStat
         do throws(FilesystemError) {
-            stat = try await statForOpening(path, keys.child(key, of: parent), by: caller)
+            stat = try await reader.statForOpening(path, keys.child(key, of: parent), by: caller)
         } catch .accessDenied where asked != .file {
             return enterUnreadable(key, of: parent)
         }
         let entry = enter(key, of: parent, as: asked, stat, path)
         // A stat(2) asks once more for the attributes that came with the name.
-        threadStats.put(fresh(stat), of: entry.attributes.inode, for: caller, handle: nil)
+        reader.keep(reader.fresh(stat), of: entry.attributes.inode, for: caller, by: nil)
         if entry.attributes.kind == .directory, let node = keys.find(entry.attributes.inode)?.node {
             await prepareForWatch(node, by: caller)
         }
         return entry
-    }
-
-    /// What the store says of a key that is looked up or opened. If the kernel tries to open a file
-    /// once more, what the store has said for the same open(2) serves.
-    func statForOpening(
-        _ path: XenstorePath,
-        _ node: KeyNode?,
-        by caller: CallerID
-    ) async throws(FilesystemError) -> KeyStat {
-        if let node, retries.isOpening(caller),
-            let answer = threadStats.take(node.inode(.file), for: caller, isOpening: true)
-        {
-            return answer.stat
-        }
-        return try await stat(of: path, node: node)
     }
 
     /// Makes the entry of a key that the store does not let this domain read. Below it there may be
@@ -102,7 +87,7 @@ extension Filesystem {
         let known = keys.child(key, of: parent)
         let node = known ?? keys.addChild(key, of: parent)
         if known == nil { timestamps.met(node, at: path) }
-        cache(stat, of: node, path)
+        learned(stat, of: node, at: path)
         let kind = keys.kind(stat, of: node)
         if asked == nil { node.reportedKind = kind }
         var entry = entry(node, asked ?? kind, stat, path)

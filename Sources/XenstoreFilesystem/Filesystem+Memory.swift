@@ -18,7 +18,7 @@ extension Filesystem {
         let (node, kind) = try find(inode)
         guard !node.isUnlinked, kind == .file || !isToPrepareForWatch(node, by: caller),
             kind == .directory || node.handleCount == 0 || !injected.isPending(node),
-            let stat = try statFromMemory(of: node, kind, for: caller)
+            let stat = try reader.statFromMemory(of: node, kind, for: caller)
         else { return nil }
         let use = nameUse(node, kind, by: caller)
         let attributes = try attributes(of: node, kind, checked: stat, use)
@@ -39,14 +39,14 @@ extension Filesystem {
         guard kind == .file else { throw .isDirectory }
         if node.inode(kind) == inode, let handle = openLeased(node) { return handle }
         guard !injected.isPending(node),
-            let stat = try statFromMemory(of: node, kind, for: caller, isOpening: true)
+            let stat = try reader.statFromMemory(of: node, kind, for: caller, isOpening: true)
         else { return nil }
         return try openToRead(node, flags, stat, by: caller)
     }
 
     public func releaseFromMemory(_ handle: HandleID) -> Bool {
         if case .key(let file) = try? files.find(handle), file.pending != .nothing { return false }
-        threadStats.close(handle)
+        reader.close(handle)
         switch files.remove(handle) {
         case .key(let file): end(file)
         case .scratch(let open):

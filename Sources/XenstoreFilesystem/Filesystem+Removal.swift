@@ -80,10 +80,11 @@ extension Filesystem {
         _ path: XenstorePath,
         _ kind: FileKind
     ) async throws(FilesystemError) -> [UInt8] {
-        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<[UInt8]> in
+        try await writer.transaction(at: path) {
+            id async throws(XenstoreError) -> Outcome<[UInt8]> in
             var value: [UInt8] = []
             var obstacle: FilesystemError?
-            let answers = try await send(
+            let answers = try await writer.send(
                 [.read(path), .directory(path)],
                 thenChanges: [.remove(path)],
                 in: id
@@ -120,11 +121,11 @@ extension Filesystem {
 
     /// A value is removed by making it empty; one that is empty is not there.
     private func emptyValue(at path: XenstorePath) async throws(FilesystemError) {
-        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
-            guard try await !access.send(.read(path), in: id).isEmpty else {
+        try await writer.transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
+            guard try await !writer.access.send(.read(path), in: id).isEmpty else {
                 return .fail(.noEntry)
             }
-            _ = try await access.send(.write(path, value: []), in: id)
+            _ = try await writer.access.send(.write(path, value: []), in: id)
             return .commit(())
         }
     }

@@ -80,16 +80,16 @@ extension Filesystem {
         _ mode: RenameMode
     ) async throws(FilesystemError) -> [UInt8]? {
         let targetParent = try target.path()
-        return try await transaction(at: newPath) {
+        return try await writer.transaction(at: newPath) {
             id async throws(XenstoreError) -> Outcome<[UInt8]?> in
             var replaced: [UInt8]?
             // The directory that is moved into must still be there: a write would make it anew.
-            let answers = await access.send(
+            let answers = await writer.access.send(
                 [.read(targetParent), .read(newPath), .directory(newPath)],
                 in: id
             )
             _ = try answers[0].get()
-            let tree = try await KeyTree(reading: path, from: access, in: id)
+            let tree = try await KeyTree(reading: path, from: writer.access, in: id)
             switch answers[1] {
             case .failure(.refused(.noEntry)): break
             case .failure(let error): throw error
@@ -98,11 +98,11 @@ extension Filesystem {
                 if let error = obstacle(value, answers[2], kind: kind, tree) {
                     return .fail(error)
                 }
-                try await access.remove(newPath, in: id)
+                try await writer.access.remove(newPath, in: id)
                 replaced = value
             }
-            try await tree.write(to: newPath, of: access, in: id)
-            try await access.remove(path, in: id)
+            try await tree.write(to: newPath, of: writer.access, in: id)
+            try await writer.access.remove(path, in: id)
             return .commit(replaced)
         }
     }
@@ -127,13 +127,13 @@ extension Filesystem {
         _ first: XenstorePath,
         _ second: XenstorePath
     ) async throws(FilesystemError) {
-        try await transaction(at: first) { id async throws(XenstoreError) -> Outcome<Void> in
-            let firstTree = try await KeyTree(reading: first, from: access, in: id)
-            let secondTree = try await KeyTree(reading: second, from: access, in: id)
-            try await access.remove(first, in: id)
-            try await access.remove(second, in: id)
-            try await firstTree.write(to: second, of: access, in: id)
-            try await secondTree.write(to: first, of: access, in: id)
+        try await writer.transaction(at: first) { id async throws(XenstoreError) -> Outcome<Void> in
+            let firstTree = try await KeyTree(reading: first, from: writer.access, in: id)
+            let secondTree = try await KeyTree(reading: second, from: writer.access, in: id)
+            try await writer.access.remove(first, in: id)
+            try await writer.access.remove(second, in: id)
+            try await firstTree.write(to: second, of: writer.access, in: id)
+            try await secondTree.write(to: first, of: writer.access, in: id)
             return .commit(())
         }
     }

@@ -13,7 +13,7 @@ extension Filesystem {
         if let made = scratch.directory(of: directory) {
             inherited = made.inherited
         } else {
-            inherited = try await stat(of: directory.path(), node: directory).permissions
+            inherited = try await reader.stat(of: directory.path(), node: directory).permissions
         }
         guard scratch.directory(in: directory) == nil || name != ScratchDirectory.name else {
             throw flags.contains(.exclusive) ? .exists : .isDirectory
@@ -83,14 +83,15 @@ extension Filesystem {
     /// no domain that does not exist. Where nothing can be asked without being done, and in a
     /// guest, which may give nothing away, the renaming fails.
     func setOwner(_ owner: DomainID, of file: ScratchFile) async throws(FilesystemError) {
-        if owner != file.permissions.owner, options.isPrivileged, rollsBack {
-            try await transaction(at: .root) { id async throws(XenstoreError) -> Outcome<Void> in
-                let payload = try await access.send(.getPermissions(.root), in: id)
+        if owner != file.permissions.owner, options.isPrivileged, writer.rollsBack {
+            try await writer.transaction(at: .root) {
+                id async throws(XenstoreError) -> Outcome<Void> in
+                let payload = try await writer.access.send(.getPermissions(.root), in: id)
                 guard var permissions = Permissions(payload: payload) else {
                     throw .malformedReply
                 }
                 permissions.owner = owner
-                _ = try await access.send(.setPermissions(.root, permissions), in: id)
+                _ = try await writer.access.send(.setPermissions(.root, permissions), in: id)
                 return .unchanged(())
             }
         }
@@ -235,9 +236,9 @@ extension Filesystem {
         _ file: ScratchFile,
         _ mode: RenameMode
     ) async throws(FilesystemError) -> Bool {
-        try await transaction(at: path) { id async throws(XenstoreError) -> Outcome<Bool> in
+        try await writer.transaction(at: path) { id async throws(XenstoreError) -> Outcome<Bool> in
             // The directory must still be there: a write would make it anew.
-            let answers = await access.send(
+            let answers = await writer.access.send(
                 [.getPermissions(parent), .getPermissions(path)],
                 in: id
             )
@@ -253,9 +254,9 @@ extension Filesystem {
             }
             guard let current = Permissions(payload: payload) else { throw .malformedReply }
             let chosen = permissions(current, chosenFor: file)
-            _ = try await access.send(.write(path, value: value), in: id)
+            _ = try await writer.access.send(.write(path, value: value), in: id)
             if chosen != current {
-                _ = try await access.send(.setPermissions(path, chosen), in: id)
+                _ = try await writer.access.send(.setPermissions(path, chosen), in: id)
             }
             return .commit(isNew)
         }

@@ -122,7 +122,7 @@ extension Filesystem {
         while let path = try? node.path() {
             let version = changes.version
             // An error of the way to the store is told to whoever uses the key next.
-            let stat = try? await stat(of: path, node: node)
+            let stat = try? await reader.stat(of: path, node: node)
             // A change while the answer was on its way: it may be out of date.
             if changes.isWatching, changes.hasChanged(path, since: version) { continue }
             guard let stat, node.reportedKind == .directory else { return }

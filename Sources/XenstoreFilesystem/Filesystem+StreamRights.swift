@@ -84,7 +84,7 @@ extension Filesystem {
         -> [XenstorePath: ShownRights]
     {
         let requests = paths.map { Request.getPermissions($0) }
-        let answers = await access.base.send(requests, in: .none)
+        let answers = await reader.access.send(requests, in: .none)
         var rights: [XenstorePath: ShownRights] = [:]
         for (path, answer) in zip(paths, answers) {
             switch answer {

@@ -67,7 +67,7 @@ extension Filesystem {
     /// the change, but not after the answer to a later request.
     private func takeEvents(_ path: XenstorePath) async {
         // Whether there is such a key does not matter.
-        _ = try? await access.base.send(.read(path), in: .none)
+        _ = try? await reader.access.send(.read(path), in: .none)
         // Those of a store in this process wait to be taken.
         _ = environment.takeEvents()
     }
@@ -76,12 +76,12 @@ extension Filesystem {
     private func watch(_ path: XenstorePath) async throws(FilesystemError) {
         guard specialWatches.insert(path).inserted else { return }
         firstEvents.insert(path)
-        do throws(FilesystemError) {
-            _ = try await send(.watch(path, token: watchToken), at: path)
+        do throws(XenstoreError) {
+            _ = try await reader.access.send(.watch(path, token: watchToken), in: .none)
         } catch {
             firstEvents.remove(path)
             specialWatches.remove(path)
-            throw error
+            throw FilesystemError(error, at: path)
         }
     }
 
@@ -127,7 +127,7 @@ extension Filesystem {
     private func tellIfGone(_ handle: HandleID, _ stream: OpenStream) {
         environment.start { [self] in
             do throws(XenstoreError) {
-                _ = try await access.base.permissions(of: stream.path)
+                _ = try await reader.access.permissions(of: stream.path)
             } catch .refused(.noEntry) {
                 guard stream.mayExist else { return }
                 stream.mayExist = false

@@ -7,15 +7,12 @@ public import XenstoreProtocol
 /// Knows nothing of the kernel's interface. Belongs to one thread; where an operation awaits the
 /// store, others run.
 public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
-    /// The way to the store of what the kernel tells by itself: its changes are our own.
-    let access: LocalChangeRecorder<Access>
+    /// Asks the store.
+    let reader: StoreReader<Access>
+    /// Changes it.
+    let writer: StoreWriter<Access>
     let options: FilesystemOptions
     let environment: FilesystemEnvironment
-    /// Whether what was done in a transaction can be taken back. In a transaction within one it
-    /// cannot.
-    let rollsBack: Bool
-    /// Where the store allows few transactions, and so each waits for its turn.
-    let turns: TransactionTurns?
 
     let keys: KeyTable
     var scratch = ScratchTable()
@@ -31,12 +28,6 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     private let watchedKeys: WatchedKeys
     /// Names that programs have looked up or look up now: the agent keeps out of their way.
     var lookups = (begun: 0, ended: 0)
-    var threadStats = ThreadStatCache()
-    var readdirHints = ReaddirHints()
-    var readaheads: [ReadaheadKey: OpenDirectory] = [:]
-    /// How many files the store was asked about ahead of a program, and how many of these the
-    /// program then wanted.
-    var readahead = (asked: 0, used: 0)
     let timestamps: Timestamps
     let kernelCache: KernelCache
     let retries: CallerRetries
@@ -48,9 +39,6 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         environment: FilesystemEnvironment,
         rollsBack: Bool = true
     ) {
-        self.access = LocalChangeRecorder(access)
-        self.rollsBack = rollsBack
-        turns = options.asksForWriting ? TransactionTurns(after: environment.after) : nil
         self.options = options
         self.environment = environment
         keys = KeyTable(
@@ -62,8 +50,12 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         notifier = ChangeNotifier(of: watchedKeys, log: environment.logs.inotify)
         kernelCache = KernelCache.make(options.cache, of: keys, changes, environment)
         retries = CallerRetries(environment)
-        self.access.observer = self
-        watchedKeys.onRemoved = { [unowned self] node in noteMissing(node) }
+        reader = StoreReader(access, keys, changes, retries, environment)
+        let turns = options.asksForWriting ? TransactionTurns(after: environment.after) : nil
+        writer = StoreWriter(access, changes, turns: turns, rollsBack: rollsBack)
+        reader.observer = self
+        writer.access.observer = self
+        watchedKeys.onRemoved = { [unowned self] node in missing(node) }
     }
 
     /// The names that lead from the mount's root to a key below it.
@@ -118,102 +110,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         return node.inode(.directory)
     }
 
-    /// The key is there, says the store, or this mount has just made it.
-    func markExists(_ node: KeyNode) {
-        node.isGone = false
-        guard notifier.wantsToKnow else { return }
-        var node = node
-        // And so is all that is above it.
-        while let parent = node.parent {
-            notifier.exists(node.name, in: parent)
-            node = parent
-        }
-    }
-
-    // MARK: Errors
-
-    /// Sends a request about a key.
-    func send(_ request: Request, at path: XenstorePath) async throws(FilesystemError) -> [UInt8] {
-        // What was asked for before a change may not hold after it.
-        let isChange = !request.isReadOnly
-        if isChange { changes.noteLocalChange() }
-        defer { if isChange { changes.noteLocalChange() } }
-        do throws(XenstoreError) {
-            return try await access.send(request, in: .none)
-        } catch {
-            throw FilesystemError(error, at: path)
-        }
-    }
-
-    /// The permissions of a key, as the store says now.
-    func permissions(at path: XenstorePath) async throws(FilesystemError) -> Permissions {
-        let payload = try await send(.getPermissions(path), at: path)
-        guard let permissions = Permissions(payload: payload) else { throw .inputOutput }
-        return permissions
-    }
-
-    /// Runs `body` in a transaction, a bounded number of times. A failure that `body` gives back is
-    /// thrown when the transaction is gone.
-    ///
-    /// - Parameter path: the longest path that it is about.
-    func transaction<Value>(
-        at path: XenstorePath,
-        _ body: (TransactionID) async throws(XenstoreError) -> Outcome<Value>
-    ) async throws(FilesystemError) -> Value {
-        let outcome: Outcome<Value>
-        changes.noteLocalChange()
-        defer { changes.noteLocalChange() }
-        do throws(XenstoreError) {
-            outcome = try await access.transaction(
-                attempts: FilesystemLimits.transactionAttempts,
-                starting: { () throws(XenstoreError) in
-                    guard let turns else { return try await access.startTransaction() }
-                    return try await turns.start(in: access)
-                },
-                ended: { turns?.ended() }
-            ) { id throws(XenstoreError) in
-                let outcome = try await body(id)
-                if case .commit = outcome { return .commit(outcome) }
-                return .rollback(outcome)
-            }
-        } catch {
-            throw FilesystemError(error, at: path)
-        }
-        switch outcome {
-        case .commit(let value), .unchanged(let value): return value
-        case .fail(let error): throw error
-        }
-    }
-
-    /// Sends, in a transaction, requests that tell whether a change may be made, and the change
-    /// with them where it can be taken back: one round trip then, else two.
-    ///
-    /// - Parameter isAllowed: takes the answers to `questions`.
-    /// - Returns: the answers to `changes`; nil where they are not allowed.
-    func send(
-        _ questions: [Request],
-        thenChanges changes: [Request],
-        in id: TransactionID,
-        if isAllowed: ([Result<[UInt8], XenstoreError>]) throws(XenstoreError) -> Bool
-    ) async throws(XenstoreError) -> [Result<[UInt8], XenstoreError>]? {
-        guard rollsBack else {
-            guard try isAllowed(await access.send(questions, in: id)) else { return nil }
-            return await access.send(changes, in: id)
-        }
-        let answers = await access.send(questions + changes, in: id)
-        guard try isAllowed(Array(answers[..<questions.count])) else { return nil }
-        return Array(answers[questions.count...])
-    }
-
     func requireWritable() throws(FilesystemError) {
         guard !options.isReadOnly else { throw .readOnly }
     }
-}
-
-/// How the body of a transaction ends.
-enum Outcome<Value> {
-    case commit(Value)
-    /// Nothing was to be changed.
-    case unchanged(Value)
-    case fail(FilesystemError)
 }

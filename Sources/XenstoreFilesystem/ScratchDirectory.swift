@@ -62,7 +62,7 @@ extension Filesystem {
 
     /// - Parameter parent: a key's directory.
     func makeScratchDirectory(in parent: KeyNode) async throws(FilesystemError) -> Entry {
-        let stat = try await stat(of: parent.path(), node: parent)
+        let stat = try await reader.stat(of: parent.path(), node: parent)
         let now = environment.now()
         let made = try scratch.makeDirectory(in: parent, inherited: stat.permissions, now: now)
         timestamps.changedList(of: parent)

@@ -74,13 +74,12 @@ extension MountedFilesystem {
             label: "outcome",
             [("sent", metrics.invalidationsSent), ("held", metrics.invalidationsHeld)]
         )
-        let isHeldAhead = store.readaheads.values.reduce(0) { $0 + $1.readahead.aheadCount }
-        let (asked, used) = store.readahead
+        let readahead = store.reader.metrics
         text.counters(
             "readahead_files_total",
             "Files that the store was asked about ahead of a program, by what became of it.",
             label: "outcome",
-            [("used", used), ("wasted", max(asked - used - isHeldAhead, 0))]
+            [("used", readahead.used), ("wasted", readahead.wasted)]
         )
         text.counters(
             "leases_total",

@@ -20,7 +20,7 @@ extension MountedFilesystem {
         nextID = fsid.next
         let id: TransactionID
         do throws(XenstoreError) {
-            if let turns = store.turns {
+            if let turns = store.writer.turns {
                 id = try await turns.startKept(in: access)
             } else {
                 id = try await access.startTransaction()
