@@ -33,7 +33,7 @@ public final class FuseMount {
     /// Called on the loop when the mount has ended from outside.
     public var onEnd: () -> Void = {}
 
-    let filesystem: any FilesystemOperations
+    let filesystem: any MountOperations
     let loop: EventLoop
     private let session: OpaquePointer
     private let mountpoint: String
@@ -74,7 +74,7 @@ public final class FuseMount {
     ///   - showsValues: whether the log shows what is read and written.
     /// - Throws: ``MountError``; ``FuseMessages`` has the reason.
     public init(
-        _ filesystem: any FilesystemOperations,
+        _ filesystem: any MountOperations,
         at mountpoint: String,
         options: String,
         agent: FileDescriptor?,
@@ -111,9 +111,9 @@ public final class FuseMount {
         context.pointee = UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
         let descriptor = FileDescriptor(rawValue: xsfs_session_descriptor(session))
         source = loop.add(descriptor, for: .readable) { [unowned self] _ in serve() }
-        self.agent?.onStart = { [unowned self] in self.filesystem.agentHasStarted() }
-        self.agent?.onDone = { [unowned self] in self.filesystem.agentIsDone() }
-        self.agent?.onEnd = { [unowned self] in self.filesystem.agentHasEnded() }
+        self.agent?.onStart = { [unowned self] in storeFilesystem.agentHasStarted() }
+        self.agent?.onDone = { [unowned self] in storeFilesystem.agentIsDone() }
+        self.agent?.onEnd = { [unowned self] in storeFilesystem.agentHasEnded() }
     }
 
     deinit {
@@ -304,12 +304,12 @@ public final class FuseMount {
             let outcome: Result<Answer, FilesystemError>
             if isTraced {
                 outcome = await TracedRequest.$number.withValue(id) {
-                    await mount.outcome(body)
+                    await mount.outcome(call, body)
                 }
             } else {
-                outcome = await mount.outcome(body)
+                outcome = await mount.outcome(call, body)
             }
-            if changes { await mount.filesystem.invalidationBarrier() }
+            if changes { await mount.storeFilesystem.invalidationBarrier() }
             mount.unanswered[id] = nil
             let time = mount.tracer.count(call)
             if isTraced { mount.endTrace(call, id, outcome, after: time) }
@@ -325,15 +325,25 @@ public final class FuseMount {
         watchForSlowRequests()
     }
 
+    /// Asks the filesystem that a request is for.
     private func outcome(
+        _ call: KernelCall,
         _ body: (any FilesystemOperations) async throws(FilesystemError) -> Answer
     ) async -> Result<Answer, FilesystemError> {
+        let asked: any FilesystemOperations
         do throws(FilesystemError) {
-            return .success(try await body(filesystem))
+            asked = try filesystem.filesystem(for: call.operation, on: call.subject)
         } catch {
             return .failure(error)
         }
+        do throws(FilesystemError) {
+            return .success(try await body(asked))
+        } catch {
+            return .failure(filesystem.error(error, of: asked))
+        }
     }
+
+    private var storeFilesystem: any FilesystemOperations { filesystem.storeFilesystem }
 
     /// Answers a request if memory knows: no task is made.
     ///
@@ -348,7 +358,8 @@ public final class FuseMount {
         let text = isTraced ? tracer.text(of: call, in: filesystem) : ""
         let outcome: Result<Answer, FilesystemError>
         do throws(FilesystemError) {
-            guard let answer = try body(filesystem) else { return false }
+            let asked = try filesystem.filesystem(for: call.operation, on: call.subject)
+            guard let answer = try body(asked) else { return false }
             outcome = .success(answer)
         } catch {
             outcome = .failure(error)
@@ -459,7 +470,7 @@ public final class FuseMount {
         _ body: @escaping (any FilesystemOperations) async throws(FilesystemError) -> Answer
     ) -> Bool {
         guard let agent, agent.isCaller(xsfs_request_caller(raw)) else { return false }
-        filesystem.agentHasCalled()
+        storeFilesystem.agentHasCalled()
         answer(raw, call, locking: directories, body)
         return true
     }

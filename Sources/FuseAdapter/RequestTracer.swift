@@ -52,12 +52,12 @@ struct RequestTracer {
     }
 
     /// Logs a request that is answered at once, or awaits no answer.
-    func noted(_ call: KernelCall, in filesystem: any FilesystemOperations) {
+    func noted(_ call: KernelCall, in filesystem: any MountOperations) {
         log.trace("\(text(of: call, in: filesystem))")
     }
 
     /// Logs that a request was dropped, which no part of the mount may do.
-    func forgot(_ call: KernelCall, _ number: UInt64, in filesystem: any FilesystemOperations) {
+    func forgot(_ call: KernelCall, _ number: UInt64, in filesystem: any MountOperations) {
         let text = text(of: call, in: filesystem)
         log.warning("dropped \(text): it fails with EIO", metadata: ["request": "\(number)"])
     }
@@ -67,7 +67,7 @@ struct RequestTracer {
         _ call: KernelCall,
         _ number: UInt64,
         after nanoseconds: Int64,
-        in filesystem: any FilesystemOperations
+        in filesystem: any MountOperations
     ) {
         let text = text(of: call, in: filesystem)
         log.warning(
@@ -77,7 +77,7 @@ struct RequestTracer {
     }
 
     /// A request as the log names it.
-    func text(of call: KernelCall, in filesystem: any FilesystemOperations) -> String {
+    func text(of call: KernelCall, in filesystem: any MountOperations) -> String {
         let path = filesystem.path(of: call.subject)
         var text = "\(call.operation.name) \(path)\(call.detail.text)"
         if call.caller != .nobody {

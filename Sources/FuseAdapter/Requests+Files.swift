@@ -71,9 +71,10 @@ func xsfs_on_read(
     _ fillsCache: Bool
 ) {
     let handle = HandleID(rawValue: handle)
-    let filesystem = mount(request).filesystem
+    // That of a transaction may have ended.
+    let filesystem = mount(request).filesystem.filesystem(of: handle)
     let caller = CallerID(request)
-    guard !filesystem.isStream(handle) else {
+    guard filesystem?.isStream(handle) != true else {
         let call = KernelCall(.read, .handle(handle), by: caller, .stream(count: size))
         return mount(request).answer(request, call) { filesystem throws(FilesystemError) in
             .bytes(try await filesystem.readStream(handle, count: size, waits: waits))
@@ -81,8 +82,8 @@ func xsfs_on_read(
     }
     let detail = KernelCall.Detail.range(offset: Int(offset), count: size)
     let call = KernelCall(.read, .handle(handle), by: caller, detail)
-    if fillsCache { filesystem.willCache(handle) }
-    if let file = filesystem.fileToAsk(handle, offset: Int(offset)) {
+    if fillsCache { filesystem?.willCache(handle) }
+    if let file = filesystem?.fileToAsk(handle, offset: Int(offset)) {
         // The kernel keeps the page locked until the answer.
         return mount(request).answer(request, call, reading: file) {
             filesystem throws(FilesystemError) in
@@ -105,7 +106,8 @@ func xsfs_on_read(
 func xsfs_on_poll(_ request: OpaquePointer, _ handle: UInt64, _ poll: OpaquePointer?) {
     let handle = HandleID(rawValue: handle)
     mount(request).note(KernelCall(.poll, .handle(handle), by: CallerID(request)))
-    let isReadable = mount(request).filesystem.isReadable(handle)
+    let filesystem = mount(request).filesystem.filesystem(of: handle)
+    let isReadable = filesystem?.isReadable(handle) ?? true
     mount(request).polls.set(poll, for: handle)
     xsfs_reply_poll(request, isReadable)
 }

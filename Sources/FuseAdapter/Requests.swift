@@ -16,7 +16,8 @@ func mount(_ request: OpaquePointer) -> FuseMount {
 extension FuseMount {
     /// The directory of a name, which the kernel locks as well where it removes or moves it.
     fileprivate func known(_ name: String, in directory: InodeNumber) -> [InodeNumber] {
-        filesystem.knownDirectory(name, in: directory).map { [$0] } ?? []
+        filesystem.filesystem(of: directory)?.knownDirectory(name, in: directory).map { [$0] }
+            ?? []
     }
 }
 
@@ -73,7 +74,7 @@ func xsfs_on_lookup(
 func xsfs_on_forget(_ context: UnsafeMutableRawPointer, _ inode: UInt64, _ count: UInt64) {
     let (mount, inode) = (FuseMount.of(context: context), InodeNumber(inode))
     mount.note(KernelCall(.forget, .inode(inode), by: .nobody, .count(count)))
-    mount.filesystem.forget(inode, count: count)
+    mount.filesystem.filesystem(of: inode)?.forget(inode, count: count)
 }
 
 @c @implementation

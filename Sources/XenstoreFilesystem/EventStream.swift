@@ -19,15 +19,19 @@ final class StreamFile {
 /// The event streams that the kernel knows, by number and by path, and those that are open.
 struct StreamTable {
     /// Keys and scratch files have smaller numbers.
-    private static let firstInode: UInt64 = 3 << 38
-
+    private let firstInode: UInt64
     private var byInode: [InodeNumber: StreamFile] = [:]
     private var byPath: [XenstorePath: StreamFile] = [:]
-    private var next = firstInode
+    private var next: UInt64
     private(set) var open: [HandleID: OpenStream] = [:]
 
+    init(of filesystem: FilesystemID) {
+        firstInode = filesystem.firstStream
+        next = firstInode
+    }
+
     func find(_ inode: InodeNumber) -> StreamFile? {
-        inode.rawValue < Self.firstInode ? nil : byInode[inode]
+        inode.rawValue < firstInode ? nil : byInode[inode]
     }
 
     /// The stream of a path, known from now on until the kernel forgets it.

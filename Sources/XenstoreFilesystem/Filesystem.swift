@@ -15,14 +15,14 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     let environment: FilesystemEnvironment
 
     let keys: KeyTable
-    var scratch = ScratchTable()
-    var streams = StreamTable()
+    var scratch: ScratchTable
+    var streams: StreamTable
     /// The special paths that the connection has a watch of.
     var specialWatches: Set<XenstorePath> = []
     /// Watches whose first event is to come, which tells of no change.
     var firstEvents: Set<XenstorePath> = []
-    var files = HandleTable<OpenHandle>()
-    var directories = HandleTable<OpenDirectory>()
+    var files: HandleTable<OpenHandle>
+    var directories: HandleTable<OpenDirectory>
     let changes = ChangeLog()
     let notifier: ChangeNotifier<WatchedKeys>
     private let watchedKeys: WatchedKeys
@@ -33,18 +33,40 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     let retries: CallerRetries
     let injected = InjectedSize()
 
-    public init(
+    /// The filesystem of the store itself.
+    public convenience init(
         _ access: Access,
         options: FilesystemOptions = FilesystemOptions(),
+        environment: FilesystemEnvironment
+    ) {
+        self.init(
+            .store,
+            over: access,
+            options: options,
+            environment: environment,
+            rollsBack: true
+        )
+    }
+
+    /// - Parameter id: whose numbers its inodes and handles have.
+    init(
+        _ id: FilesystemID,
+        over access: Access,
+        options: FilesystemOptions,
         environment: FilesystemEnvironment,
-        rollsBack: Bool = true
+        rollsBack: Bool
     ) {
         self.options = options
         self.environment = environment
         keys = KeyTable(
+            of: id,
             root: options.subtree,
             emptyKeyKind: options.emptyKeyKind
         )
+        scratch = ScratchTable(of: id)
+        streams = StreamTable(of: id)
+        files = HandleTable(of: id)
+        directories = HandleTable(of: id)
         timestamps = Timestamps(of: keys, changes, environment)
         watchedKeys = WatchedKeys(keys, options.valueForm, timestamps)
         notifier = ChangeNotifier(of: watchedKeys, log: environment.logs.inotify)

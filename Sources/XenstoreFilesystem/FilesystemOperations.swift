@@ -18,13 +18,6 @@ public protocol FilesystemOperations: AnyObject {
     func path(of handle: HandleID) -> String
     /// Where an open directory is.
     func path(ofDirectory handle: HandleID) -> String
-    /// Whether a handle is that of `.xsfs/log`: to trace what is read from it would have no end.
-    func isLog(_ handle: HandleID) -> Bool
-    /// Begins to count what a request of the kernel costs in requests to the store, until
-    /// ``takeCost(ofTraced:)``.
-    func beginCost(ofTraced number: UInt64)
-    /// What a request of the kernel has cost in requests to the store.
-    func takeCost(ofTraced number: UInt64) -> StoreCost
 
     /// What stat(2) tells, where the store need not be asked; else nil.
     ///
@@ -220,25 +213,6 @@ public enum ExtendedAttributeMode: Hashable, Sendable {
 }
 
 extension FilesystemOperations {
-    /// Where a request's subject is, from the mount's root on, as far as memory knows.
-    public func path(of subject: RequestSubject) -> String {
-        switch subject {
-        case .inode(let inode): path(of: inode)
-        case .name(let name, let directory): path(of: directory).appending(name: name)
-        case .names(let name, let directory, let newName, let newDirectory):
-            path(of: .name(name, in: directory)) + " to "
-                + path(of: .name(newName, in: newDirectory))
-        case .handle(let handle): path(of: handle)
-        case .directoryHandle(let handle): path(ofDirectory: handle)
-        }
-    }
-
-    public func isLog(_ handle: HandleID) -> Bool { false }
-
-    public func beginCost(ofTraced number: UInt64) {}
-
-    public func takeCost(ofTraced number: UInt64) -> StoreCost { StoreCost() }
-
     /// What stat(2) tells.
     public func attributes(
         of inode: InodeNumber,

@@ -1,7 +1,11 @@
-/// Open files or directories by number.
+/// Open files or directories of a filesystem by number.
 struct HandleTable<Handle> {
     private var handles: [HandleID: Handle] = [:]
-    private var next: UInt64 = 1
+    private var next: UInt64
+
+    init(of filesystem: FilesystemID) {
+        next = filesystem.base + 1
+    }
 
     var count: Int { handles.count }
 

@@ -6,6 +6,7 @@ import XenstoreProtocol
 /// Holds what watches keep true (shape, permissions), never a value: those are asked for. There is
 /// one for each key that the kernel knows, so each byte counts here.
 final class KeyNode {
+    /// Without its last bit, which says the kind, an inode's number is this one.
     let id: UInt64
     /// Of the root, the path that the mount shows as its root, and nothing for the store's own.
     private(set) var name: String
@@ -97,7 +98,7 @@ final class KeyNode {
         self.parent = parent
     }
 
-    var isRoot: Bool { id == 0 }
+    var isRoot: Bool { FilesystemID.isRoot(node: id) }
 
     /// Whether it has lost its place in the tree.
     var isUnlinked: Bool { parent == nil && !isRoot }
@@ -110,8 +111,8 @@ final class KeyNode {
 
     func inode(_ kind: FileKind) -> InodeNumber {
         // The root's value cannot have the number 0, which the kernel reserves.
-        if isRoot { return InodeNumber(rawValue: kind == .directory ? 1 : 2) }
-        return InodeNumber(rawValue: id << 1 | (kind == .directory ? 1 : 0))
+        let last: UInt64 = kind == .directory ? 1 : isRoot ? 2 : 0
+        return InodeNumber(rawValue: id << 1 | last)
     }
 
     /// The kernel is given the size of the file.

@@ -25,8 +25,8 @@ final class KeyTable {
     /// Stands at the place that is looked for.
     private let wanted: KeyNode
     private var childrenOf: [UInt64: Set<UInt64>] = [:]
-    /// 0 and 1 are the root's (see `KeyNode.inode`).
-    private var nextID: UInt64 = 2
+    private var nextID: UInt64
+    private let filesystem: FilesystemID
     /// How an empty key shows of which nothing is remembered.
     private let emptyKeyKind: EmptyKeyKind
     private var forgotten = ForgottenKeys()
@@ -39,18 +39,21 @@ final class KeyTable {
     /// The names that lead to the root.
     private let rootDepth: Int
 
-    init(root path: XenstorePath, emptyKeyKind: EmptyKeyKind) {
+    init(of filesystem: FilesystemID, root path: XenstorePath, emptyKeyKind: EmptyKeyKind) {
+        self.filesystem = filesystem
         self.emptyKeyKind = emptyKeyKind
         rootPath = path
         rootDepth = path.components.count
         root = KeyNode(
-            id: 0,
+            id: filesystem.rootNode,
             name: path.isRoot ? "" : path.text,
             parent: nil
         )
         root.reportedKind = .directory
-        wanted = KeyNode(id: 0, name: "", parent: nil)
-        byID = [0: root]
+        wanted = KeyNode(id: root.id, name: "", parent: nil)
+        byID = [root.id: root]
+        // The next after the root's is the root's, too (see `KeyNode.inode`).
+        nextID = root.id + 2
     }
 
     /// How many keys the kernel knows, or programs have open.
@@ -58,11 +61,11 @@ final class KeyTable {
 
     /// Whether a number can be that of a key, and not of a scratch file or a stream: theirs are far
     /// above.
-    func mayHave(_ inode: InodeNumber) -> Bool { inode.rawValue < ScratchTable.firstInode }
+    func mayHave(_ inode: InodeNumber) -> Bool { inode.rawValue < filesystem.firstScratch }
 
     /// The key and the kind that the kernel's number stands for.
     func find(_ inode: InodeNumber) -> (node: KeyNode, kind: FileKind)? {
-        if inode == .root { return (root, .directory) }
+        if inode == filesystem.root { return (root, .directory) }
         if inode == root.inode(.file) { return (root, .file) }
         guard let node = byID[inode.rawValue >> 1] else { return nil }
         return (node, inode.rawValue & 1 == 1 ? .directory : .file)

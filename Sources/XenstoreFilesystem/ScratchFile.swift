@@ -63,20 +63,24 @@ final class ScratchFile {
 
 /// The scratch files of a mount, by number and by place, within bounds.
 struct ScratchTable {
-    /// Keys have smaller numbers: they count from 1.
-    static let firstInode: UInt64 = 1 << 39
-
+    /// Keys have smaller numbers.
+    private let firstInode: UInt64
     private var byInode: [InodeNumber: ScratchFile] = [:]
     private var byPlace: [DentryKey: ScratchFile] = [:]
     private var directories: [InodeNumber: ScratchDirectory] = [:]
     /// By the number of the key that it is in.
     private var directoryOf: [UInt64: ScratchDirectory] = [:]
-    private var next = firstInode
+    private var next: UInt64
     private var bytes = 0
+
+    init(of filesystem: FilesystemID) {
+        firstInode = filesystem.firstScratch
+        next = firstInode
+    }
 
     /// The file that the kernel's number stands for.
     func find(_ inode: InodeNumber) -> ScratchFile? {
-        inode.rawValue < Self.firstInode ? nil : byInode[inode]
+        inode.rawValue < firstInode ? nil : byInode[inode]
     }
 
     /// The file of this name.
@@ -94,7 +98,7 @@ struct ScratchTable {
 
     /// The directory that the kernel's number stands for.
     func directory(_ inode: InodeNumber) -> ScratchDirectory? {
-        inode.rawValue < Self.firstInode ? nil : directories[inode]
+        inode.rawValue < firstInode ? nil : directories[inode]
     }
 
     /// The directory in a key's.

@@ -238,7 +238,7 @@ final class MountDaemon {
 
     // MARK: The mount
 
-    private func mount(_ filesystem: any FilesystemOperations) throws {
+    private func mount(_ filesystem: any MountOperations) throws {
         let source = SystemOptions.escaped(options.sourceName ?? self.source.name)
         let names = ["fsname=" + source, "subtype=xsfs"]
         let mount = try FuseMount(

@@ -9,7 +9,7 @@ struct InProcessFile<Access: XenstoreAccess>: SurfaceFile {
 
     func read() async throws -> [UInt8] {
         await surface.waitUntilIdle()
-        let filesystem = surface.filesystem
+        let filesystem = try surface.filesystem.asked(.read, .handle(handle))
         guard filesystem.fileToAsk(handle, offset: 0) != nil else {
             return Array(try filesystem.read(handle, offset: 0, count: 1 << 20))
         }
@@ -21,12 +21,16 @@ struct InProcessFile<Access: XenstoreAccess>: SurfaceFile {
 
     func write(_ bytes: [UInt8], at offset: Int) async throws {
         await surface.waitUntilIdle()
-        try await surface.filesystem.write(bytes, to: handle, offset: offset)
+        try await surface.filesystem.asked(.write, .handle(handle)).write(
+            bytes,
+            to: handle,
+            offset: offset
+        )
     }
 
     func truncate(to size: Int) async throws {
         await surface.waitUntilIdle()
-        _ = try await surface.filesystem.setAttributes(
+        _ = try await surface.filesystem.asked(.setattr, .inode(inode)).setAttributes(
             AttributeChanges(size: size),
             of: inode,
             handle: handle
@@ -35,12 +39,13 @@ struct InProcessFile<Access: XenstoreAccess>: SurfaceFile {
 
     func size() async throws -> Int {
         await surface.waitUntilIdle()
-        return try await surface.filesystem.attributes(of: inode, by: surface.caller).size
+        return try await surface.filesystem.asked(.getattr, .inode(inode))
+            .attributes(of: inode, by: surface.caller).size
     }
 
     func end() async throws -> Int {
         await surface.waitUntilIdle()
-        return try await surface.filesystem.attributes(
+        return try await surface.filesystem.asked(.getattr, .inode(inode)).attributes(
             of: inode,
             handle: handle,
             by: surface.caller

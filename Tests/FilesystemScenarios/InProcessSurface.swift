@@ -160,7 +160,8 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         if name == "." { return Dentry(inode: directory, kind: .directory) }
         let key = Name(directory: directory, name: name)
         if let known = kernel.names[key] { return known }
-        let entry = try await filesystem.lookup(name, in: directory, by: caller)
+        let entry = try await filesystem.asked(.lookup, .name(name, in: directory))
+            .lookup(name, in: directory, by: caller)
         let dentry = Dentry(inode: entry.attributes.inode, kind: entry.attributes.kind)
         if dentry.kind == .directory {
             kernel.parents[dentry.inode] = directory
@@ -207,10 +208,12 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 let dentry = try await find(name, in: parent)
                 guard !flags.contains(.exclusive) else { throw FilesystemError.exists }
                 guard dentry.kind == .file else { throw FilesystemError.isDirectory }
-                let handle = try await filesystem.open(dentry.inode, flags, by: caller)
+                let handle = try await filesystem.asked(.open, dentry.inode)
+                    .open(dentry.inode, flags, by: caller)
                 return (dentry.inode, handle)
             } catch FilesystemError.noEntry where creating {
-                let (entry, handle) = try await filesystem.create(
+                let asked = try filesystem.asked(.create, .name(name, in: parent))
+                let (entry, handle) = try await asked.create(
                     name,
                     in: parent,
                     flags,
@@ -246,8 +249,10 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     }
 
     func close(_ handle: HandleID) async throws {
-        let result = await Result(catching: { try await filesystem.flush(handle) })
-        await filesystem.release(handle)
+        let result = await Result(catching: {
+            try await filesystem.asked(.flush, .handle(handle)).flush(handle)
+        })
+        try await filesystem.asked(.release, .handle(handle)).release(handle)
         try result.get()
     }
 
@@ -256,17 +261,19 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public func read(_ path: String) async throws -> [UInt8] {
         let handle = try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
-            return try await filesystem.open(dentry.inode, .read, by: caller)
+            return try await filesystem.asked(.open, dentry.inode)
+                .open(dentry.inode, .read, by: caller)
         }
-        let bytes = try filesystem.read(handle, offset: 0, count: 1 << 20)
-        await filesystem.release(handle)
+        let opened = try filesystem.asked(.read, .handle(handle))
+        let bytes = try opened.read(handle, offset: 0, count: 1 << 20)
+        try await filesystem.asked(.release, .handle(handle)).release(handle)
         return Array(bytes)
     }
 
     public func write(_ bytes: [UInt8], to path: String) async throws {
         let handle = try await openForWriting(path, [.write, .truncate])
         // A shell closes a copy of the descriptor first.
-        try await filesystem.flush(handle)
+        try await filesystem.asked(.flush, .handle(handle)).flush(handle)
         guard bytes.isEmpty else { return try await write(bytes, to: handle) }
         try await close(handle)
     }
@@ -278,7 +285,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     /// Writes, and closes whatever comes of it.
     private func write(_ bytes: [UInt8], to handle: HandleID) async throws {
         let result = await Result(catching: {
-            try await filesystem.write(bytes, to: handle, offset: 0)
+            try await filesystem.asked(.write, .handle(handle)).write(bytes, to: handle, offset: 0)
         })
         try await close(handle)
         try result.get()
@@ -295,36 +302,33 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     }
 
     public func truncate(_ path: String, to size: Int) async throws {
+        try await change(path, AttributeChanges(size: size))
+    }
+
+    private func attributes(of path: String) async throws -> Attributes {
         try await call(path) { parent, name in
-            let dentry = try await find(name, in: parent)
-            let changes = AttributeChanges(size: size)
-            _ = try await filesystem.setAttributes(changes, of: dentry.inode, handle: nil)
+            let inode = try await find(name, in: parent).inode
+            return try await filesystem.asked(.getattr, inode).attributes(of: inode, by: caller)
         }
     }
 
     public func status(_ path: String) async throws -> Status {
-        try await call(path) { parent, name in
-            let dentry = try await find(name, in: parent)
-            let attributes = try await filesystem.attributes(of: dentry.inode, by: caller)
-            return Status(
-                kind: attributes.kind,
-                size: attributes.size,
-                mode: attributes.mode,
-                userID: attributes.userID
-            )
-        }
+        let attributes = try await attributes(of: path)
+        return Status(
+            kind: attributes.kind,
+            size: attributes.size,
+            mode: attributes.mode,
+            userID: attributes.userID
+        )
     }
 
     public func times(_ path: String) async throws -> Times {
-        try await call(path) { parent, name in
-            let dentry = try await find(name, in: parent)
-            let attributes = try await filesystem.attributes(of: dentry.inode, by: caller)
-            return Times(
-                inode: attributes.inode.rawValue,
-                modified: attributes.modified.sinceEpoch,
-                changed: attributes.changed.sinceEpoch
-            )
-        }
+        let attributes = try await attributes(of: path)
+        return Times(
+            inode: attributes.inode.rawValue,
+            modified: attributes.modified.sinceEpoch,
+            changed: attributes.changed.sinceEpoch
+        )
     }
 
     public func setModified(_ time: Timestamp, of path: String) async throws {
@@ -335,14 +339,18 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         let handle = try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
             guard dentry.kind == .directory else { throw FilesystemError.notDirectory }
-            return try await filesystem.openDirectory(dentry.inode, by: caller)
+            return try await filesystem.asked(.opendir, dentry.inode)
+                .openDirectory(dentry.inode, by: caller)
         }
-        defer { filesystem.releaseDirectory(handle) }
+        defer { filesystem.filesystem(of: handle)?.releaseDirectory(handle) }
         var listed: [(name: String, kind: FileKind)] = []
         var offset = 0
         while true {
             var room = 100
-            let part = try await filesystem.list(handle, offset: offset) { _ in
+            let part = try await filesystem.asked(.readdirplus, .directoryHandle(handle)).list(
+                handle,
+                offset: offset
+            ) { _ in
                 room -= 1
                 return room >= 0
             }
@@ -353,7 +361,8 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
                 switch entry.target {
                 case .entry(let target):
                     listed.append((entry.name, target.attributes.kind))
-                    filesystem.forget(target.attributes.inode, count: 1)
+                    let inode = target.attributes.inode
+                    filesystem.filesystem(of: inode)?.forget(inode, count: 1)
                 case .known(_, let kind): listed.append((entry.name, kind))
                 case .unknown: continue
                 }
@@ -366,7 +375,8 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
             guard try await findIfAny(name, in: parent) == nil else {
                 throw FilesystemError.exists
             }
-            _ = try await filesystem.makeDirectory(name, in: parent, by: caller)
+            _ = try await filesystem.asked(.mkdir, .name(name, in: parent))
+                .makeDirectory(name, in: parent, by: caller)
         }
     }
 
@@ -374,7 +384,8 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
             guard dentry.kind == .directory else { throw FilesystemError.notDirectory }
-            try await filesystem.removeDirectory(name, in: parent)
+            let asked = try filesystem.asked(.rmdir, .name(name, in: parent))
+            try await asked.removeDirectory(name, in: parent)
             forget(name, in: parent)
         }
     }
@@ -383,7 +394,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
         try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
             guard dentry.kind == .file else { throw FilesystemError.isDirectory }
-            try await filesystem.unlink(name, in: parent)
+            try await filesystem.asked(.unlink, .name(name, in: parent)).unlink(name, in: parent)
             forget(name, in: parent)
         }
     }
@@ -396,7 +407,8 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
             guard try await mayRename(name, in: parent, to: newName, in: newParent, mode) else {
                 return
             }
-            try await filesystem.rename(
+            let names = RequestSubject.names(name, in: parent, new: newName, newIn: newParent)
+            try await filesystem.asked(.rename, names).rename(
                 name,
                 in: parent,
                 to: newName,
@@ -452,28 +464,32 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     private func change(_ path: String, _ changes: AttributeChanges) async throws {
         try await call(path) { parent, name in
             let dentry = try await find(name, in: parent)
-            _ = try await filesystem.setAttributes(changes, of: dentry.inode, handle: nil)
+            _ = try await filesystem.asked(.setattr, dentry.inode)
+                .setAttributes(changes, of: dentry.inode, handle: nil)
         }
     }
 
     public func attribute(_ name: String, of path: String) async throws -> [UInt8] {
         try await call(path) { parent, last in
             let dentry = try await find(last, in: parent)
-            return try await filesystem.extendedAttribute(name, of: dentry.inode)
+            return try await filesystem.asked(.getxattr, dentry.inode)
+                .extendedAttribute(name, of: dentry.inode)
         }
     }
 
     public func removeAttribute(_ name: String, of path: String) async throws {
         try await call(path) { parent, last in
             let dentry = try await find(last, in: parent)
-            try await filesystem.removeExtendedAttribute(name, of: dentry.inode)
+            try await filesystem.asked(.removexattr, dentry.inode)
+                .removeExtendedAttribute(name, of: dentry.inode)
         }
     }
 
     public func setAttribute(_ name: String, to value: [UInt8], of path: String) async throws {
         try await call(path) { parent, last in
             let dentry = try await find(last, in: parent)
-            try await filesystem.setExtendedAttribute(name, to: value, of: dentry.inode, .any)
+            try await filesystem.asked(.setxattr, dentry.inode)
+                .setExtendedAttribute(name, to: value, of: dentry.inode, .any)
         }
     }
 }

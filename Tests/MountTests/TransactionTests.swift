@@ -126,6 +126,21 @@ struct TransactionTests {
         }
     }
 
+    /// As outside: the transaction is asked for what follows the end.
+    @Test(arguments: StoreKind.allCases)
+    func whoReadsOnAfterTheEndSeesWhatFollows(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                mkdir t .txn/x; cd .txn/x/t; echo 1 > a
+                exec 5< a; cat <&5; cat <&5; echo 2 >> a; cat <&5; cat <&5; exec 5<&-
+                mv ../../x ../../commit; cd "$M"; cat t/a
+                """,
+                prints: "1\n2\n1\n2\n"
+            )
+        }
+    }
+
     @Test(arguments: StoreKind.allCases)
     func toolsWorkInside(kind: StoreKind) async throws {
         try await withMount(kind) { mount in

@@ -1,3 +1,4 @@
+import FilesystemScenarios
 import Testing
 import XenstoreFilesystem
 import XenstoreProtocol
@@ -269,29 +270,27 @@ import XenstoreStore
             )
         )
         await mount.connected()
-        let key = try await mount.lookup("key", in: .root, by: caller).attributes.inode
-        let all = try await mount.lookup(".txn", in: .root, by: caller).attributes.inode
+        let store = mount.storeFilesystem
+        let key = try await store.lookup("key", in: .root, by: caller).attributes.inode
         func status() async throws -> Attributes {
             try await kernel.status(key) { () throws(FilesystemError) in
-                try await mount.attributes(of: key, by: caller)
+                try await store.attributes(of: key, by: caller)
             }
         }
         #expect(try await status().mode == 0o600)
         #expect(kernel.keeps(key) == (cache == .watch))
-        let transaction = try await mount.makeDirectory("t", in: all, by: caller)
-            .attributes.inode
-        let inside = try await mount.lookup("key", in: transaction, by: caller).attributes.inode
-        let handle = try await mount.open(inside, .write, by: caller)
-        try await mount.write(Array("newer\n".utf8), to: handle, offset: 0)
-        await mount.release(handle)
-        _ = try await mount.setAttributes(
-            AttributeChanges(mode: 0o644),
-            of: inside,
-            handle: nil
-        )
+        let control = try mount.asked(.lookup, .name(".txn", in: .root))
+        let all = try await control.lookup(".txn", in: .root, by: caller).attributes.inode
+        let root = try await control.makeDirectory("t", in: all, by: caller).attributes.inode
+        let inside = try mount.asked(.lookup, .name("key", in: root))
+        let inner = try await inside.lookup("key", in: root, by: caller).attributes.inode
+        let handle = try await inside.open(inner, .write, by: caller)
+        try await inside.write(Array("newer\n".utf8), to: handle, offset: 0)
+        await inside.release(handle)
+        _ = try await inside.setAttributes(AttributeChanges(mode: 0o644), of: inner, handle: nil)
         #expect(try await status().size == 4)
-        try await mount.rename("t", in: all, to: "commit", in: all, .replace, by: caller)
-        await mount.invalidationBarrier()
+        try await control.rename("t", in: all, to: "commit", in: all, .replace, by: caller)
+        await store.invalidationBarrier()
         #expect(try await status().size == 6)
         #expect(try await status().mode == 0o644)
     }

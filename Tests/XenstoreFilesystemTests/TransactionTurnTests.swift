@@ -1,3 +1,4 @@
+import FilesystemScenarios
 import Testing
 import XenstoreFilesystem
 import XenstoreProtocol
@@ -86,7 +87,8 @@ import XenstoreStore
         #expect(try await guest.begin("more") == .noSpace)
         #expect(guest.access.open == 10)
         for index in 0..<3 { try await guest.makeDirectory("k\(index)").value }
-        try await guest.filesystem.removeDirectory("t4", in: guest.transactions)
+        try await guest.filesystem.asked(.rmdir, .name("t4", in: guest.transactions))
+            .removeDirectory("t4", in: guest.transactions)
         #expect(try await guest.begin("more") == nil)
     }
 
@@ -161,14 +163,16 @@ private final class GuestMount {
     }
 
     private func look(_ name: String) async throws -> InodeNumber {
-        try await filesystem.lookup(name, in: .root, by: caller).attributes.inode
+        try await filesystem.asked(.lookup, .name(name, in: .root))
+            .lookup(name, in: .root, by: caller).attributes.inode
     }
 
     /// Begins to make a key in `/d`.
     func makeDirectory(_ name: String) -> Task<Void, any Error> {
         Task {
             defer { ended += 1 }
-            _ = try await filesystem.makeDirectory(name, in: directory, by: caller)
+            _ = try await filesystem.asked(.mkdir, .name(name, in: directory))
+                .makeDirectory(name, in: directory, by: caller)
         }
     }
 
@@ -187,7 +191,8 @@ private final class GuestMount {
     /// - Returns: why not.
     func begin(_ name: String) async throws -> FilesystemError? {
         do throws(FilesystemError) {
-            _ = try await filesystem.makeDirectory(name, in: transactions, by: caller)
+            _ = try await filesystem.asked(.mkdir, .name(name, in: transactions))
+                .makeDirectory(name, in: transactions, by: caller)
             return nil
         } catch {
             return error

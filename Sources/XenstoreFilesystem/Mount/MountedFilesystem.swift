@@ -1,32 +1,15 @@
 public import XenstoreProtocol
 
-/// All that is mounted: the store, and beside it `.txn` with a tree for each open transaction.
+/// All that is mounted: the store, `.txn` and `.xsfs` beside it, and each open transaction.
 ///
-/// Each tree is a filesystem of its own; here is only whose a number is. Belongs to one thread.
-public final class MountedFilesystem<Access: XenstoreAccess>: FilesystemOperations {
-    let access: RequestMetrics<Access>
-    let store: Filesystem<RequestMetrics<Access>>
-    let environment: FilesystemEnvironment
-    var transactions: [FilesystemID: TransactionFilesystem<RequestMetrics<Access>>] = [:]
-    var nextID = FilesystemID.firstTransaction
-    var directories = HandleTable<[DirectoryEntry]>()
-    var files = HandleTable<ControlFile>()
-    /// How many have `.xsfs/log` open.
-    var logReaders = 0
-    /// When the mount began: the time of all that is no key's.
-    let started: Timestamp
-    /// When the connection was made; nil without one.
-    private(set) var connectedSince: Timestamp?
-    /// The features of the store, as a bit mask; nil where it does not say. The status does not
-    /// ask: it is what is read when the store does not answer.
-    private(set) var features: Int?
-    /// The content of `.xsfs/status`, and when it was made: the kernel is given the size of the
-    /// file with its name, before the file is opened.
-    var lastStatus: (text: [UInt8], made: Duration)?
-    /// Why the last commit failed.
-    var lastConflict = ""
-    /// Transactions whose commit has failed, by the thread that got the error, until it has looked.
-    var failed: [CallerID: (fsid: FilesystemID, name: String)] = [:]
+/// Each is a filesystem of its own; here is only whose a number is. Belongs to one thread.
+public final class MountedFilesystem<Access: XenstoreAccess>: MountOperations {
+    private let access: RequestMetrics<Access>
+    private let store: Filesystem<RequestMetrics<Access>>
+    public let storeFilesystem: any FilesystemOperations
+    private let transactions: TransactionTable<Access>
+    private let status: StatusFile<Access>
+    private let control: ControlFilesystem<Access>
 
     public init(
         _ access: Access,
@@ -39,9 +22,11 @@ public final class MountedFilesystem<Access: XenstoreAccess>: FilesystemOperatio
             logs: environment.logs
         )
         self.access = access
-        self.environment = environment
-        started = environment.now()
         store = Filesystem(access, options: options, environment: environment)
+        storeFilesystem = store
+        transactions = TransactionTable(access, of: store)
+        status = StatusFile(access, of: store, transactions)
+        control = ControlFilesystem(access, of: store, transactions, status)
     }
 
     // MARK: The store's news
@@ -51,85 +36,132 @@ public final class MountedFilesystem<Access: XenstoreAccess>: FilesystemOperatio
 
     /// A connection is there.
     public func connected() async {
-        connectedSince = environment.now()
+        status.connected()
         await store.connected()
-        let answer = try? await answer(to: .getFeature(nil))
-        features = answer.flatMap { answer in
-            let text = String(decoding: answer.prefix { $0 != 0 }, as: UTF8.self)
-            return text.split(separator: " ").last.flatMap { Int($0) }
-        }
+        await status.askFeatures()
     }
 
     /// The connection is lost, and with it all transactions.
     public func disconnected() {
-        connectedSince = nil
+        status.disconnected()
         store.disconnected()
-        loseTransactions()
-    }
-
-    func loseTransactions() {
-        for transaction in transactions.values {
-            transaction.isLost = true
-        }
+        transactions.loseAll()
     }
 
     /// Takes the event of a watch.
     public func changed(_ path: XenstorePath) {
-        for transaction in transactions.values {
-            transaction.noteChange(of: path)
-        }
+        transactions.noteChange(of: path)
         store.changed(path)
     }
 
-    // MARK: Whose a number is
+    /// Hands a line of the log to those who read `.xsfs/log`.
+    public func logged(_ line: String) { control.logged(line) }
 
-    /// Has the tree that an inode belongs to do something with it.
-    func route<Value>(
-        _ inode: InodeNumber,
-        _ body: (any FilesystemOperations, InodeNumber, FilesystemID) async throws(FilesystemError)
-            ->
-            Value
-    ) async throws(FilesystemError) -> Value {
-        try await run(FilesystemID(of: inode)) { tree, fsid throws(FilesystemError) in
-            try await body(tree, inode.own, fsid)
+    public func endStreams() {
+        store.endStreams()
+        control.endStreams()
+    }
+
+    /// The store as another client would see it that works in the same open transaction.
+    package func transactionAccess(named name: String) -> (any XenstoreAccess)? {
+        transactions.find(name)?.access
+    }
+
+    // MARK: Whose a request is
+
+    public func filesystem(
+        for operation: KernelOperation,
+        on subject: RequestSubject
+    ) throws(FilesystemError) -> any FilesystemOperations {
+        switch subject {
+        case .inode(let inode):
+            if inode == .root, operation == .getattr { return filesystemOfRoot }
+            return try filesystem(for: operation, of: FilesystemID(of: inode), inode)
+        case .name(let name, let directory):
+            if operation == .lookup, Control.hasName(name, in: directory) { return control }
+            return try filesystem(for: operation, of: FilesystemID(of: directory))
+        case .names(_, let directory, _, let newDirectory):
+            let fsid = FilesystemID(of: directory)
+            // mv(1) copies then.
+            guard fsid == FilesystemID(of: newDirectory) else { throw .crossDevice }
+            return try filesystem(for: operation, of: fsid)
+        case .handle(let handle), .directoryHandle(let handle):
+            return try filesystem(for: operation, of: FilesystemID(of: handle))
         }
     }
 
-    /// Has the tree that a handle belongs to do something with it.
-    func route<Value>(
-        _ handle: HandleID,
-        _ body: (any FilesystemOperations, HandleID, FilesystemID) async throws(FilesystemError) ->
-            Value
-    ) async throws(FilesystemError) -> Value {
-        try await run(FilesystemID(of: handle)) { tree, fsid throws(FilesystemError) in
-            try await body(tree, handle.own, fsid)
+    private func filesystem(
+        for operation: KernelOperation,
+        of fsid: FilesystemID,
+        _ inode: InodeNumber? = nil
+    ) throws(FilesystemError) -> any FilesystemOperations {
+        if fsid == .store { return storeFilesystem }
+        if fsid == .control { return control }
+        switch operation {
+        // What an ended transaction was still to be given is given up with it.
+        case .flush, .release, .releasedir: return transactions[fsid]?.filesystem ?? control
+        case .getattr, .access:
+            if let inode, transactions.hasFailed(inode) { return control }
+        default: break
         }
+        return try transactions.find(fsid).filesystem
     }
 
-    private func run<Value>(
-        _ fsid: FilesystemID,
-        _ body: (any FilesystemOperations, FilesystemID) async throws(FilesystemError) -> Value
-    ) async throws(FilesystemError) -> Value {
-        if fsid == .store { return try await body(store, fsid) }
-        let transaction = try find(fsid)
-        do throws(FilesystemError) {
-            return try await body(transaction.filesystem, fsid)
-        } catch {
-            // What the store says of a transaction that it no longer has is of no use.
-            throw transaction.hasEnded ? .stale : error
-        }
+    /// The store's; where that does not answer, the root is as it was seen last: a program that
+    /// looks at `.xsfs` comes through here.
+    private var filesystemOfRoot: any FilesystemOperations {
+        status.isStoreSilent && store.seenAttributesOfRoot != nil ? control : storeFilesystem
     }
 
-    /// The transaction of a tree.
-    func find(_ fsid: FilesystemID) throws(FilesystemError) -> TransactionFilesystem<
-        RequestMetrics<Access>
-    > {
-        guard let transaction = transactions[fsid], !transaction.hasEnded else { throw .stale }
-        return transaction
+    public func error(
+        _ error: FilesystemError,
+        of filesystem: any FilesystemOperations
+    ) -> FilesystemError {
+        guard filesystem !== storeFilesystem, filesystem !== control else { return error }
+        // What the store says of a transaction that it no longer has is of no use.
+        return transactions.isOpen(filesystem) ? error : .stale
     }
 
-    /// The tree of a number, for what needs no answer of the store.
-    func tree(_ fsid: FilesystemID) -> (any FilesystemOperations)? {
-        fsid == .store ? store : transactions[fsid]?.filesystem
+    public func filesystem(of inode: InodeNumber) -> (any FilesystemOperations)? {
+        filesystem(of: FilesystemID(of: inode))
     }
+
+    public func filesystem(of handle: HandleID) -> (any FilesystemOperations)? {
+        filesystem(of: FilesystemID(of: handle))
+    }
+
+    private func filesystem(of fsid: FilesystemID) -> (any FilesystemOperations)? {
+        if fsid == .store { return storeFilesystem }
+        return fsid == .control ? control : transactions[fsid]?.filesystem
+    }
+
+    // MARK: What the log says of requests
+
+    public func path(of inode: InodeNumber) -> String {
+        path(in: FilesystemID(of: inode)) { $0.path(of: inode) }
+    }
+
+    public func path(of handle: HandleID) -> String {
+        path(in: FilesystemID(of: handle)) { $0.path(of: handle) }
+    }
+
+    public func path(ofDirectory handle: HandleID) -> String {
+        path(in: FilesystemID(of: handle)) { $0.path(ofDirectory: handle) }
+    }
+
+    private func path(
+        in fsid: FilesystemID,
+        _ body: (any FilesystemOperations) -> String
+    ) -> String {
+        guard let filesystem = filesystem(of: fsid) else { return transactions.path(of: fsid) }
+        let path = body(filesystem)
+        guard fsid != .store, fsid != .control else { return path }
+        return path == "/" ? transactions.path(of: fsid) : transactions.path(of: fsid) + path
+    }
+
+    public func isLog(_ handle: HandleID) -> Bool { control.isLog(handle) }
+
+    public func beginCost(ofTraced number: UInt64) { access.costs.begin(number) }
+
+    public func takeCost(ofTraced number: UInt64) -> StoreCost { access.costs.end(number) }
 }

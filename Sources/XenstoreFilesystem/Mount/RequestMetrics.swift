@@ -73,6 +73,12 @@ final class RequestMetrics<Base: XenstoreAccess>: XenstoreAccess {
         base.post(request, in: transaction)
     }
 
+    /// Sends a request with another behind it. oxenstored 4.17 leaves one without payload until
+    /// more bytes come.
+    func sendWithAnother(_ request: Request) async throws(XenstoreError) -> [UInt8] {
+        try await send([request, .getDomainPath(.privileged)], in: .none)[0].get()
+    }
+
     /// Whether somebody waits, and for so long no answer has come.
     func isSilent(for time: Duration) -> Bool {
         outstanding > 0 && elapsed() - silentSince > time

@@ -1,39 +1,57 @@
 import XenstoreProtocol
 
-/// An open transaction as a tree of its own.
+/// An open transaction as a filesystem of its own.
 final class TransactionFilesystem<Access: XenstoreAccess> {
     let id: FilesystemID
     /// Its name in `.txn`.
-    var name: String
+    private(set) var name: String
     let access: TransactionRequests<Access>
     let filesystem: Filesystem<TransactionRequests<Access>>
     /// Whether it was committed or given up, or is about to be.
-    var hasEnded = false
+    private(set) var hasEnded = false
     /// Whether the store has forgotten it: the connection was lost.
-    var isLost = false
-    /// What other clients changed since it began: paths, and how many there were in all.
-    var changedByOthers: [XenstorePath] = []
+    private(set) var isLost = false
+    /// What other clients changed since it began, as far as it is kept.
+    private var changedByOthers: [XenstorePath] = []
 
+    /// - Parameter store: the filesystem of the store that it is a transaction of.
     init(
         _ id: FilesystemID,
         named name: String,
         _ access: TransactionRequests<Access>,
-        options: FilesystemOptions,
-        environment: FilesystemEnvironment
+        of store: Filesystem<Access>
     ) {
         self.id = id
         self.name = name
         self.access = access
-        var options = options
+        var options = store.options
         // A trial cannot be taken back here. The write itself tells what the store refuses.
         options.asksForWriting = false
+        var environment = store.environment
+        // Nothing in a transaction is told to anybody before it is committed.
+        environment.inject = nil
         filesystem = Filesystem(
-            access,
+            id,
+            over: access,
             options: options,
             environment: environment,
             rollsBack: false
         )
+        filesystem.keys.inheritedKind = { [unowned store] path in
+            store.keys.emptyKind(at: path)
+        }
+        let timestamps = filesystem.timestamps
+        filesystem.keys.inheritTimes = { [unowned store] path, node in
+            timestamps.inherit(path, to: node, from: store.timestamps)
+        }
+        timestamps.started = store.timestamps.started
     }
+
+    func rename(to newName: String) { name = newName }
+
+    func end() { hasEnded = true }
+
+    func lose() { isLost = true }
 
     /// Notes a change that somebody made outside.
     func noteChange(of path: XenstorePath) {

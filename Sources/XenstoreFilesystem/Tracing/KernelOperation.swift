@@ -51,7 +51,7 @@ extension String {
 /// A request of the kernel that was not answered yet.
 public struct PendingRequest: Sendable {
     public let operation: KernelOperation
-    /// As ``FilesystemOperations/path(of:)`` gives it.
+    /// As ``MountOperations/path(of:)`` gives it.
     public let path: String
     public let caller: CallerID
     /// The name of the calling program, as the kernel has it (`/proc/PID/comm`).

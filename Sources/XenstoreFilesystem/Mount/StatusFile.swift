@@ -1,15 +1,75 @@
 import ChangeNotification
 import XenstoreProtocol
 
-extension MountedFilesystem {
-    /// The content of `.xsfs/status`: what a person reads, and Prometheus' textfile collector too.
-    func status() -> [UInt8] {
+/// `.xsfs/status`: what a person reads, and Prometheus' textfile collector too.
+final class StatusFile<Access: XenstoreAccess> {
+    private let access: RequestMetrics<Access>
+    private let store: Filesystem<RequestMetrics<Access>>
+    private let transactions: TransactionTable<Access>
+    /// When the connection was made; nil without one.
+    private var connectedSince: Timestamp?
+    /// The features of the store, as a bit mask; nil where it does not say. The status does not
+    /// ask: it is what is read when the store does not answer.
+    private var features: Int?
+    /// The content, and when it was made: the kernel is given the size of the file with its name,
+    /// before the file is opened.
+    private var last: (text: [UInt8], made: Duration)?
+
+    init(
+        _ access: RequestMetrics<Access>,
+        of store: Filesystem<RequestMetrics<Access>>,
+        _ transactions: TransactionTable<Access>
+    ) {
+        self.access = access
+        self.store = store
+        self.transactions = transactions
+    }
+
+    /// Whether the store does not answer at the moment.
+    var isStoreSilent: Bool {
+        connectedSince == nil || access.isSilent(for: FilesystemLimits.silence)
+    }
+
+    /// A connection is there.
+    func connected() { connectedSince = store.environment.now() }
+
+    func disconnected() { connectedSince = nil }
+
+    /// Asks the store what it offers.
+    func askFeatures() async {
+        let answer = try? await access.sendWithAnother(.getFeature(nil))
+        features = answer.flatMap { answer in
+            let text = String(decoding: answer.prefix { $0 != 0 }, as: UTF8.self)
+            return text.split(separator: " ").last.flatMap { Int($0) }
+        }
+    }
+
+    // MARK: Content
+
+    /// How long the content is that was made last.
+    var size: Int { last?.text.count ?? 0 }
+
+    /// Makes the content as of now.
+    func renew() { last = (make(), store.environment.elapsed()) }
+
+    /// The content for an opening: that of which the kernel has just been given the size. A program
+    /// that opens the file by another descriptor has looked no name up.
+    func contentAtOpen() -> [UInt8] {
+        if let last, store.environment.elapsed() - last.made < .seconds(1) { return last.text }
+        renew()
+        return last?.text ?? []
+    }
+
+    private func make() -> [UInt8] {
         var text = StatusText()
         text.gauge("connected", "Whether the store is reached.", connectedSince == nil ? 0 : 1)
         text.labelled(
             "store_info",
             "Which store, and by what way.",
-            ["address": environment.store.address, "transport": environment.store.transport]
+            [
+                "address": store.environment.store.address,
+                "transport": store.environment.store.transport,
+            ]
         )
         if let since = connectedSince {
             text.gauge(
@@ -29,7 +89,7 @@ extension MountedFilesystem {
         text.pending(
             "fuse_request_age_seconds",
             "Requests of the kernel that have waited for a second.",
-            environment.pendingRequests()
+            store.environment.pendingRequests()
         )
         text.gauge("transactions_open", "Directories in .txn.", transactions.count)
         text.gauge(
@@ -62,7 +122,7 @@ extension MountedFilesystem {
 
     /// Adds what the mount has done for the kernel.
     private func addMount(to text: inout StatusText) {
-        let metrics = environment.mountMetrics()
+        let metrics = store.environment.mountMetrics()
         text.histograms(
             "fuse_request_duration_seconds",
             "How long the kernel waited for answers.",
