@@ -120,7 +120,8 @@ let package = Package(
         .testTarget(
             name: "XenstoreFilesystemTests",
             dependencies: [
-                "ChangeNotification", "FilesystemScenarios", "XenstoreFilesystem", "XenstoreProtocol", "XenstoreStore",
+                "ChangeNotification", "FilesystemScenarios", "XenstoreFilesystem",
+                "XenstoreProtocol", "XenstoreStore",
             ]
         ),
         .testTarget(

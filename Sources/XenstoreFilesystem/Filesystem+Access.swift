@@ -34,7 +34,7 @@ extension Filesystem {
             return try rights.require(ofOwnerIn: attributes(of: file).mode)
         }
         if let file = streams.find(inode) {
-            return try rights.require(ofOwnerIn: attributes(of: file).mode)
+            return try rights.require(ofOwnerIn: streams.attributes(of: file).mode)
         }
         guard scratch.directory(inode) == nil else { return }
         let (node, kind) = try find(inode)

@@ -6,7 +6,7 @@ extension Filesystem {
         handle: HandleID?,
         by caller: CallerID
     ) async throws(FilesystemError) -> Attributes {
-        if let file = streams.find(inode) { return try await attributesOfShared(file) }
+        if let file = streams.find(inode) { return try await streams.attributesOfShared(file) }
         let (node, kind) = try find(inode)
         let use = nameUse(node, kind, by: caller)
         if kind == .directory { await prepareForWatch(node, by: caller) }
@@ -175,7 +175,7 @@ extension Filesystem {
             inode: node.inode(kind),
             kind: kind,
             mode: ModeBits.mode(of: permissions, kind: kind) & ~options.umask,
-            userID: userID(of: permissions),
+            userID: options.userID(of: permissions),
             groupID: options.groupID,
             size: size,
             modified: times.modified,
@@ -198,22 +198,11 @@ extension Filesystem {
         )
     }
 
-    /// The user who Linux shows where there is none.
-    private static var nobody: UInt32 { 65534 }
-
-    func userID(of permissions: Permissions) -> UInt32 {
-        switch options.ownership {
-        // The kernel takes the number that stands for nobody for none.
-        case .domain: permissions.owner == .nobody ? Self.nobody : permissions.owner.rawValue
-        case .user(let id): id
-        }
-    }
-
     /// A key that may not be read can be walked through, and no more is known of it.
     func attributesOfUnreadable(_ node: KeyNode) -> Attributes {
         let unknown = Permissions(owner: .privileged)
         var attributes = attributes(of: node, .directory, unknown, size: 0)
-        attributes.mode = 0o111 & ~options.umask
+        attributes.mode = ModeBits.ofUnreadable & ~options.umask
         return attributes
     }
 
@@ -336,7 +325,7 @@ extension Filesystem {
     ) throws(FilesystemError) -> Permissions {
         if let groupID = changes.groupID, groupID != options.groupID { throw .notPermitted }
         var new = old
-        if let userID = changes.userID, userID != self.userID(of: old) {
+        if let userID = changes.userID, userID != options.userID(of: old) {
             guard options.ownership == .domain else { throw .notPermitted }
             new.owner = DomainID(userID)
         }

@@ -4,13 +4,13 @@ import XenstoreProtocol
 /// The connection to the store, and the watch on it.
 extension Filesystem {
     /// The token of the watch that keeps names, shapes and permissions true.
-    public var watchToken: [UInt8] { Array("xsfs".utf8) }
+    public var watchToken: [UInt8] { Self.watchToken }
 
     /// A connection is there: sets the watch and forgets all that was known without it.
     public func connected() async {
         changes.isWatching = false
         notifier.isActive = false
-        firstEvents = [options.subtree]
+        streams.connected()
         do throws(XenstoreError) {
             _ = try await reader.access.send(.watch(options.subtree, token: watchToken), in: .none)
             changes.isWatching = true
@@ -20,8 +20,8 @@ extension Filesystem {
             environment.report("the store refused a watch of \(options.subtree): \(error)")
         }
         dropEverything()
-        await watchSpecialPathsAgain()
-        tellStreamsOfMissing()
+        await streams.watchSpecialPathsAgain()
+        streams.missed()
     }
 
     /// The connection is lost: nothing is known until it is back.

@@ -109,21 +109,10 @@ extension Filesystem {
         guard let node = knownOtherwise(call), let path = notifier.pathOnMount(of: call) else {
             return false
         }
-        if node.directoryLookups > 0, !node.isKnownByAgentOnly { await waitForQuiet() }
+        if node.directoryLookups > 0, !node.isKnownByAgentOnly { await retries.waitForQuiet() }
         guard environment.holdsMount(path) else { return false }
         notifier.finish(call)
         return true
-    }
-
-    /// Waits until no program is on its way along a path, or was a moment ago.
-    private func waitForQuiet() async {
-        for _ in 0..<FilesystemLimits.quietTimes {
-            let before = lookups
-            await withCheckedContinuation { continuation in
-                environment.after(FilesystemLimits.quietTime) { continuation.resume() }
-            }
-            if before == lookups, lookups.begun == lookups.ended { return }
-        }
     }
 
     /// The key of a call, where the kernel knows it as something else than what the agent is told.

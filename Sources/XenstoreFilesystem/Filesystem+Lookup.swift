@@ -6,10 +6,9 @@ extension Filesystem {
         in directory: InodeNumber,
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
-        lookups.begun += 1
-        defer { lookups.ended += 1 }
         kernelCache.acknowledge(caller)
         retries.beginLookup(by: caller)
+        defer { retries.endLookup() }
         do throws(FilesystemError) {
             return try await find(name, in: directory, by: caller)
         } catch {

@@ -12,7 +12,7 @@ extension Filesystem {
             if let file = scratch.find(inode) { return attributes(of: file) }
             if let made = scratch.directory(inode) { return attributes(of: made) }
             if let file = streams.find(inode) {
-                return isShared(file) ? nil : attributes(of: file)
+                return streams.isShared(file) ? nil : streams.attributes(of: file)
             }
         }
         let (node, kind) = try find(inode)

@@ -11,7 +11,7 @@ extension Filesystem {
     /// that reads a line of a stream, or that inotify wakes, looks at once and is to see what is
     /// new. inotify is last, as it waits for the store to say what has changed.
     public func changed(_ path: XenstorePath) {
-        guard path.isAbsolute else { return tellStreams(path) }
+        guard path.isAbsolute else { return streams.changed(path) }
         changes.append(path, at: environment.now())
         noteEventRate()
         let isForeseen = timestamps.takeForeseen(path)
@@ -32,7 +32,7 @@ extension Filesystem {
     private func noteEventRate() {
         let now = environment.elapsed()
         notifier.noteEvent(at: now)
-        let isWaitedFor = options.cache == .watch || !streams.open.isEmpty
+        let isWaitedFor = options.cache == .watch || streams.isAnyOpen
         if !isWaitedFor, notifier.isSteady(at: now) {
             environment.deferReading(FilesystemLimits.readDeferral)
         }
@@ -98,8 +98,8 @@ extension Filesystem {
 
     /// Tells the streams of a change when a program that reads then sees it.
     private func tellStreamsWhenTrue(_ path: XenstorePath) {
-        guard !streams.open.isEmpty else { return tellStreams(path) }
-        kernelCache.afterInvalidations { [self] in tellStreams(path) }
+        guard streams.isAnyOpen else { return streams.changed(path) }
+        kernelCache.afterInvalidations { [self] in streams.changed(path) }
     }
 
     // MARK: Shapes

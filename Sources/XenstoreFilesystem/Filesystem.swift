@@ -15,19 +15,13 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     let environment: FilesystemEnvironment
 
     let keys: KeyTable
-    var scratch: ScratchTable
-    var streams: StreamTable
-    /// The special paths that the connection has a watch of.
-    var specialWatches: Set<XenstorePath> = []
-    /// Watches whose first event is to come, which tells of no change.
-    var firstEvents: Set<XenstorePath> = []
-    var files: HandleTable<OpenHandle>
-    var directories: HandleTable<OpenDirectory>
+    let scratch: ScratchTable
+    let streams: EventStreams<Access>
+    let files: HandleTable<OpenHandle>
+    let directories: HandleTable<OpenDirectory>
     let changes = ChangeLog()
     let notifier: ChangeNotifier<WatchedKeys>
     private let watchedKeys: WatchedKeys
-    /// Names that programs have looked up or look up now: the agent keeps out of their way.
-    var lookups = (begun: 0, ended: 0)
     let timestamps: Timestamps
     let kernelCache: KernelCache
     let retries: CallerRetries
@@ -64,7 +58,14 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
             emptyKeyKind: options.emptyKeyKind
         )
         scratch = ScratchTable(of: id)
-        streams = StreamTable(of: id)
+        streams = EventStreams(
+            of: id,
+            over: access,
+            changes,
+            token: Self.watchToken,
+            options,
+            environment
+        )
         files = HandleTable(of: id)
         directories = HandleTable(of: id)
         timestamps = Timestamps(of: keys, changes, environment)
@@ -79,6 +80,9 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         writer.access.observer = self
         watchedKeys.onRemoved = { [unowned self] node in missing(node) }
     }
+
+    /// The token of the watch that keeps names, shapes and permissions true.
+    static var watchToken: [UInt8] { Array("xsfs".utf8) }
 
     /// The names that lead from the mount's root to a key below it.
     func names(to path: XenstorePath) -> ArraySlice<Substring> {

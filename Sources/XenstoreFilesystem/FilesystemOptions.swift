@@ -75,6 +75,18 @@ public struct FilesystemOptions: Hashable, Sendable {
         self.cache = cache
         self.letsOthersIn = letsOthersIn
     }
+
+    /// The user who Linux shows where there is none.
+    private static var nobody: UInt32 { 65534 }
+
+    /// The user whom the owner of a key stands for.
+    func userID(of permissions: Permissions) -> UInt32 {
+        switch ownership {
+        // The kernel takes the number that stands for nobody for none.
+        case .domain: permissions.owner == .nobody ? Self.nobody : permissions.owner.rawValue
+        case .user(let id): id
+        }
+    }
 }
 
 extension FilesystemOptions.ValueForm {

@@ -15,6 +15,8 @@ final class CallerRetries {
     private var staleOpens: [CallerID: UInt64] = [:]
     /// Whether there is any of these threads: nearly each call of a program asks.
     private(set) var isAny = false
+    /// Names that programs have looked up or look up now: the agent keeps out of their way.
+    private var lookups = (begun: 0, ended: 0)
     /// The agent waits here for programs that are about to read.
     private let quiet = Quiet()
 
@@ -30,8 +32,11 @@ final class CallerRetries {
 
     /// A thread looks a name up.
     func beginLookup(by caller: CallerID) {
+        lookups.begun += 1
         if !staleOpens.isEmpty { staleOpens[caller] = nil }
     }
+
+    func endLookup() { lookups.ended += 1 }
 
     /// A thread asks for attributes: it tries nothing again.
     func askedForAttributes(_ caller: CallerID) {
@@ -117,5 +122,16 @@ final class CallerRetries {
             while: { opens.isInFlight(at: environment.elapsed) },
             within: { environment.after(FilesystemLimits.openRetry, $0) }
         )
+    }
+
+    /// Waits until no program is on its way along a path, or was a moment ago.
+    func waitForQuiet() async {
+        for _ in 0..<FilesystemLimits.quietTimes {
+            let before = lookups
+            await withCheckedContinuation { continuation in
+                environment.after(FilesystemLimits.quietTime) { continuation.resume() }
+            }
+            if before == lookups, lookups.begun == lookups.ended { return }
+        }
     }
 }

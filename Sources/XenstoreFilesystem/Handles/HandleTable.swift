@@ -1,5 +1,5 @@
 /// Open files or directories of a filesystem by number.
-struct HandleTable<Handle> {
+final class HandleTable<Handle> {
     private var handles: [HandleID: Handle] = [:]
     private var next: UInt64
 
@@ -30,7 +30,7 @@ struct HandleTable<Handle> {
         handles.filter { isWanted($0.value) }.map(\.key)
     }
 
-    mutating func insert(_ handle: Handle) -> HandleID {
+    func insert(_ handle: Handle) -> HandleID {
         let id = HandleID(rawValue: next)
         next += 1
         handles[id] = handle
@@ -38,13 +38,13 @@ struct HandleTable<Handle> {
     }
 
     /// Puts another in the place of each for which `body` gives one.
-    mutating func replaceEach(_ body: (Handle) -> Handle?) {
+    func replaceEach(_ body: (Handle) -> Handle?) {
         for (id, handle) in handles {
             if let other = body(handle) { handles[id] = other }
         }
     }
 
-    mutating func remove(_ id: HandleID) -> Handle? {
+    func remove(_ id: HandleID) -> Handle? {
         handles.removeValue(forKey: id)
     }
 

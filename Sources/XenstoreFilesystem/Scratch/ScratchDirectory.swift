@@ -38,7 +38,7 @@ extension Filesystem {
             inode: directory.inode,
             kind: .directory,
             mode: 0o700 & ~options.umask,
-            userID: userID(of: directory.inherited),
+            userID: options.userID(of: directory.inherited),
             groupID: options.groupID,
             size: 0,
             modified: directory.modified,

@@ -52,7 +52,7 @@ extension Filesystem {
             inode: file.inode,
             kind: .file,
             mode: (file.chosenMode ?? ModeBits.mode(of: permissions, kind: .file)) & ~options.umask,
-            userID: userID(of: permissions),
+            userID: options.userID(of: permissions),
             groupID: options.groupID,
             size: file.size,
             modified: file.modified,
@@ -66,7 +66,7 @@ extension Filesystem {
     ) async throws(FilesystemError) -> Attributes {
         if let groupID = changes.groupID, groupID != options.groupID { throw .notPermitted }
         if let userID = changes.userID {
-            guard options.ownership == .domain || userID == self.userID(of: file.permissions)
+            guard options.ownership == .domain || userID == options.userID(of: file.permissions)
             else { throw .notPermitted }
             if options.ownership == .domain { try await setOwner(DomainID(userID), of: file) }
         }

@@ -5,6 +5,9 @@ import XenstoreProtocol
 /// The owner always may all. Others get what the first entry gives to every domain. The group's
 /// bits are the mask of an ACL: what anyone but the owner may at most.
 enum ModeBits {
+    /// Of a key that may not be read: it can be walked through.
+    static let ofUnreadable: UInt32 = 0o111
+
     private static let ownerBits: UInt32 = 0o600
 
     /// The bits of a file or directory; directories can be entered where they can be read.

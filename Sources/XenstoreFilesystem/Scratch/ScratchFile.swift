@@ -62,7 +62,7 @@ final class ScratchFile {
 }
 
 /// The scratch files of a mount, by number and by place, within bounds.
-struct ScratchTable {
+final class ScratchTable {
     /// Keys have smaller numbers.
     private let firstInode: UInt64
     private var byInode: [InodeNumber: ScratchFile] = [:]
@@ -112,7 +112,7 @@ struct ScratchTable {
     }
 
     /// Makes a directory in a key's that has none.
-    mutating func makeDirectory(
+    func makeDirectory(
         in key: KeyNode,
         inherited: Permissions,
         now: Timestamp
@@ -136,7 +136,7 @@ struct ScratchTable {
     }
 
     /// Takes the directory in a key's away, and the names of the files in it.
-    mutating func removeDirectory(in key: KeyNode) {
+    func removeDirectory(in key: KeyNode) {
         guard let gone = directoryOf.removeValue(forKey: key.id) else { return }
         key.handleCount -= 1
         unlinkAll(in: gone.node)
@@ -148,7 +148,7 @@ struct ScratchTable {
     /// Makes a file of a name that is free.
     ///
     /// - Throws: ``FilesystemError/noSpace`` where there are ``FilesystemLimits/scratchFiles``.
-    mutating func make(
+    func make(
         _ name: String,
         in directory: KeyNode,
         inherited: Permissions,
@@ -174,7 +174,7 @@ struct ScratchTable {
     ///
     /// - Throws: ``FilesystemError/noSpace`` where all together would exceed
     ///   ``FilesystemLimits/scratchBytes``; the content is as it was.
-    mutating func edit(
+    func edit(
         _ file: ScratchFile,
         size: Int,
         _ body: (inout [UInt8]) -> Void
@@ -186,13 +186,13 @@ struct ScratchTable {
     }
 
     /// Gives a file another place, which must be free.
-    mutating func move(_ file: ScratchFile, to name: String, in directory: KeyNode) {
+    func move(_ file: ScratchFile, to name: String, in directory: KeyNode) {
         removeDentry(file)
         place(file, directory, name)
     }
 
     /// The file has become the value of a key: who has it open writes to that from now on.
-    mutating func becomeKey(_ file: ScratchFile, _ key: KeyNode) {
+    func becomeKey(_ file: ScratchFile, _ key: KeyNode) {
         removeDentry(file)
         if file.handleCount > 0 {
             key.handleCount += 1
@@ -202,7 +202,7 @@ struct ScratchTable {
     }
 
     /// Takes a file's name away. Who has it open keeps it.
-    mutating func unlink(_ file: ScratchFile) {
+    func unlink(_ file: ScratchFile) {
         removeDentry(file)
         dropUnused(file)
     }
@@ -214,7 +214,7 @@ struct ScratchTable {
     }
 
     /// - Returns: a key that the file no longer keeps in use.
-    mutating func removeHandle(_ file: ScratchFile) -> KeyNode? {
+    func removeHandle(_ file: ScratchFile) -> KeyNode? {
         file.handleCount -= 1
         defer { dropUnused(file) }
         guard file.handleCount == 0, let key = file.destination else { return nil }
@@ -223,14 +223,14 @@ struct ScratchTable {
         return key
     }
 
-    private mutating func dropUnused(_ file: ScratchFile) {
+    private func dropUnused(_ file: ScratchFile) {
         // The kernel may know it still, but nobody can open it.
         guard file.directory == nil, file.handleCount == 0 else { return }
         guard byInode.removeValue(forKey: file.inode) != nil else { return }
         bytes -= file.size
     }
 
-    private mutating func place(_ file: ScratchFile, _ directory: KeyNode, _ name: String) {
+    private func place(_ file: ScratchFile, _ directory: KeyNode, _ name: String) {
         // The directory stays known, and with it where the file is.
         directory.handleCount += 1
         file.directory = directory
@@ -239,7 +239,7 @@ struct ScratchTable {
     }
 
     /// Gives all files in a directory to the one that takes its place.
-    mutating func moveAll(from directory: KeyNode, to other: KeyNode) {
+    func moveAll(from directory: KeyNode, to other: KeyNode) {
         for (place, file) in byPlace where place.directory == directory.id {
             move(file, to: file.name, in: other)
         }
@@ -250,7 +250,7 @@ struct ScratchTable {
     }
 
     /// Takes the names of all files in a directory away: it is gone.
-    mutating func unlinkAll(in directory: KeyNode) {
+    func unlinkAll(in directory: KeyNode) {
         if !directoryOf.isEmpty { removeDirectory(in: directory) }
         guard !byPlace.isEmpty else { return }
         for (place, file) in byPlace where place.directory == directory.id {
@@ -259,7 +259,7 @@ struct ScratchTable {
     }
 
     /// Takes a file out of its place, to be given another.
-    mutating func removeDentry(_ file: ScratchFile) {
+    func removeDentry(_ file: ScratchFile) {
         guard let directory = file.directory else { return }
         byPlace[DentryKey(directory: directory.id, name: file.name)] = nil
         directory.handleCount -= 1
