@@ -133,13 +133,14 @@ func xsfs_on_write(
 @c @implementation
 func xsfs_on_flush(_ request: OpaquePointer, _ handle: UInt64) {
     let handle = HandleID(rawValue: handle)
-    let call = KernelCall(.flush, .handle(handle), by: CallerID(request))
+    let caller = CallerID(request)
+    let call = KernelCall(.flush, .handle(handle), by: caller)
     let isDone = mount(request).answerFromMemory(request, call) { filesystem in
         filesystem.isClean(handle) ? .done : nil
     }
     guard !isDone else { return }
     mount(request).answer(request, call, changes: true) { filesystem throws(FilesystemError) in
-        try await filesystem.flush(handle)
+        try await filesystem.flush(handle, by: caller)
         return .done
     }
 }

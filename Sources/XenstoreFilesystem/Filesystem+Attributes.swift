@@ -350,6 +350,7 @@ extension Filesystem {
             guard file.flags.contains(.write) else { throw .invalid }
             // Writers in place cut off what was longer: often nothing.
             guard size != file.content.count else { return }
+            try await finishPending(of: node, except: file)
             file.content.resize(to: size)
             // The program has the file open: what it writes next is the same change.
             file.pending = .untilFlush
@@ -357,15 +358,18 @@ extension Filesystem {
         }
         let path = try node.path()
         let form = options.valueForm
-        try await writer.transaction(at: path) { id async throws(XenstoreError) -> Outcome<Void> in
+        try await finishPending(of: node)
+        let content = try await writer.transaction(at: path) {
+            id async throws(XenstoreError) -> Outcome<[UInt8]> in
             let old = try await writer.access.send(.read(path), in: id)
             var content = form.content(of: old)
             content.resize(to: size)
             let value = form.value(of: content)
-            guard value != old else { return .unchanged(()) }
+            guard value != old else { return .unchanged(content) }
             _ = try await writer.access.send(.write(path, value: value), in: id)
-            return .commit(())
+            return .commit(content)
         }
+        follow(content, of: node)
     }
 }
 

@@ -82,8 +82,7 @@ extension Filesystem {
         let stat = try await reader.stat(of: path, node: node)
         guard stat.value.isEmpty || !flags.contains(.exclusive) else { throw .exists }
         try await askForWriting(path, stat)
-        let content = options.valueForm.content(of: stat.value)
-        let handle = openFile(node, flags, by: caller, content, createsOnWrite: false)
+        let handle = openFile(node, flags, by: caller, stat, createsOnWrite: false)
         node.createdBy = nil
         return (enterValue(stat, of: node, path), handle)
     }
@@ -132,7 +131,7 @@ extension Filesystem {
         node.isStaleInKernel = false
         timestamps.made(node)
         node.addLookup(.file)
-        let handle = openFile(node, flags, by: caller, [], createsOnWrite: createsOnWrite)
+        let handle = openFile(node, flags, by: caller, stat, createsOnWrite: createsOnWrite)
         let entry = Entry(
             attributes: attributes(of: node, .file, stat),
             nameLifetime: changes.isWatching && name == key

@@ -14,18 +14,20 @@ extension Filesystem {
         let (node, kind) = try find(inode)
         guard kind == .file else { throw .isDirectory }
         if !flags.contains(.write) { return try await openToRead(node, flags, by: caller) }
+        // On a disk it was done when it was asked for.
+        try await finishPending(of: node)
         var createsOnWrite = false
-        var content: [UInt8] = []
+        var opened = KeyStat(empty: Permissions(owner: .privileged))
         do throws(FilesystemError) {
             let stat = try await reader.statForOpening(node.path(), node, by: caller)
             if injected.isPending(node) { await waitForSize(of: node) }
             try requireKindAtOpen(of: node, stat, by: caller)
-            content = options.valueForm.content(of: stat.value)
+            opened = stat
             if flags.contains(.truncate) {
                 retries.endOpen(by: caller)
             } else {
                 let answer = reader.fresh(stat)
-                try requireSize(content.count, of: node, answer, by: caller)
+                try requireSize(size(of: stat), of: node, answer, by: caller)
             }
             try await askForWriting(node.path(), stat)
         } catch .noEntry where node.deferredCreateCount > 0 {
@@ -35,8 +37,10 @@ extension Filesystem {
             // The kernel looks again, and creates the file if the program asked for that.
             throw staleAtOpen(node, by: caller)
         }
-        return openFile(node, flags, by: caller, content, createsOnWrite: createsOnWrite)
+        return openFile(node, flags, by: caller, opened, createsOnWrite: createsOnWrite)
     }
+
+    private func size(of stat: KeyStat) -> Int { options.valueForm.size(of: stat.value) }
 
     /// Checks that the kernel takes the file to be as long as it is, or longer: sendfile(2),
     /// splice(2) and copy_file_range(2) read no further, and the kernel asks for no size first.
@@ -109,7 +113,8 @@ extension Filesystem {
             return try openToRead(node, flags, stat, by: caller)
         } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.
-            return openFile(node, flags, by: caller, [], createsOnWrite: false)
+            let empty = KeyStat(empty: Permissions(owner: .privileged))
+            return openFile(node, flags, by: caller, empty, createsOnWrite: false)
         } catch .noEntry {
             throw staleAtOpen(node, by: caller)
         }
@@ -122,10 +127,9 @@ extension Filesystem {
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID {
         try requireKindAtOpen(of: node, stat, by: caller)
-        let content = options.valueForm.content(of: stat.value)
         let answer = reader.fresh(stat)
-        try requireSize(content.count, of: node, answer, by: caller)
-        let handle = openFile(node, flags, by: caller, content, createsOnWrite: false)
+        try requireSize(size(of: stat), of: node, answer, by: caller)
+        let handle = openFile(node, flags, by: caller, stat, createsOnWrite: false)
         reader.keep(answer, of: node.inode(.file), for: caller, by: handle)
         return handle
     }
@@ -153,13 +157,11 @@ extension Filesystem {
         _ node: KeyNode,
         _ flags: OpenFlags,
         by opener: CallerID,
-        _ content: [UInt8],
+        _ stat: KeyStat,
         createsOnWrite: Bool
     ) -> HandleID {
         let truncates = flags.contains(.truncate)
-        // What is empty already need not be put.
-        let isPutAtRelease = !content.isEmpty || createsOnWrite
-        let content = truncates ? [] : content
+        let content = truncates ? [] : options.valueForm.content(of: stat.value)
         let file = OpenFile(
             node: node,
             flags: flags,
@@ -172,7 +174,8 @@ extension Filesystem {
             // The kernel takes it to be empty by itself.
             report(0, of: node)
         }
-        if truncates, isPutAtRelease { file.pending = .untilRelease }
+        // What is empty already need not be put.
+        if truncates, !stat.value.isEmpty { file.hide(stat.value, asOf: stat.version) }
         if createsOnWrite {
             file.createsOnWrite = true
             file.pending = .untilRelease
@@ -283,154 +286,23 @@ extension Filesystem {
         }
     }
 
-    // MARK: Writing
-
-    public func write(
-        _ bytes: [UInt8],
-        to handle: HandleID,
-        offset: Int
-    ) async throws(FilesystemError) {
-        try requireWritable()
-        switch try files.find(handle) {
-        case .key(let file): try await write(bytes, to: file, offset: offset)
-        case .scratch(let open): try await write(bytes, to: open, offset: offset)
-        case .leased, .stream: throw .badHandle
-        }
-    }
-
-    private func write(
-        _ bytes: [UInt8],
-        to file: OpenFile,
-        offset: Int
-    ) async throws(FilesystemError) {
-        guard file.flags.contains(.write) else { throw .badHandle }
-        guard !bytes.isEmpty else { return }
-        do throws(FilesystemError) {
-            if file.flags.contains(.append) {
-                try await append(bytes, to: file)
-            } else {
-                try await overwrite(bytes, of: file, offset: offset)
-            }
-        } catch {
-            // The value stays as it was, and closing must not empty it. What its creation was
-            // deferred for never came.
-            if file.createsOnWrite { kernelCache.invalidateEntry(of: file.node, .failedCreation) }
-            endPending(file)
-            throw error
-        }
-        endPending(file)
-    }
-
-    private func overwrite(
-        _ bytes: [UInt8],
-        of file: OpenFile,
-        offset: Int
-    ) async throws(FilesystemError) {
-        guard offset >= 0, bytes.count <= FilesystemLimits.fileSize,
-            offset <= FilesystemLimits.fileSize - bytes.count
-        else { throw .tooLarge }
-        var content = file.content
-        if offset > content.count, file.pending == .nothing {
-            content = try await extended(content, of: file.node)
-        }
-        let end = offset + bytes.count
-        if content.count < end { content.resize(to: end) }
-        content.replaceSubrange(offset..<end, with: bytes)
-        try await put(content, to: file.node)
-        file.written(content)
-        if !injected.mayPrevail(file.node, at: environment.elapsed) {
-            file.node.extendReportedSize(end)
-        }
-    }
-
-    /// What a file holds by now, where that is more than a handle knows: a program that writes
-    /// beyond the end it has read goes by a size that others have given the file.
-    private func extended(
-        _ content: [UInt8],
-        of node: KeyNode
-    ) async throws(FilesystemError) -> [UInt8] {
-        do throws(FilesystemError) {
-            let stat = try await reader.stat(of: node.path(), node: node)
-            let current = options.valueForm.content(of: stat.value)
-            return current.count > content.count ? current : content
-        } catch .noEntry {
-            // The write makes it, as every put does.
-            return content
-        }
-    }
-
-    /// Appends to whatever the value is now, so that nothing is lost between several writers.
-    private func append(_ bytes: [UInt8], to file: OpenFile) async throws(FilesystemError) {
-        let path = try file.node.path()
-        let form = options.valueForm
-        // What was truncated is the handle's own; a file that is only being created may be
-        // another's by now, who appends to it too.
-        let isTruncated = file.pending == .untilFlush || file.flags.contains(.truncate)
-        let start = file.pending != .nothing && isTruncated ? file.content : nil
-        let content = try await writer.transaction(at: path) {
-            id async throws(XenstoreError) -> Outcome<[UInt8]> in
-            var content = start ?? []
-            do throws(XenstoreError) {
-                let old = try await writer.access.send(.read(path), in: id)
-                content = start ?? form.content(of: old)
-            } catch .refused(.noEntry) {
-                // Not there yet, or removed meanwhile: the write makes it, as every put does.
-            }
-            content.append(contentsOf: bytes)
-            guard content.count <= FilesystemLimits.fileSize else {
-                return .fail(.tooLarge)
-            }
-            _ = try await writer.access.send(.write(path, value: form.value(of: content)), in: id)
-            return .commit(content)
-        }
-        file.written(content)
-    }
-
-    func put(_ content: [UInt8], to node: KeyNode) async throws(FilesystemError) {
-        let value = options.valueForm.value(of: content)
-        let path = try node.path()
-        try await writer.send(.write(path, value: value), at: path)
-    }
-
-    /// What was pending is done, or has failed and is given up.
-    private func endPending(_ file: OpenFile) {
-        file.pending = .nothing
-        if file.createsOnWrite {
-            file.createsOnWrite = false
-            file.node.deferredCreateCount -= 1
-            if let parent = file.node.parent { noteChild(of: parent, named: file.node.name) }
-        }
-    }
-
-    /// Makes a key whose creation open files have deferred, before their first write: what is to be
-    /// done to it needs it. MKDIR leaves one alone that others have made meanwhile.
-    func commitDeferredCreate(_ node: KeyNode) async throws(FilesystemError) {
-        guard node.deferredCreateCount > 0 else { return }
-        let path = try node.path()
-        try await writer.send(.makeDirectory(path), at: path)
-        files.forEach { handle in
-            guard case .key(let file) = handle, file.node === node, file.createsOnWrite else {
-                return
-            }
-            let pending = file.pending
-            endPending(file)
-            // It is empty now, and ftruncate(2) may have asked for more.
-            if !file.content.isEmpty { file.pending = pending }
-        }
-    }
-
     // MARK: Closing
 
     public func isClean(_ handle: HandleID) -> Bool {
         guard case .key(let file) = try? files.find(handle) else { return true }
-        return file.pending != .untilFlush
+        return file.pending == .nothing
     }
 
-    public func flush(_ handle: HandleID) async throws(FilesystemError) {
+    public func flush(_ handle: HandleID, by caller: CallerID) async throws(FilesystemError) {
         guard case .key(let file) = try files.find(handle) else { return }
-        // A shell closes once before it writes: what O_TRUNC asked for waits until the file is
-        // closed for good.
-        guard file.pending == .untilFlush else { return }
+        switch file.pending {
+        case .nothing: return
+        case .untilFlush: break
+        case .untilRelease:
+            // A shell closes once before it writes: what O_TRUNC asked for waits until the file is
+            // closed for good.
+            guard !environment.holdsOpen(caller, path(of: handle)) else { return }
+        }
         try await finish(file)
     }
 
@@ -450,23 +322,5 @@ extension Filesystem {
         file.node.handleCount -= 1
         retries.noteQuiet()
         keys.dropUnused(file.node)
-    }
-
-    private func finish(_ file: OpenFile) async throws(FilesystemError) {
-        // A file that was removed meanwhile, or a directory above it, has nothing to be put.
-        guard (try? file.node.path()) != nil else { return endPending(file) }
-        defer { endPending(file) }
-        if file.createsOnWrite, file.content.isEmpty, !file.flags.contains(.truncate) {
-            try await makeIfMissing(file.node)
-        } else {
-            try await put(file.content, to: file.node)
-        }
-    }
-
-    /// Makes an empty key, unless another writer has made it since it was opened for creation.
-    private func makeIfMissing(_ node: KeyNode) async throws(FilesystemError) {
-        // MKDIR leaves a key that is there as it is.
-        let path = try node.path()
-        try await writer.send(.makeDirectory(path), at: path)
     }
 }

@@ -118,6 +118,48 @@ extension Scenario {
             try expect(try await fs.value("/t/k"), "theirs")
             try expect(try await fs.value("/t/l"), "line")
         },
+        Scenario("What O_TRUNC asked for comes before what is written after it") { fs in
+            // (echo one >> k; echo two >> k) > k
+            for old in ["old", nil] {
+                if let old { try await fs.put(old, at: "/t/k") }
+                let file = try await fs.open("/t/k", [.write, .truncate], creating: true)
+                try await fs.append("one\n", to: "/t/k")
+                try await fs.append("two\n", to: "/t/k")
+                try await file.close()
+                try await fs.write("end", to: "/t/end")
+                try await eventually { try await fs.value("/t/end") == "end" }
+                try expect(try await fs.value("/t/k"), "one\ntwo")
+                try await fs.store.remove(fs.key("/t/end"))
+                try await fs.store.remove(fs.key("/t/k"))
+            }
+            // Others write it, who have not waited for the close.
+            for old in ["old", nil] {
+                if let old { try await fs.put(old, at: "/t/l") }
+                let file = try await fs.open("/t/l", [.write, .truncate], creating: true)
+                try await fs.put("theirs", at: "/t/l")
+                try await file.close()
+                try await fs.write("end", to: "/t/end")
+                try await eventually { try await fs.value("/t/end") == "end" }
+                try expect(try await fs.value("/t/l"), "theirs")
+                try await fs.store.remove(fs.key("/t/end"))
+                try await fs.store.remove(fs.key("/t/l"))
+            }
+        },
+        Scenario("Programs that have a file open to write go on from each other's writes") { fs in
+            try await fs.put("123456789", at: "/t/k")
+            let first = try await fs.open("/t/k", [.read, .write], creating: false)
+            let second = try await fs.open("/t/k", [.read, .write], creating: false)
+            try await first.truncate(to: 4)
+            try await second.write(Array("x".utf8), at: 1)
+            try expect(try await fs.value("/t/k"), "1x34")
+            try await first.write(Array("y".utf8), at: 4)
+            try expect(try await fs.value("/t/k"), "1x34y")
+            try await fs.truncate("/t/k", to: 2)
+            try await second.write(Array("z".utf8), at: 2)
+            try await first.close()
+            try await second.close()
+            try expect(try await fs.value("/t/k"), "1xz")
+        },
         Scenario("The size of an open file is what a read through it gives") { fs in
             try await fs.put("123456789", at: "/t/k")
             let file = try await fs.open("/t/k", [.read, .write], creating: false)

@@ -30,6 +30,8 @@ final class OpenFile {
     private(set) var asksAtEnd = false
     /// Whether the key does not exist before this handle's first write.
     var createsOnWrite = false
+    /// The value that O_TRUNC hides until the key is written, and when the store said it.
+    private(set) var hidden: (value: [UInt8], version: ChangeLog.Version)?
 
     init(
         node: KeyNode,
@@ -64,6 +66,21 @@ final class OpenFile {
     func written(_ content: [UInt8]) {
         self.content = content
         (isUsed, cachedContent) = (true, nil)
+        asksAtEnd = false
+    }
+
+    /// O_TRUNC is done by the first write, or when the file is closed for good.
+    func hide(_ value: [UInt8], asOf version: ChangeLog.Version) {
+        hidden = (value, version)
+        pending = .untilRelease
+    }
+
+    /// Another handle of this mount has changed the file: who writes to it goes on from there, as
+    /// on a disk.
+    func follow(_ content: [UInt8]) {
+        guard flags.contains(.write), pending == .nothing else { return }
+        self.content = content
+        cachedContent = nil
         asksAtEnd = false
     }
 

@@ -13,12 +13,13 @@ extension FilesystemModel {
     // MARK: By path
 
     func write(_ path: String, _ bytes: [UInt8]) throws {
-        switch try find(path) {
+        switch try findToWrite(path) {
         case .directory: throw FilesystemError.isDirectory
         case .scratch(let file, _, _): file.content = bytes
-        case .file(let key, _):
+        case .file(let key, let path):
             try check(bytes.count)
             key.value = ModelKey.value(of: bytes)
+            follow(bytes, at: path)
         case .nothing(let place):
             switch place.meaning {
             case .key(let name), .value(let name):
@@ -36,12 +37,13 @@ extension FilesystemModel {
     }
 
     func append(_ path: String, _ bytes: [UInt8]) throws {
-        switch try find(path) {
+        switch try findToWrite(path) {
         case .scratch(let file, _, _): file.content += bytes
-        case .file(let key, _):
+        case .file(let key, let path):
             let content = key.content + bytes
             try check(content.count)
             key.value = ModelKey.value(of: content)
+            follow(content, at: path)
         case .directory, .nothing: try write(path, bytes)
         }
     }
@@ -50,11 +52,57 @@ extension FilesystemModel {
         switch try findExisting(path) {
         case .directory: throw FilesystemError.isDirectory
         case .scratch(let file, _, _): file.content = file.content.cut(to: size)
-        case .file(let key, _):
+        case .file(let key, let path):
             try check(size)
-            key.value = ModelKey.value(of: key.content.cut(to: size))
+            finishPending(at: path)
+            let content = key.content.cut(to: size)
+            key.value = ModelKey.value(of: content)
+            follow(content, at: path)
         case .nothing: throw FilesystemError.noEntry
         }
+    }
+
+    // MARK: What is pending
+
+    /// What a name leads to when it is opened for writing: what others have open is done first.
+    private func findToWrite(_ path: String) throws -> Found {
+        switch try find(path) {
+        case .file(_, let path): finishPending(at: path)
+        case .nothing(let place):
+            switch place.meaning {
+            case .key(let name), .value(let name): finishPending(at: place.path + [name])
+            default: break
+            }
+        default: break
+        }
+        return try find(path)
+    }
+
+    private func finishPending(at path: [String], except own: ModelHandle? = nil) {
+        for handle in handles(ofKeyAt: path) where handle !== own && handle.pending != .nothing {
+            finish(handle, at: path)
+        }
+    }
+
+    /// This mount has changed the file: who has it open to write goes on from there.
+    private func follow(_ content: [UInt8], at path: [String]) {
+        for handle in handles(ofKeyAt: path) { handle.follow(content) }
+    }
+
+    private func finish(_ handle: ModelHandle, at path: [String]) {
+        defer {
+            handle.pending = .nothing
+            handle.createsOnWrite = false
+        }
+        if handle.content.isEmpty {
+            // Others have made or written it meanwhile: on a disk that would come later.
+            if handle.createsOnWrite, key(at: path) != nil { return }
+            if !handle.createsOnWrite, let hidden = handle.hidden, key(at: path)?.value != hidden {
+                return
+            }
+        }
+        put(ModelKey.value(of: handle.content), at: path)
+        follow(handle.content, at: path)
     }
 
     // MARK: By handle
@@ -73,6 +121,7 @@ extension FilesystemModel {
 
     func open(_ slot: Int, _ path: String, _ flags: OpenFlags, creating: Bool) throws {
         guard slots[slot] == nil else { throw LeftOpen() }
+        if flags.contains(.write) { _ = try? findToWrite(path) }
         switch try creating ? find(path) : findExisting(path) {
         case .directory: throw FilesystemError.isDirectory
         case .scratch(let file, _, _):
@@ -83,6 +132,7 @@ extension FilesystemModel {
             handle.content = key.content
             if flags.contains(.truncate), !key.value.isEmpty {
                 handle.content = []
+                handle.hidden = key.value
                 handle.pending = .untilRelease
             }
             slots[slot] = handle
@@ -140,6 +190,7 @@ extension FilesystemModel {
                 handle.pending = .nothing
                 handle.createsOnWrite = false
             }
+            if let path = place.path { finishPending(at: path, except: handle) }
             if !handle.flags.contains(.append) { try check(offset + bytes.count) }
             guard let path = place.path else { throw FilesystemError.stale }
             var content = handle.content
@@ -163,6 +214,7 @@ extension FilesystemModel {
             handle.content = content
             handle.isUsed = true
             handle.asksAtEnd = false
+            follow(content, at: path)
         }
     }
 
@@ -176,6 +228,7 @@ extension FilesystemModel {
                 key(at: handle.createsOnWrite ? path.dropLast() : path) != nil
             else { throw LeftOpen() }
             guard size != handle.content.count else { return }
+            finishPending(at: path, except: handle)
             handle.content = handle.content.cut(to: size)
             handle.pending = .untilClose
         }
@@ -196,11 +249,7 @@ extension FilesystemModel {
         slots[slot] = nil
         guard case .key(let place) = handle.target else { return }
         defer { places.removeAll { $0 === place } }
-        guard handle.pending != .nothing, let path = place.path else { return }
-        // Creating a file that another has made meanwhile leaves it as that one made it.
-        let isMadeByOthers = handle.createsOnWrite && key(at: path) != nil
-        if isMadeByOthers, !handle.flags.contains(.truncate), handle.content.isEmpty { return }
-        put(ModelKey.value(of: handle.content), at: path)
+        if handle.pending != .nothing, let path = place.path { finish(handle, at: path) }
     }
 
     // MARK: Renaming

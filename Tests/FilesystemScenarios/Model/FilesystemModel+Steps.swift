@@ -95,7 +95,7 @@ extension FilesystemModel {
     }
 
     /// The open files of a key, the latest last.
-    private func handles(ofKeyAt path: [String]) -> [ModelHandle] {
+    func handles(ofKeyAt path: [String]) -> [ModelHandle] {
         slots.compactMap(\.self).sorted { $0.number < $1.number }.filter { handle in
             if case .key(let place) = handle.target { place.path == path } else { false }
         }

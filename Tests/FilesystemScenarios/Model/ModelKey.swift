@@ -150,6 +150,8 @@ final class ModelHandle {
     var asksAtEnd = false
     /// Whether it was to make the key, and has not.
     var createsOnWrite = false
+    /// The value that O_TRUNC was to empty.
+    var hidden: [UInt8]?
 
     init(_ target: Target, _ flags: OpenFlags) {
         self.target = target
@@ -160,6 +162,13 @@ final class ModelHandle {
     var hidesValue: Bool {
         pending == .untilClose
             || pending == .untilRelease && (!createsOnWrite || flags.contains(.truncate))
+    }
+
+    /// Another handle has changed the file.
+    func follow(_ content: [UInt8]) {
+        guard flags.contains(.write), pending == .nothing else { return }
+        self.content = content
+        asksAtEnd = false
     }
 
     /// The program sees the value's size: it can read as much.
