@@ -3,9 +3,6 @@ let maximumProperties = 12
 /// Types that may have more stored properties, and why. The names begin with the module's.
 let manyProperties: [String: String] = [
     "FuseAdapter.FuseMount": "being taken apart",
-    "XenstoreClient.Link": "being taken apart",
-    "XenstoreClient.StoreConnection": "being taken apart",
-    "XenstoreClient.WatchEntry": "being taken apart",
     "XenstoreFilesystem.Filesystem": "being taken apart",
     "XenstoreFilesystem.FilesystemEnvironment": "being taken apart",
     "XenstoreFilesystem.KeyNode": "being taken apart",
@@ -21,8 +18,6 @@ let manyProperties: [String: String] = [
 /// Types with variables that other files of their module extend, and why.
 let spreadTypes: [String: String] = [
     "FuseAdapter.FuseMount": "being taken apart",
-    "XenstoreClient.ClientCore": "being taken apart",
-    "XenstoreClient.StoreConnection": "being taken apart",
     "XenstoreFilesystem.Filesystem": "being taken apart",
     "XenstoreFilesystem.KeyNode": "being taken apart",
     "XenstoreFilesystem.MountedFilesystem": "being taken apart",

@@ -1,0 +1,43 @@
+import XenstoreProtocol
+
+/// Paths that wait in line, each once, up to a limit.
+struct PendingPaths {
+    private let limit: Int
+    private var paths: [XenstorePath] = []
+    /// Paths at the beginning of `paths` that are gone.
+    private var taken = 0
+    private var known: Set<XenstorePath> = []
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Adds a path, unless it is there.
+    ///
+    /// - Returns: false if as many are there as may be.
+    mutating func insert(_ path: XenstorePath) -> Bool {
+        guard known.count < limit else { return false }
+        if known.insert(path).inserted { paths.append(path) }
+        return true
+    }
+
+    /// The path that has waited longest.
+    mutating func takeFirst() -> XenstorePath? {
+        guard taken < paths.count else { return nil }
+        let path = paths[taken]
+        taken += 1
+        known.remove(path)
+        if taken == paths.count { removeAll() }
+        return path
+    }
+
+    mutating func replaceAll(with path: XenstorePath) {
+        removeAll()
+        paths.append(path)
+        known.insert(path)
+    }
+
+    mutating func removeAll() {
+        paths.removeAll(keepingCapacity: true)
+        taken = 0
+        known.removeAll(keepingCapacity: true)
+    }
+}
