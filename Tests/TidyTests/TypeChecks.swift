@@ -8,7 +8,6 @@ let manyProperties: [String: String] = [
     "XenstoreFilesystem.KeyNode": "being taken apart",
     "XenstoreFilesystem.MountedFilesystem": "being taken apart",
     "XenstoreFilesystem.PendingCall": "being taken apart",
-    "XenstoreServer.Session": "being taken apart",
     "XenstoreStore.CommitEvents": "being taken apart",
     "XenstoreStore.Store": "being taken apart",
     "xsfs.MountDaemon": "being taken apart",
