@@ -2,7 +2,6 @@ let maximumProperties = 12
 
 /// Types that may have more stored properties, and why. The names begin with the module's.
 let manyProperties: [String: String] = [
-    "FuseAdapter.FuseMount": "being taken apart",
     "XenstoreFilesystem.Filesystem": "being taken apart",
     "XenstoreFilesystem.FilesystemEnvironment": "being taken apart",
     "XenstoreFilesystem.KeyNode": "being taken apart",
@@ -10,13 +9,10 @@ let manyProperties: [String: String] = [
     "XenstoreFilesystem.PendingCall": "being taken apart",
     "XenstoreStore.CommitEvents": "being taken apart",
     "XenstoreStore.Store": "being taken apart",
-    "xsfs.MountDaemon": "being taken apart",
-    "xsfs.MountOptions": "what -o says: each option is one",
 ]
 
 /// Types with variables that other files of their module extend, and why.
 let spreadTypes: [String: String] = [
-    "FuseAdapter.FuseMount": "being taken apart",
     "XenstoreFilesystem.Filesystem": "being taken apart",
     "XenstoreFilesystem.KeyNode": "being taken apart",
     "XenstoreFilesystem.MountedFilesystem": "being taken apart",
