@@ -51,7 +51,7 @@ public final class ChangeNotifier<Tree: WatchedTree> {
 
     /// Whether events are raised at all: there is an agent, and a watch on the store.
     public var isActive = false
-    private unowned let tree: Tree
+    private let tree: Tree
     private let log: Logger
     private var rate = EventRate()
     private var localChanges = LocalChanges()
@@ -401,7 +401,7 @@ public final class ChangeNotifier<Tree: WatchedTree> {
     }
 
     /// The kernel has carried a call out, or refuses it for good.
-    public func finish(_ call: Call) { call.isDone = true }
+    public func finish(_ call: Call) { call.progress.isDone = true }
 
     /// The agent has made a directory: it is known by its names.
     public func made(_ inode: Inode, by call: Call) {
@@ -436,9 +436,9 @@ public final class ChangeNotifier<Tree: WatchedTree> {
     }
 
     private func leaveNow(_ call: Call) {
-        guard !call.isDone else { return }
+        guard !call.progress.isDone else { return }
         log.debug("\(call.operation) \(call.name): not now, as the key is there again")
-        call.isDone = true
+        call.progress.isDone = true
         if call.directory.watched.snapshot?[call.name] == nil {
             let unknown = DirectorySnapshot.Fingerprint.unknown(isDirectory: call.isOfDirectory)
             call.directory.watched.snapshot?[call.name] = unknown

@@ -290,7 +290,7 @@ final class EventEmitter<Tree: WatchedTree> {
         }
         if operation == .modify, let known = queue.findSpeculative(call.place) {
             log.debug("\(operation) \(name): the agent is at it already")
-            return known.confirm(call.permissions, size: call.size)
+            return known.confirm(call.shown.permissions, size: call.shown.size)
         }
         log.debug(
             "\(operation) \(name) in \(tree.path(of: directory)?.text ?? "?"): call the agent"

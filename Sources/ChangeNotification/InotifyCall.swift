@@ -23,6 +23,16 @@ public struct InotifyCall: Hashable, Sendable {
     }
 }
 
+/// How far the agent is with a call, and what has come between.
+struct Progress {
+    var isMadeAgain = false
+    var isLookedUp = false
+    /// Whether the call that matters has come.
+    var isDone = false
+    /// Whether it was sent to a process that died.
+    var wasSent = false
+}
+
 /// A call that the agent is still to make, and what the requests that come of it are answered with.
 public final class PendingCall<Tree: WatchedTree> {
     public let operation: InotifyCall.Operation
@@ -34,21 +44,14 @@ public final class PendingCall<Tree: WatchedTree> {
     public let isOfDirectory: Bool
     /// Of the moment at which the store was asked what has happened.
     public let version: Tree.Version
-    public private(set) var permissions: Permissions
-    public private(set) var size: Int
+    /// What the kernel is given of it.
+    public private(set) var shown: (permissions: Permissions, size: Int)
     /// Whether a file goes where a directory comes, or the other way round: the key is there.
     public let isReshaping: Bool
     /// The names of the children that a directory is made with, each followed by a zero.
     public let childNames: [UInt8]?
-    /// Whether the key was seen since it was found to be gone: it was made again, and must not be
-    /// removed.
-    public internal(set) var isMadeAgain = false
-    /// Whether the agent has looked it up: the kernel asks for the name each time that it is used.
-    public var isLookedUp = false
-    /// Whether the call that matters has come.
-    public internal(set) var isDone = false
-    /// Whether it was sent to a process that died.
-    var wasSent = false
+    /// How far the agent is with it.
+    var progress = Progress()
     /// Whether what it tells has happened; nil while the store is still asked.
     private(set) var isTrue: Bool?
     private var waiters: [(Bool) -> Void] = []
@@ -68,8 +71,7 @@ public final class PendingCall<Tree: WatchedTree> {
         self.directory = directory
         self.name = name
         self.isOfDirectory = isOfDirectory
-        self.permissions = permissions
-        self.size = size
+        shown = (permissions, size)
         self.childNames = childNames
         self.isReshaping = isReshaping
         self.version = version
@@ -84,8 +86,7 @@ public final class PendingCall<Tree: WatchedTree> {
         self.directory = directory
         self.name = name
         isOfDirectory = false
-        permissions = Permissions(owner: .privileged)
-        size = 0
+        shown = (Permissions(owner: .privileged), 0)
         childNames = nil
         isReshaping = false
         self.version = version
@@ -93,8 +94,7 @@ public final class PendingCall<Tree: WatchedTree> {
 
     /// The content of a file has changed, as expected.
     func confirm(_ permissions: Permissions, size: Int) {
-        self.permissions = permissions
-        self.size = size
+        shown = (permissions, size)
         decide(true)
     }
 
@@ -121,6 +121,16 @@ public final class PendingCall<Tree: WatchedTree> {
         self.waiters = []
         for waiter in waiters { waiter(isTrue) }
     }
+
+    /// Whether the key was seen since it was found to be gone: it was made again, and must not be
+    /// removed.
+    public var isMadeAgain: Bool { progress.isMadeAgain }
+
+    /// Whether the agent has looked it up: the kernel asks for the name each time that it is used.
+    public var isLookedUp: Bool { progress.isLookedUp }
+
+    /// The agent has looked it up.
+    public func lookedUp() { progress.isLookedUp = true }
 
     public var isRemoval: Bool { operation == .remove || operation == .removeDirectory }
 

@@ -17,7 +17,7 @@ struct InotifyQueue<Tree: WatchedTree> {
 
     /// A key is there.
     func markExists(_ place: DentryKey) {
-        for call in removals[place] ?? [] { call.isMadeAgain = true }
+        for call in removals[place] ?? [] { call.progress.isMadeAgain = true }
     }
 
     /// Adds a call, unless it waits already and nothing else has happened to its name since.
@@ -74,8 +74,8 @@ struct InotifyQueue<Tree: WatchedTree> {
     mutating func started() {
         isReady = true
         cancelSpeculative()
-        let again = sent.filter { !$0.isDone && !$0.wasSent && $0.isTrue == true }
-        for call in again { call.wasSent = true }
+        let again = sent.filter { !$0.progress.isDone && !$0.progress.wasSent && $0.isTrue == true }
+        for call in again { call.progress.wasSent = true }
         sent.removeAll { call in again.contains { $0 === call } }
         done()
         waiting = again + waiting
@@ -91,13 +91,13 @@ struct InotifyQueue<Tree: WatchedTree> {
 
     /// The call at the agent that a request about this name belongs to.
     func find(_ name: String, in directory: Tree.Inode) -> Call? {
-        sent.first { !$0.isDone && $0.name == name && $0.directory === directory }
+        sent.first { !$0.progress.isDone && $0.name == name && $0.directory === directory }
     }
 
     /// The call at the agent that a request about this key belongs to.
     func find(_ inode: Tree.Inode, isDirectory: Bool) -> Call? {
         sent.first { call in
-            guard !call.isDone, call.isOfDirectory == isDirectory else { return false }
+            guard !call.progress.isDone, call.isOfDirectory == isDirectory else { return false }
             guard !call.name.isEmpty else { return inode.isRoot }
             return call.isOwnValue
                 ? call.directory === inode

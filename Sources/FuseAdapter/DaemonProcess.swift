@@ -20,18 +20,17 @@ public enum DaemonProcess {
     ///
     /// - Parameter startsAgent: whether it is also to keep a process at work that makes the system
     ///   calls by which inotify tells of changes.
-    /// - Returns: its number, to be ended after the mount, and the way to the agent, for
-    ///   ``FuseMount``.
     /// - Throws: the error of fork(2) or socketpair(2).
     public static func startGuard(
         of mountpoint: String,
         startsAgent: Bool
-    ) throws(Errno) -> (process: Int32, agent: FileDescriptor?) {
+    ) throws(Errno) -> GuardProcess {
         var socket: Int32 = -1
         let process =
             startsAgent ? xsfs_guard_start(mountpoint, &socket) : xsfs_guard_start(mountpoint, nil)
         guard process >= 0 else { throw Errno.current }
-        return (process, startsAgent ? FileDescriptor(rawValue: socket) : nil)
+        let agent = startsAgent ? FileDescriptor(rawValue: socket) : nil
+        return GuardProcess(number: process, agent: agent)
     }
 
     /// Takes away the mount that a dead daemon has left. To be called before any task or thread
@@ -44,4 +43,12 @@ public enum DaemonProcess {
         guard result >= 0 else { throw Errno.current }
         return result > 0
     }
+}
+
+/// A guard that was started.
+public struct GuardProcess: Sendable {
+    /// The process, to be ended after the mount.
+    public let number: Int32
+    /// The way to the inotify agent, for ``FuseMount``.
+    public let agent: FileDescriptor?
 }

@@ -30,38 +30,28 @@ public final class FuseMount {
         var isReported = false
     }
 
+    /// What is to be called when the requests are at a certain point.
+    private struct Awaited {
+        /// When all that the kernel has sent by now are taken.
+        var taken: [() -> Void] = []
+        /// When none waits for its answer.
+        var idle: (() -> Void)?
+    }
+
     /// Called on the loop when the mount has ended from outside.
     public var onEnd: () -> Void = {}
 
     let filesystem: any MountOperations
     let loop: EventLoop
-    private let session: OpaquePointer
-    private let mountpoint: String
-    private let context: UnsafeMutablePointer<UnsafeRawPointer?>
-    private let invalidator: KernelInvalidator
-    /// Apart from names, which wait as long as a program works in a directory: a program's own
-    /// change waits for these.
-    private var inodeInvalidator: KernelInvalidator?
+    private let session: FuseSession
+    private let invalidations: Invalidations
     private let agent: InotifyAgent?
-    private let innerMounts: InnerMounts?
     var polls = PollTable()
-    private var source: SourceID?
-    private var isMounted = false
-    /// Whether the kernel has ended the mount.
-    private var hasEnded = false
-    private var gate = InvalidationGate()
-    /// Of contents, which only those who read them hold.
-    private var inodeGate = InvalidationGate()
-    private var afterHeld: [() -> Void] = []
-    private var afterTaken: [() -> Void] = []
+    private var awaited = Awaited()
     private var unanswered: [UInt64: Unanswered] = [:]
     private var nextRequest: UInt64 = 1
     private var tracer: RequestTracer
-    private let cacheLog: Logger
-    private(set) var invalidationsSent = 0
-    private(set) var invalidationsHeld = 0
     private var isSlowTimerSet = false
-    private var onIdle: (() -> Void)?
 
     /// Mounts, and serves from the loop's next turn on.
     ///
@@ -84,33 +74,13 @@ public final class FuseMount {
         on loop: EventLoop
     ) throws(MountError) {
         self.filesystem = filesystem
-        self.cacheLog = cacheLog
         tracer = RequestTracer(log, showsValues: showsValues)
         self.loop = loop
-        // The context is set once `self` is whole; libfuse only hands it through.
-        let context = UnsafeMutablePointer<UnsafeRawPointer?>.allocate(capacity: 1)
-        context.initialize(to: nil)
-        guard let session = xsfs_session_new(options, context) else {
-            context.deallocate()
-            throw .refusedOptions(options)
-        }
-        guard xsfs_session_mount(session, mountpoint) == 0 else {
-            xsfs_session_free(session)
-            context.deallocate()
-            throw .mountFailed(mountpoint)
-        }
-        self.session = session
-        self.mountpoint = mountpoint
-        self.context = context
-        invalidator = KernelInvalidator(session)
-        let device = xsfs_mount_device(mountpoint)
-        xsfs_guard_mount(device)
+        session = try FuseSession(at: mountpoint, options: options, on: loop)
+        invalidations = Invalidations(session.pointer, log: cacheLog, on: loop)
+        let device = session.device
         self.agent = agent.map { InotifyAgent($0, device: device, on: loop) }
-        innerMounts = agent == nil ? nil : InnerMounts(of: device)
-        isMounted = true
-        context.pointee = UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
-        let descriptor = FileDescriptor(rawValue: xsfs_session_descriptor(session))
-        source = loop.add(descriptor, for: .readable) { [unowned self] _ in serve() }
+        session.start(for: self) { [unowned self] in serve() }
         self.agent?.onStart = { [unowned self] in storeFilesystem.agentHasStarted() }
         self.agent?.onDone = { [unowned self] in storeFilesystem.agentIsDone() }
         self.agent?.onEnd = { [unowned self] in storeFilesystem.agentHasEnded() }
@@ -118,100 +88,63 @@ public final class FuseMount {
 
     deinit {
         unmount()
-        context.deallocate()
     }
 
     /// Unmounts. Programs that still use the mount get errors.
     public func unmount() {
-        guard isMounted else { return }
-        isMounted = false
+        guard session.isMounted else { return }
         polls.removeAll()
-        if let source { loop.remove(source) }
-        xsfs_guard_mount(0)
-        xsfs_session_unmount(session, mountpoint)
+        session.unmount()
         agent?.close()
-        innerMounts?.close()
-        invalidator.close()
-        inodeInvalidator?.close()
-        xsfs_session_free(session)
+        invalidations.close()
+        session.free()
     }
 
     /// Calls `action` once, as soon as no request waits for its answer, neither here nor in the
     /// kernel. On the loop.
     public func whenIdle(_ action: @escaping () -> Void) {
         filesystem.endStreams()
-        onIdle = action
+        awaited.idle = action
         checkIdle()
     }
 
     private func checkIdle() {
-        guard onIdle != nil else { return }
-        while isMounted, !hasEnded, serveOne() {}
-        guard unanswered.isEmpty, let action = onIdle else { return }
-        onIdle = nil
+        guard awaited.idle != nil else { return }
+        while session.isServing, serveOne() {}
+        guard unanswered.isEmpty, let action = awaited.idle else { return }
+        awaited.idle = nil
         action()
     }
 
     /// Makes the kernel drop something, when it can be done without harm. On the loop.
     public func invalidate(_ invalidation: Invalidation, _ reason: InvalidationReason) {
-        let isSent = pass(invalidation)
-        if isSent { invalidationsSent += 1 } else { invalidationsHeld += 1 }
-        guard cacheLog.isDebugging else { return }
-        let (what, inode) = invalidation.text
-        let path = filesystem.path(of: inode)
-        let outcome = isSent ? "sent" : "held while the kernel works there"
-        cacheLog.debug("invalidate \(what) \(path), \(outcome): \(reason.rawValue)")
-    }
-
-    /// Passes an invalidation on, or holds it back.
-    ///
-    /// - Returns: whether it goes to the kernel now.
-    @discardableResult
-    private func pass(_ invalidation: Invalidation) -> Bool {
-        switch invalidation {
-        case .entry:
-            guard let passed = gate.pass(invalidation) else { return false }
-            invalidator.invalidate(passed)
-        case .inode:
-            let invalidator = inodeInvalidator ?? KernelInvalidator(session)
-            inodeInvalidator = invalidator
-            guard let passed = inodeGate.pass(invalidation) else { return false }
-            invalidator.invalidate(passed)
-        }
-        return true
+        invalidations.invalidate(invalidation, reason, in: filesystem)
     }
 
     /// Whether the kernel has not taken an invalidation yet that was given to ``invalidate(_:_:)``.
     /// On the loop.
     public func isInvalidating(_ invalidation: Invalidation) -> Bool {
-        switch invalidation {
-        case .entry: gate.holds(invalidation) || invalidator.isInvalidating(invalidation)
-        case .inode:
-            inodeGate.holds(invalidation) || inodeInvalidator?.isInvalidating(invalidation) ?? false
-        }
+        invalidations.isInvalidating(invalidation)
     }
 
     /// Calls back on the loop when the kernel has taken all invalidations of inodes so far. On the
     /// loop.
     public func afterInvalidations(_ action: @escaping () -> Void) {
-        guard let inodeInvalidator else { return action() }
-        guard !inodeGate.holdsAny else { return afterHeld.append(action) }
-        let action = LoopBound(action, to: loop)
-        inodeInvalidator.afterAll { [loop] in loop.submit { action.value() } }
+        invalidations.afterInodes(action)
     }
 
     /// Calls back, later, when all requests that the kernel has sent so far were taken: where more
     /// come all the time, when for once there is none. On the loop.
     public func afterRequests(_ action: @escaping () -> Void) {
-        afterTaken.append(action)
-        if afterTaken.count == 1 { loop.later { self.takeRequests() } }
+        awaited.taken.append(action)
+        if awaited.taken.count == 1 { loop.later { self.takeRequests() } }
     }
 
     private func takeRequests() {
         for _ in 0..<Self.requestsPerTurn {
-            guard isMounted, !hasEnded, serveOne() else {
-                let actions = afterTaken
-                afterTaken = []
+            guard session.isServing, serveOne() else {
+                let actions = awaited.taken
+                awaited.taken = []
                 for action in actions { action() }
                 return
             }
@@ -231,7 +164,7 @@ public final class FuseMount {
 
     /// Whether something is mounted at a path of the mount, or below it. On the loop.
     public func holdsMount(_ path: String) -> Bool {
-        innerMounts?.contains(path) ?? false
+        agent?.innerMounts.contains(path) ?? false
     }
 
     /// The mount that a pointer of libfuse's stands for.
@@ -239,6 +172,12 @@ public final class FuseMount {
         let content = context.assumingMemoryBound(to: UnsafeRawPointer?.self).pointee
         guard let content else { preconditionFailure("a request before the mount is ready") }
         return Unmanaged<FuseMount>.fromOpaque(content).takeUnretainedValue()
+    }
+
+    /// The directory of a name, which the kernel locks as well where it removes or moves it.
+    func known(_ name: String, in directory: InodeNumber) -> [InodeNumber] {
+        filesystem.filesystem(of: directory)?.knownDirectory(name, in: directory).map { [$0] }
+            ?? []
     }
 
     // MARK: Requests
@@ -256,21 +195,14 @@ public final class FuseMount {
     ///
     /// - Returns: whether there was one.
     private func serveOne() -> Bool {
-        let outcome = xsfs_session_serve_one(session)
+        let outcome = xsfs_session_serve_one(session.pointer)
         if outcome == -EAGAIN { return false }
         guard outcome > 0 else {
-            end()
+            session.hasEnded()
+            onEnd()
             return false
         }
         return true
-    }
-
-    private func end() {
-        hasEnded = true
-        // The place may be another mount's by now.
-        xsfs_guard_mount(0)
-        if let source { loop.remove(source) }
-        onEnd()
     }
 
     /// Has a request answered: at once if `body` does not await the store, or when it is done.
@@ -291,10 +223,7 @@ public final class FuseMount {
         let id = nextRequest
         nextRequest += 1
         unanswered[id] = Unanswered(call: call)
-        for directory in directories {
-            gate.enter(directory)
-        }
-        if let file { inodeGate.enter(file) }
+        invalidations.began(locking: directories, reading: file)
         let isTraced = tracer.isTracing && !isOfLog(call)
         if isTraced { beginTrace(call, id) }
         let work = LoopBound((self, raw, body), to: loop)
@@ -314,9 +243,8 @@ public final class FuseMount {
             let time = mount.tracer.count(call)
             if isTraced { mount.endTrace(call, id, outcome, after: time) }
             request.reply(outcome)
-            mount.release(directories)
-            if let file { mount.releaseInode(of: file) }
-            if mount.onIdle != nil { mount.loop.later { mount.checkIdle() } }
+            mount.invalidations.ended(locking: directories, reading: file)
+            if mount.awaited.idle != nil { mount.loop.later { mount.checkIdle() } }
         }
         guard unanswered[id] != nil else { return }
         // It waits for the store. Only now is it sure that the request still exists.
@@ -454,8 +382,8 @@ public final class FuseMount {
     public var metrics: MountMetrics {
         var metrics = MountMetrics()
         metrics.requests = tracer.metrics
-        metrics.invalidationsSent = invalidationsSent
-        metrics.invalidationsHeld = invalidationsHeld
+        metrics.invalidationsSent = invalidations.sent
+        metrics.invalidationsHeld = invalidations.held
         return metrics
     }
 
@@ -473,20 +401,6 @@ public final class FuseMount {
         storeFilesystem.agentHasCalled()
         answer(raw, call, locking: directories, body)
         return true
-    }
-
-    private func release(_ directories: [InodeNumber]) {
-        for directory in directories {
-            for invalidation in gate.leave(directory) { pass(invalidation) }
-        }
-    }
-
-    private func releaseInode(of file: InodeNumber) {
-        for invalidation in inodeGate.leave(file) { pass(invalidation) }
-        guard !inodeGate.holdsAny else { return }
-        let actions = afterHeld
-        afterHeld = []
-        for action in actions { afterInvalidations(action) }
     }
 
     /// A signal came to the program that waits for a request.

@@ -21,6 +21,8 @@ final class InotifyAgent {
     private let socket: FileDescriptor
     private let loop: EventLoop
     private let device: UInt64
+    /// Where it is not to make any.
+    let innerMounts: InnerMounts
     private var source: SourceID?
     /// The agent's thread, as the kernel names it in requests.
     private var process: Int32?
@@ -30,6 +32,7 @@ final class InotifyAgent {
         self.socket = socket
         self.loop = loop
         self.device = device
+        innerMounts = InnerMounts(of: device)
         source = loop.add(socket, for: .readable) { [unowned self] _ in receive() }
     }
 
@@ -38,6 +41,7 @@ final class InotifyAgent {
         if let source { loop.remove(source) }
         source = nil
         _ = Glibc.close(socket.rawValue)
+        innerMounts.close()
     }
 
     /// Whether a request of the kernel comes from the agent.

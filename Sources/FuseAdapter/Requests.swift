@@ -13,14 +13,6 @@ func mount(_ request: OpaquePointer) -> FuseMount {
     FuseMount.of(context: xsfs_request_context(request))
 }
 
-extension FuseMount {
-    /// The directory of a name, which the kernel locks as well where it removes or moves it.
-    fileprivate func known(_ name: String, in directory: InodeNumber) -> [InodeNumber] {
-        filesystem.filesystem(of: directory)?.knownDirectory(name, in: directory).map { [$0] }
-            ?? []
-    }
-}
-
 extension InodeNumber {
     fileprivate init(_ number: UInt64) {
         self.init(rawValue: number)

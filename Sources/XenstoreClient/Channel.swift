@@ -39,11 +39,3 @@ package protocol Channel: XenstoreAccess {
     /// Ends it for good.
     func close()
 }
-
-extension StoreConnection: Channel {
-    /// A socket loses nothing.
-    package var onEventsLost: () -> Void {
-        get { {} }
-        set {}
-    }
-}

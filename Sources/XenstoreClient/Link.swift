@@ -16,9 +16,6 @@ final class Link {
 
     private let transport: Transport
     private let loop: EventLoop
-    private let configuration: ConnectionConfiguration
-    private let payloadLimit: Int
-    private let numbers: TransactionNumbers
     private let log: Logger
     private let onEvent: (WatchEvent) -> Void
     private let onClose: (DisconnectReason) -> Void
@@ -28,27 +25,49 @@ final class Link {
         var machine: ClientStateMachine<Waiter>
         var decoder = MessageDecoder(directoryLimit: ProtocolLimits.oversizedListing)
         var output: OutputQueue
+        var transactions: TransactionTable
+    }
+
+    /// What is to be done before the channel takes more.
+    private struct Writing {
+        var isScheduled = false
+        var waitsForRoom = false
+    }
+
+    /// Events that are left with the kernel.
+    private struct Hold {
+        let isAllowed: Bool
+        /// For how long they are to be left there, once none is there.
+        var wanted: Duration?
+        /// Armed while they are.
+        var timer: TimerID?
+    }
+
+    /// What the store has answered, and by when it must go on.
+    private struct Progress {
+        let timeout: Duration
+        /// Armed while requests wait.
+        var timer: TimerID?
+        /// Whether an answer has come since it was armed.
+        var isSeen = false
+        /// Whether an answer has ever come.
+        var hasAnswered = false
+
+        mutating func answered() {
+            isSeen = true
+            hasAnswered = true
+        }
     }
 
     /// Behind a pointer, as the loop's own state is: for properties of a class each access is
     /// checked for others that it might overlap.
     private let state: UnsafeMutablePointer<State>
-    /// The store's own number of each transaction that is open.
-    private var transactions: [TransactionID: TransactionID] = [:]
     private var source: SourceID?
     private var isOpen = true
-    private var isFlushScheduled = false
     private var isDelivering = false
-    private var isWaitingToWrite = false
-    private let mayHoldEvents: Bool
-    /// For how long events are to be left with the kernel, once none is there.
-    private var wantedHold: Duration?
-    /// Armed while events are left with the kernel.
-    private var holdTimer: TimerID?
-    private var stallTimer: TimerID?
-    private var hasProgressed = false
-    /// Whether the store has ever answered.
-    private(set) var hasAnswered = false
+    private var writing = Writing()
+    private var hold: Hold
+    private var progress: Progress
 
     init(
         _ transport: Transport,
@@ -62,13 +81,11 @@ final class Link {
     ) {
         self.transport = transport
         self.loop = loop
-        self.configuration = configuration
-        self.payloadLimit = payloadLimit
-        self.numbers = numbers
         self.log = log
         self.onEvent = onEvent
         self.onClose = onClose
-        mayHoldEvents = transport.mayLeaveEventsUnread
+        hold = Hold(isAllowed: transport.mayLeaveEventsUnread)
+        progress = Progress(timeout: configuration.stallTimeout)
         let isDevice = transport.writesSingleMessages
         let limit =
             isDevice ? configuration.deviceOutstandingLimit : configuration.outstandingLimit
@@ -76,7 +93,8 @@ final class Link {
         state.initialize(
             to: State(
                 machine: ClientStateMachine(watchRepliesMayBeUnnumbered: isDevice),
-                output: OutputQueue(outstandingLimit: limit)
+                output: OutputQueue(outstandingLimit: limit, payloadLimit: payloadLimit),
+                transactions: TransactionTable(numbers)
             )
         )
         source = loop.add(transport.descriptor, for: .readable) { [unowned self] readiness in
@@ -91,6 +109,9 @@ final class Link {
         state.deallocate()
     }
 
+    /// Whether the store has ever answered.
+    var hasAnswered: Bool { progress.hasAnswered }
+
     // MARK: Requests
 
     /// Queues a request; it goes out before the loop next waits, together with others.
@@ -99,23 +120,22 @@ final class Link {
         in transaction: TransactionID
     ) throws(XenstoreError) -> RequestID {
         guard isOpen else { throw .disconnected }
-        let transactionID = try storeNumber(of: transaction, for: request)
+        let transactionID = try state.pointee.transactions.storeNumber(of: transaction)
         guard let id = state.pointee.machine.sent(request.type, waiter: .nobody) else {
             throw .tooMany
         }
         let fits = state.pointee.output.append(
             request,
             requestID: id,
-            transactionID: transactionID,
-            payloadLimit: payloadLimit
+            transactionID: transactionID
         )
         guard fits else {
             _ = state.pointee.machine.cancelled(id, wasWritten: false)
             throw .tooLarge
         }
         if isTracing { trace(request, id, transactionID) }
-        if case .transactionEnd = request { transactions[transaction] = nil }
-        if let holdTimer { endHold(holdTimer) }
+        if case .transactionEnd = request { state.pointee.transactions.ended(transaction) }
+        if let timer = hold.timer { endHold(timer) }
         scheduleFlush()
         watchForStall()
         return id
@@ -134,26 +154,15 @@ final class Link {
     }
 
     /// The store has ended all transactions by itself.
-    func dropTransactions() { transactions = [:] }
-
-    /// A transaction belongs to the connection that it was begun on: an older one, whose number
-    /// the store may have given to another since, is lost.
-    private func storeNumber(
-        of transaction: TransactionID,
-        for request: Request
-    ) throws(XenstoreError) -> TransactionID {
-        guard transaction != .none else { return .none }
-        guard let number = transactions[transaction] else { throw .refused(.again) }
-        return number
-    }
+    func dropTransactions() { state.pointee.transactions.removeAll() }
 
     func close(_ reason: DisconnectReason) {
         guard isOpen else { return }
-        transactions = [:]
+        dropTransactions()
         isOpen = false
         if let source { loop.remove(source) }
-        if let stallTimer { loop.cancel(stallTimer) }
-        if let holdTimer { loop.cancel(holdTimer) }
+        if let timer = progress.timer { loop.cancel(timer) }
+        if let timer = hold.timer { loop.cancel(timer) }
         transport.descriptor.closeIgnoringErrors()
         let error: XenstoreError = reason == .stalled ? .timedOut : .disconnected
         for waiter in state.pointee.machine.closed() {
@@ -165,11 +174,11 @@ final class Link {
     // MARK: Writing
 
     private func scheduleFlush() {
-        guard !isFlushScheduled, !isWaitingToWrite else { return }
-        isFlushScheduled = true
+        guard !writing.isScheduled, !writing.waitsForRoom else { return }
+        writing.isScheduled = true
         // Not weakly: an object that ever had a weak reference is slower to retain for good.
         loop.later {
-            self.isFlushScheduled = false
+            self.writing.isScheduled = false
             self.flush()
         }
     }
@@ -178,8 +187,8 @@ final class Link {
         guard isOpen else { return }
         while true {
             switch state.pointee.output.write(to: transport) {
-            case .done: return setWaitingToWrite(false)
-            case .wouldBlock: return setWaitingToWrite(true)
+            case .done: return waitForRoom(false)
+            case .wouldBlock: return waitForRoom(true)
             case .requestFailed(let id, let error):
                 // Over the kernel's device a request may fail by itself, and no reply comes.
                 let code = StoreErrorCode(deviceError: error)
@@ -192,30 +201,30 @@ final class Link {
         }
     }
 
-    private func setWaitingToWrite(_ waits: Bool) {
-        guard waits != isWaitingToWrite, let source else { return }
-        isWaitingToWrite = waits
+    private func waitForRoom(_ waits: Bool) {
+        guard waits != writing.waitsForRoom, let source else { return }
+        writing.waitsForRoom = waits
         loop.update(source, interest: waits ? [.readable, .writable] : .readable)
     }
 
     /// Leaves events with the kernel for a while when those that are there were taken, unless
     /// requests wait for their replies, or the store does not take it well.
     func deferReading(for duration: Duration) {
-        if mayHoldEvents { wantedHold = duration }
+        if hold.isAllowed { hold.wanted = duration }
     }
 
     /// Begins to hold if few events came: fewer bytes than were asked for were all that was there.
     ///
     /// - Parameter taken: the bytes that came last.
     private func beginHold(after taken: Int) {
-        guard let duration = wantedHold else { return }
-        wantedHold = nil
-        guard taken < Self.flood, isOpen, let source, holdTimer == nil, !isWaitingToWrite,
+        guard let duration = hold.wanted else { return }
+        hold.wanted = nil
+        guard taken < Self.flood, isOpen, let source, hold.timer == nil, !writing.waitsForRoom,
             state.pointee.machine.outstandingCount == 0
         else { return }
         loop.update(source, interest: [])
-        holdTimer = loop.schedule(after: duration) { [unowned self] in
-            if let holdTimer { endHold(holdTimer) }
+        hold.timer = loop.schedule(after: duration) { [unowned self] in
+            if let timer = hold.timer { endHold(timer) }
             // Nearly always some are there: no wait has to tell.
             beginHold(after: takeAvailable())
         }
@@ -223,7 +232,7 @@ final class Link {
 
     private func endHold(_ timer: TimerID) {
         loop.cancel(timer)
-        holdTimer = nil
+        hold.timer = nil
         if let source { loop.update(source, interest: .readable) }
     }
 
@@ -241,7 +250,7 @@ final class Link {
     func takeArrived() -> Bool {
         guard !isDelivering else { return false }
         while takeAvailable() >= Self.readSize {}
-        wantedHold = nil
+        hold.wanted = nil
         return isOpen
     }
 
@@ -305,8 +314,7 @@ final class Link {
     }
 
     private func began(_ transaction: TransactionID, _ waiter: Waiter?) {
-        let number = numbers.next()
-        transactions[number] = transaction
+        let number = state.pointee.transactions.began(transaction)
         if let waiter {
             waiter.resume(.success(Array("\(number.rawValue)\0".utf8)))
         } else if let id = try? write(.transactionEnd(commit: false), in: number) {
@@ -315,8 +323,7 @@ final class Link {
     }
 
     private func answered() {
-        hasProgressed = true
-        hasAnswered = true
+        progress.answered()
         if state.pointee.output.answered() { scheduleFlush() }
     }
 
@@ -360,12 +367,12 @@ final class Link {
 
     /// One timer, armed while requests wait, rather than one for each request.
     private func watchForStall() {
-        guard stallTimer == nil else { return }
-        hasProgressed = false
-        stallTimer = loop.schedule(after: configuration.stallTimeout) { [unowned self] in
-            stallTimer = nil
+        guard progress.timer == nil else { return }
+        progress.isSeen = false
+        progress.timer = loop.schedule(after: progress.timeout) { [unowned self] in
+            progress.timer = nil
             guard state.pointee.machine.outstandingCount > 0 else { return }
-            hasProgressed ? watchForStall() : close(.stalled)
+            progress.isSeen ? watchForStall() : close(.stalled)
         }
     }
 }

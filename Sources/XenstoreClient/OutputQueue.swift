@@ -15,20 +15,24 @@ struct OutputQueue {
     }
 
     private let outstandingLimit: Int
+    private let payloadLimit: Int
     private var outstanding = 0
     private var ready = ByteQueue()
     private var backlog = ByteQueue()
 
-    init(outstandingLimit: Int) {
+    /// - Parameters:
+    ///   - outstandingLimit: requests that may be written before the first of them is answered.
+    ///   - payloadLimit: bytes of payload that a request may have.
+    init(outstandingLimit: Int, payloadLimit: Int) {
         self.outstandingLimit = outstandingLimit
+        self.payloadLimit = payloadLimit
     }
 
     /// Takes a request; false if it does not fit a message.
     mutating func append(
         _ request: Request,
         requestID: RequestID,
-        transactionID: TransactionID,
-        payloadLimit: Int
+        transactionID: TransactionID
     ) -> Bool {
         guard outstanding < outstandingLimit else {
             return request.encode(

@@ -19,18 +19,36 @@ public final class StoreConnection: XenstoreAccess {
     public var onDisconnect: (DisconnectReason) -> Void = { _ in }
 
     public let address: StoreAddress
-    public let payloadLimit: Int
     private let log: Logger
     private let open: (_ patience: Duration) throws(Errno) -> Transport
     private let numbers = TransactionNumbers()
     let loop: EventLoop
     let configuration: ConnectionConfiguration
 
-    var link: Link?
-    private var reconnectDelay: Duration
-    private var reconnectTimer: TimerID?
-    private var isClosed = false
-    private var isSuspended = false
+    private enum State {
+        case running, suspended, closed
+    }
+
+    /// The pauses between attempts to connect again: longer each time, until one is heard.
+    private struct Pauses {
+        let range: ClosedRange<Duration>
+        var next: Duration
+        /// Armed while one passes.
+        var timer: TimerID?
+
+        init(in range: ClosedRange<Duration>) {
+            self.range = range
+            next = range.lowerBound
+        }
+
+        mutating func begin() { next = range.lowerBound }
+
+        mutating func grow() { next = min(next * 2, range.upperBound) }
+    }
+
+    private var link: Link?
+    private var state = State.running
+    private var pauses: Pauses
 
     /// Connects. Where too many clients wait to be accepted already it blocks, for as long as the
     /// configuration's ``ConnectionConfiguration/stallTimeout`` says; later connections never do.
@@ -68,8 +86,7 @@ public final class StoreConnection: XenstoreAccess {
         self.address = address
         self.loop = loop
         self.configuration = configuration
-        payloadLimit = Transport.payloadLimit(of: address)
-        reconnectDelay = configuration.reconnectDelay.lowerBound
+        pauses = Pauses(in: configuration.reconnectDelay)
         try connect(patience: configuration.stallTimeout)
     }
 
@@ -81,24 +98,26 @@ public final class StoreConnection: XenstoreAccess {
 
     public var isConnected: Bool { link != nil }
 
+    public var payloadLimit: Int { Transport.payloadLimit(of: address) }
+
     /// Ends the connection. What waits fails; nothing is connected again.
     public func close() {
-        isClosed = true
+        state = .closed
         disconnect()
     }
 
     /// Ends the connection until ``resume()``. What waits fails, and so does what is sent.
     public func suspend() {
-        isSuspended = true
+        if state == .running { state = .suspended }
         disconnect()
     }
 
     /// Connects again after ``suspend()``: now, or when that becomes possible.
     /// ``onReconnect`` tells.
     public func resume() {
-        guard isSuspended, !isClosed else { return }
-        isSuspended = false
-        reconnectDelay = configuration.reconnectDelay.lowerBound
+        guard state == .suspended else { return }
+        state = .running
+        pauses.begin()
         reconnect()
     }
 
@@ -106,8 +125,8 @@ public final class StoreConnection: XenstoreAccess {
     public func dropTransactions() { link?.dropTransactions() }
 
     private func disconnect() {
-        if let timer = reconnectTimer { loop.cancel(timer) }
-        reconnectTimer = nil
+        if let timer = pauses.timer { loop.cancel(timer) }
+        pauses.timer = nil
         link?.close(.closed)
     }
 
@@ -223,18 +242,18 @@ public final class StoreConnection: XenstoreAccess {
     private func linkClosed(_ reason: DisconnectReason) {
         // A store that takes connections and answers nothing is no better than none.
         if link?.hasAnswered == true {
-            reconnectDelay = configuration.reconnectDelay.lowerBound
+            pauses.begin()
         } else {
-            slowDown()
+            pauses.grow()
         }
         link = nil
         onDisconnect(reason)
-        if !isClosed, !isSuspended { scheduleReconnect() }
+        if state == .running { scheduleReconnect() }
     }
 
     private func scheduleReconnect() {
-        reconnectTimer = loop.schedule(after: reconnectDelay) { [weak self] in
-            self?.reconnectTimer = nil
+        pauses.timer = loop.schedule(after: pauses.next) { [weak self] in
+            self?.pauses.timer = nil
             self?.reconnect()
         }
     }
@@ -244,14 +263,18 @@ public final class StoreConnection: XenstoreAccess {
             try connect(patience: .zero)
         } catch {
             // Whatever kept it from connecting may pass: a daemon that starts, a full backlog.
-            slowDown()
+            pauses.grow()
             scheduleReconnect()
             return
         }
         onReconnect()
     }
+}
 
-    private func slowDown() {
-        reconnectDelay = min(reconnectDelay * 2, configuration.reconnectDelay.upperBound)
+extension StoreConnection: Channel {
+    /// A socket loses nothing.
+    package var onEventsLost: () -> Void {
+        get { {} }
+        set {}
     }
 }

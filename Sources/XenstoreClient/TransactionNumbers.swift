@@ -13,3 +13,33 @@ final class TransactionNumbers {
         return TransactionID(last)
     }
 }
+
+/// The transactions that are open in one life of a connection: the store's number of each, by ours.
+struct TransactionTable {
+    private let numbers: TransactionNumbers
+    private var storeNumbers: [TransactionID: TransactionID] = [:]
+
+    init(_ numbers: TransactionNumbers) { self.numbers = numbers }
+
+    /// Takes a transaction that the store has begun.
+    ///
+    /// - Returns: our number of it.
+    mutating func began(_ storeNumber: TransactionID) -> TransactionID {
+        let number = numbers.next()
+        storeNumbers[number] = storeNumber
+        return number
+    }
+
+    /// The store's number. A transaction belongs to the connection that it was begun on: an older
+    /// one, whose number the store may have given to another since, is lost.
+    func storeNumber(of transaction: TransactionID) throws(XenstoreError) -> TransactionID {
+        guard transaction != .none else { return .none }
+        guard let number = storeNumbers[transaction] else { throw .refused(.again) }
+        return number
+    }
+
+    mutating func ended(_ transaction: TransactionID) { storeNumbers[transaction] = nil }
+
+    /// Forgets all: the store has ended them, or the connection is lost.
+    mutating func removeAll() { storeNumbers = [:] }
+}

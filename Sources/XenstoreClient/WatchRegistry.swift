@@ -106,17 +106,13 @@ final class WatchEntry {
     let depth: UInt32?
     let label: String
     let signal: WatchSignal
-    private let pendingLimit: Int
 
     /// Whether the store has acknowledged it, so that a new connection sets it again.
     var isArmed = false
     /// Whether the store is asked without the depth, as it knows none.
     var omitsDepth = false
 
-    private var pending: [XenstorePath] = []
-    /// Paths at the beginning of `pending` that are gone.
-    private var taken = 0
-    private var known: Set<XenstorePath> = []
+    private var pending: PendingPaths
     private(set) var hasEnded = false
     private(set) var failure: ClientError?
 
@@ -133,7 +129,7 @@ final class WatchEntry {
         self.depth = depth
         self.label = label
         self.signal = signal
-        self.pendingLimit = pendingLimit
+        pending = PendingPaths(limit: pendingLimit)
     }
 
     /// What tells the events of this watch from those of others.
@@ -143,14 +139,8 @@ final class WatchEntry {
 
     func deliver(_ changed: XenstorePath) {
         guard isWithinDepth(changed) else { return }
-        if known.count >= pendingLimit {
-            // Whoever is told of the watched path itself looks at everything.
-            discardPending()
-            pending = [path]
-            known = [path]
-        } else if known.insert(changed).inserted {
-            pending.append(changed)
-        }
+        // Who hears of the watched path itself looks at everything.
+        if !pending.insert(changed) { pending.replaceAll(with: path) }
         signal.set()
     }
 
@@ -162,20 +152,9 @@ final class WatchEntry {
     }
 
     /// The path that changed first of those that nobody has taken.
-    func takeFirst() -> XenstorePath? {
-        guard taken < pending.count else { return nil }
-        let path = pending[taken]
-        taken += 1
-        known.remove(path)
-        if taken == pending.count { discardPending() }
-        return path
-    }
+    func takeFirst() -> XenstorePath? { pending.takeFirst() }
 
-    func discardPending() {
-        pending.removeAll(keepingCapacity: true)
-        taken = 0
-        known.removeAll(keepingCapacity: true)
-    }
+    func discardPending() { pending.removeAll() }
 
     func end(_ error: ClientError?) {
         hasEnded = true

@@ -1,5 +1,5 @@
 import Synchronization
-import XenstoreProtocol
+public import XenstoreProtocol
 
 /// A transaction that is open until ``commit()`` or ``rollback()``, and rolled back when it is
 /// dropped.
@@ -68,37 +68,7 @@ public final class XenstoreTransaction: XenstoreOperations {
 }
 
 /// How often a transaction is tried, and how long a client waits in between.
-public struct RetryPolicy: Hashable, Sendable {
-    /// How often it is tried in all, at least once.
-    public var attempts: Int
-    /// The longest pause after the first conflict, doubled after each further one, up to the upper
-    /// bound. The pause itself is random, so that two clients do not meet again.
-    public var pause: ClosedRange<Duration>
-
-    public init(
-        attempts: Int,
-        pause: ClosedRange<Duration> = .milliseconds(1)...(.milliseconds(200))
-    ) {
-        precondition(attempts > 0, "a transaction needs at least one attempt")
-        self.attempts = attempts
-        self.pause = pause
-    }
-
-    /// One attempt.
-    public static let once = RetryPolicy(attempts: 1)
-
-    /// So many attempts.
-    public static func upTo(_ attempts: Int) -> RetryPolicy { RetryPolicy(attempts: attempts) }
-
-    /// Thirty-two attempts.
-    public static let standard = RetryPolicy(attempts: 32)
-
-    func pause(after attempt: Int) -> Duration {
-        var longest = pause.lowerBound
-        for _ in 1..<attempt where longest < pause.upperBound { longest = longest * 2 }
-        return min(longest, pause.upperBound) * Double.random(in: 0...1)
-    }
-}
+public typealias RetryPolicy = XenstoreProtocol.RetryPolicy
 
 extension Xenstore {
     /// Opens a transaction. The corresponding operation is TRANSACTION_START.
@@ -148,8 +118,8 @@ extension Xenstore {
                 transaction.rollback()
                 throw error
             }
-            guard attempt < policy.attempts else { break }
-            try await pause(policy.pause(after: attempt))
+            guard let pause = policy.pause(after: attempt) else { break }
+            try await self.pause(pause)
         }
         throw ClientError(.transactionEnd, .conflict(attempts: policy.attempts))
     }

@@ -45,7 +45,7 @@ extension Filesystem {
         var size = attributes.size
         if let handle, case .key(let file) = try? files.find(handle) {
             size = file.size(shown: size)
-        } else if let changed = lastFile(
+        } else if let changed = files.last(
             of: node,
             where: { file in
                 file.hidesValue && environment.sharesFiles(caller, file.opener)
@@ -63,7 +63,7 @@ extension Filesystem {
     /// A program is given the size of a file, and the kernel with it. Where the kernel is given
     /// another one with a change by others, that may come later.
     func report(_ size: Int, of node: KeyNode) {
-        if injected.mayPrevail(node, at: environment.elapsed) {
+        if kernelCache.sizes.mayPrevail(node, at: environment.elapsed) {
             node.limitReportedSize(size)
         } else {
             node.reportSize(size)
@@ -76,9 +76,8 @@ extension Filesystem {
         guard node.handleCount > 0 else { return }
         let form = options.valueForm
         let size = form.size(of: stat.value)
-        let isSure = !injected.mayPrevail(node, at: environment.elapsed)
-        files.forEach { handle in
-            guard case .key(let file) = handle, file.node === node else { return }
+        let isSure = !kernelCache.sizes.mayPrevail(node, at: environment.elapsed)
+        files.forEach(of: node) { file in
             file.show(size: size, isSure: isSure) { form.content(of: stat.value) }
         }
     }
@@ -103,7 +102,7 @@ extension Filesystem {
                 return (gone, .never)
             }
             // A read(2) by way of the kernel's cache asks here, each time.
-            throw kind == .file && isOpenLeased(node) ? .stale : unlinked(node)
+            throw kind == .file && files.hasLeased(of: node) ? .stale : unlinked(node)
         }
         let stat: KeyStat
         do throws(FilesystemError) {
@@ -120,7 +119,7 @@ extension Filesystem {
             // The kernel forgets the name before the program gets its answer. For a read(2) by way
             // of its cache it asks here, each time.
             let error = gone(node)
-            throw kind == .file && isOpenLeased(node) ? .stale : error
+            throw kind == .file && files.hasLeased(of: node) ? .stale : error
         } catch .accessDenied where kind == .directory {
             return (attributesOfUnreadable(node), .never)
         }
@@ -149,11 +148,11 @@ extension Filesystem {
         checked stat: KeyStat,
         _ use: NameUse?
     ) throws(FilesystemError) -> Attributes {
-        let isLeased = kind == .file && isOpenLeased(node)
+        let isLeased = kind == .file && files.hasLeased(of: node)
         if let use, !isLeased {
-            let isRetry = retries.endName(by: use.caller)
+            let isRetry = kernelCache.retries.endName(by: use.caller)
             if use.isPlain, node.reportedKind != kind, !isRetry, keys.kind(stat, of: node) != kind {
-                retries.beginName(by: use.caller)
+                kernelCache.retries.beginName(by: use.caller)
                 throw .stale
             }
         }
@@ -222,18 +221,9 @@ extension Filesystem {
         if let handle, case .key(let named) = try? files.find(handle) {
             file = named
         } else {
-            file = lastFile(of: node) { _ in true }
+            file = files.last(of: node) { _ in true }
         }
         return file.map { attributes(of: node, .file, permissions, size: $0.content.count) }
-    }
-
-    /// The file that was opened last of those of a key that are wanted.
-    func lastFile(of node: KeyNode, where isWanted: (OpenFile) -> Bool) -> OpenFile? {
-        let last = files.last { handle in
-            if case .key(let file) = handle { file.node === node && isWanted(file) } else { false }
-        }
-        guard case .key(let file) = last else { return nil }
-        return file
     }
 
     /// A key that is open for creation has the permissions that it will inherit, and no value.
@@ -291,7 +281,7 @@ extension Filesystem {
         ofTruncated handle: HandleID,
         _ inode: InodeNumber
     ) async throws(FilesystemError) -> Attributes {
-        let file = try openFile(handle)
+        let file = try files.key(handle)
         var attributes = try await attributes(of: inode)
         attributes.size = file.content.count
         report(attributes.size, of: file.node)
@@ -346,7 +336,7 @@ extension Filesystem {
     {
         guard size <= FilesystemLimits.fileSize else { throw .tooLarge }
         if let handle {
-            let file = try openFile(handle)
+            let file = try files.key(handle)
             guard file.flags.contains(.write) else { throw .invalid }
             // Writers in place cut off what was longer: often nothing.
             guard size != file.content.count else { return }

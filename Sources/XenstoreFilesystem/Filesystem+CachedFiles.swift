@@ -13,14 +13,6 @@ extension Filesystem {
         return files.insert(.leased(node))
     }
 
-    /// Whether a program has a file open to be read by way of the kernel's cache.
-    func isOpenLeased(_ node: KeyNode) -> Bool {
-        options.cache == .watch && node.handleCount > 0
-            && files.contains { handle in
-                if case .leased(let leased) = handle { leased === node } else { false }
-            }
-    }
-
     public func caching(of handle: HandleID) -> Caching {
         guard case .leased(let node) = try? files.find(handle) else { return .none }
         return kernelCache.keepsContent(of: node) ? .kept : .fresh
@@ -33,16 +25,13 @@ extension Filesystem {
     func keepContent(_ value: [UInt8], of node: KeyNode) {
         guard options.cache == .watch, node.handleCount > 0 else { return }
         let content = options.valueForm.content(of: value)
-        files.replaceEach { handle in
-            guard case .leased(let leased) = handle, leased === node else { return nil }
-            return .key(
-                OpenFile(
-                    node: node,
-                    flags: .read,
-                    opener: .nobody,
-                    content: content,
-                    opened: environment.elapsed()
-                )
+        files.replaceLeased(of: node) {
+            OpenFile(
+                node: node,
+                flags: .read,
+                opener: .nobody,
+                content: content,
+                opened: environment.elapsed()
             )
         }
     }
@@ -74,7 +63,7 @@ extension Filesystem {
             kernelCache.revoke(node)
             // Without a watch nobody could keep the attributes.
             guard kernelCache.isLeasing else { throw .stale }
-            guard !retries.mayInterruptRead(by: caller) else { throw .interrupted }
+            guard !kernelCache.retries.mayInterruptRead(by: caller) else { throw .interrupted }
             return content.part(offset: offset, count: count)
         }
         return content.part(offset: offset, count: count)

@@ -20,11 +20,11 @@ extension Filesystem {
         var opened = KeyStat(empty: Permissions(owner: .privileged))
         do throws(FilesystemError) {
             let stat = try await reader.statForOpening(node.path(), node, by: caller)
-            if injected.isPending(node) { await waitForSize(of: node) }
+            if kernelCache.sizes.isPending(node) { await waitForSize(of: node) }
             try requireKindAtOpen(of: node, stat, by: caller)
             opened = stat
             if flags.contains(.truncate) {
-                retries.endOpen(by: caller)
+                kernelCache.retries.endOpen(by: caller)
             } else {
                 let answer = reader.fresh(stat)
                 try requireSize(size(of: stat), of: node, answer, by: caller)
@@ -53,9 +53,9 @@ extension Filesystem {
         _ answer: CachedStat,
         by caller: CallerID
     ) throws(FilesystemError) {
-        let isAgain = retries.endOpen(by: caller)
+        let isAgain = kernelCache.retries.endOpen(by: caller)
         guard size > node.reportedSize, !isAgain else { return }
-        retries.beginOpen(by: caller)
+        kernelCache.retries.beginOpen(by: caller)
         // The lookup is of the same open(2).
         reader.keep(answer, of: node.inode(.file), for: caller, by: nil)
         throw .stale
@@ -69,7 +69,7 @@ extension Filesystem {
         do throws(FilesystemError) {
             try requireKind(.file, of: node, stat)
         } catch {
-            retries.beginOpen(by: caller)
+            kernelCache.retries.beginOpen(by: caller)
             throw error
         }
     }
@@ -77,7 +77,7 @@ extension Filesystem {
     /// Waits until the kernel has taken note of the size that it is given with a change of others:
     /// a program that has the file open may read as far as the kernel takes it to be.
     func waitForSize(of node: KeyNode) async {
-        await injected.waitUntilAcknowledged(node) { end in
+        await kernelCache.sizes.waitUntilAcknowledged(node) { end in
             environment.after(FilesystemLimits.injection, end)
         }
     }
@@ -88,7 +88,7 @@ extension Filesystem {
     /// lookup has no name for it, and is told the end of it.
     private func staleAtOpen(_ node: KeyNode, by caller: CallerID) -> FilesystemError {
         // Gone again since that lookup: the kernel would not look once more.
-        guard retries.beginOpenOfGone(node, by: caller) else { return .noEntry }
+        guard kernelCache.retries.beginOpenOfGone(node, by: caller) else { return .noEntry }
         if !node.isUnlinked {
             node.isStaleInKernel = true
             kernelCache.invalidateEntry(of: node, .removed)
@@ -109,7 +109,7 @@ extension Filesystem {
             } else {
                 stat = try await reader.stat(of: node, .file, for: caller)
             }
-            if injected.isPending(node) { await waitForSize(of: node) }
+            if kernelCache.sizes.isPending(node) { await waitForSize(of: node) }
             return try openToRead(node, flags, stat, by: caller)
         } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.
@@ -185,48 +185,6 @@ extension Filesystem {
         return files.insert(.key(file))
     }
 
-    /// Whether a program has the file of a key open.
-    func isOpen(_ node: KeyNode) -> Bool {
-        node.handleCount > 0
-            && files.contains { handle in
-                switch handle {
-                case .key(let file): return file.node === node
-                case .scratch(let open): return open.file.destination === node
-                case .leased(let leased): return leased === node
-                case .stream: return false
-                }
-            }
-    }
-
-    /// Whether a program has opened the file of a key to read a moment ago, and may do so now. One
-    /// that writes waits in the kernel for whoever changes the file.
-    func isBeingRead(_ node: KeyNode) -> Bool {
-        guard node.handleCount > 0 else { return false }
-        let now = environment.elapsed()
-        return files.contains { handle in
-            guard case .key(let file) = handle, file.node === node else { return false }
-            return !file.flags.contains(.write) && now - file.opened < FilesystemLimits.reading
-        }
-    }
-
-    /// The size of the longest content that a program can read from a file of a key that it has
-    /// open; nil where none is open.
-    func largestOpenSize(of node: KeyNode) -> Int? {
-        guard node.handleCount > 0 else { return nil }
-        var largest: Int?
-        files.forEach { handle in
-            guard case .key(let file) = handle, file.node === node else { return }
-            largest = max(largest ?? 0, file.cachedSize)
-        }
-        return largest
-    }
-
-    /// The open file of a key.
-    func openFile(_ handle: HandleID) throws(FilesystemError) -> OpenFile {
-        guard case .key(let file) = try files.find(handle) else { throw .badHandle }
-        return file
-    }
-
     // MARK: Reading
 
     public func willCache(_ handle: HandleID) {
@@ -247,7 +205,7 @@ extension Filesystem {
     private func read(_ file: OpenFile, offset: Int, count: Int) -> ArraySlice<UInt8> {
         // The kernel takes the end from here, where a program reads by sendfile(2).
         if offset + count > file.content.count {
-            _ = injected.mayPrevail(file.node, at: environment.elapsed)
+            _ = kernelCache.sizes.mayPrevail(file.node, at: environment.elapsed)
             file.node.limitReportedSize(file.content.count)
         }
         return file.read(offset: offset, count: count)
@@ -320,7 +278,7 @@ extension Filesystem {
     /// The last that is known of an open file.
     func end(_ file: OpenFile) {
         file.node.handleCount -= 1
-        retries.noteQuiet()
+        kernelCache.retries.noteQuiet()
         keys.dropUnused(file.node)
     }
 }

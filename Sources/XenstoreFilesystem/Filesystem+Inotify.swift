@@ -212,12 +212,3 @@ final class WatchedKeys: WatchedTree {
 
     typealias Version = ChangeLog.Version
 }
-
-extension KeyNode: WatchedInode {
-    var number: UInt64 { id }
-    var isKnownAsDirectory: Bool { directoryLookups > 0 }
-    var isKnownAsFile: Bool { fileLookups > 0 }
-    var isShownAsDirectory: Bool { reportedKind == .directory }
-}
-
-extension KeyStat: WatchedStat {}

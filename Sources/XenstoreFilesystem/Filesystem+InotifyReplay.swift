@@ -28,7 +28,7 @@ extension Filesystem {
                 return entry(of: call, as: reportedKind)
             case .modify, .changeAttributes, .remove: return entry(of: call)
             case .removeDirectory:
-                call.isLookedUp = true
+                call.lookedUp()
                 return entry(of: call)
             }
         }
@@ -81,7 +81,7 @@ extension Filesystem {
         guard !call.isOwnValue, let node = keys.child(name, of: parent) else { return }
         // Who has a file open writes to the key of that name, as without the agent. The kernel lets
         // nothing be done again in the directory that it knew.
-        let isNeeded = call.isReshaping || node.childCount > 0 || isOpen(node)
+        let isNeeded = call.isReshaping || node.childCount > 0 || files.hasAny(of: node)
         guard isNeeded else { return keys.unlink(node) }
         if call.kind == .directory { replace(node) }
     }
@@ -98,7 +98,7 @@ extension Filesystem {
         guard kind == .directory else { throw .interrupted }
         node.addLookupByAgent(kind)
         return Entry(
-            attributes: attributes(of: node, kind, call.permissions, size: 0),
+            attributes: attributes(of: node, kind, call.shown.permissions, size: 0),
             nameLifetime: 0
         )
     }
@@ -109,7 +109,9 @@ extension Filesystem {
         guard let node = knownOtherwise(call), let path = notifier.pathOnMount(of: call) else {
             return false
         }
-        if node.directoryLookups > 0, !node.isKnownByAgentOnly { await retries.waitForQuiet() }
+        if node.directoryLookups > 0, !node.isKnownByAgentOnly {
+            await kernelCache.retries.waitForQuiet()
+        }
         guard environment.holdsMount(path) else { return false }
         notifier.finish(call)
         return true
@@ -183,13 +185,7 @@ extension Filesystem {
     private func replace(_ node: KeyNode) {
         let new = keys.replace(node)
         scratch.moveAll(from: node, to: new)
-        files.forEach { handle in
-            switch handle {
-            case .key(let file) where file.node === node: file.move(to: new)
-            case .scratch(let open) where open.file.destination === node: open.file.move(to: new)
-            default: break
-            }
-        }
+        files.moveAll(from: node, to: new)
         keys.dropUnused(node)
     }
 
@@ -224,29 +220,31 @@ extension Filesystem {
         let node =
             call.isOwnValue
             ? call.directory : keys.child(call.name, of: call.directory)
-        await retries.settle { node.map(isBeingRead) ?? false }
+        await kernelCache.retries.settle {
+            node.map { files.isBeingRead($0, at: environment.elapsed) } ?? false
+        }
     }
 
     // MARK: Batches
 
     public func agentHasCalled() {
-        injected.acknowledge(at: environment.elapsed)
+        kernelCache.sizes.acknowledge(at: environment.elapsed)
     }
 
     public func agentIsDone() {
-        injected.acknowledge(at: environment.elapsed)
+        kernelCache.sizes.acknowledge(at: environment.elapsed)
         kernelCache.endInjections()
         perform(notifier.agentIsDone())
     }
 
     public func agentHasStarted() {
-        injected.acknowledge(at: environment.elapsed)
+        kernelCache.sizes.acknowledge(at: environment.elapsed)
         kernelCache.endInjections()
         perform(notifier.agentHasStarted())
     }
 
     public func agentHasEnded() {
-        injected.acknowledge(at: environment.elapsed)
+        kernelCache.sizes.acknowledge(at: environment.elapsed)
         kernelCache.endInjections()
         notifier.agentHasEnded()
     }
@@ -273,10 +271,10 @@ extension Filesystem {
         guard kind == .file else { return current }
         if options.cache == .watch {
             // The kernel goes by this size itself when a program seeks to the end.
-            let changed = lastFile(of: node) { $0.hidesValue }
+            let changed = files.last(of: node) { $0.hidesValue }
             return changed?.content.count ?? kept ?? current
         }
-        if let open = largestOpenSize(of: node) { return open }
+        if let open = files.largestSize(of: node) { return open }
         // Never less than a program was given before: it may be about to open the file.
         return node.reportedSize == .max ? current : max(current, Int(node.reportedSize))
     }
@@ -290,11 +288,11 @@ extension Filesystem {
         isSure: Bool
     ) -> Attributes {
         let reported = Int(node.reportedSize)
-        let size = sizeForAgent(node, kind, current: call.size)
-        let attributes = attributes(of: node, kind, call.permissions, size: size)
+        let size = sizeForAgent(node, kind, current: call.shown.size)
+        let attributes = attributes(of: node, kind, call.shown.permissions, size: size)
         guard kind == .file else { return attributes }
         node.limitReportedSize(reported)
-        injected.give(size, of: node, isSure: isSure)
+        kernelCache.sizes.give(size, of: node, isSure: isSure)
         return attributes
     }
 

@@ -7,13 +7,13 @@ extension Filesystem {
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
         kernelCache.acknowledge(caller)
-        retries.beginLookup(by: caller)
-        defer { retries.endLookup() }
+        kernelCache.retries.beginLookup(by: caller)
+        defer { kernelCache.retries.endLookup() }
         do throws(FilesystemError) {
             return try await find(name, in: directory, by: caller)
         } catch {
             // What has no name is not opened, either.
-            retries.endOpen(by: caller)
+            kernelCache.retries.endOpen(by: caller)
             throw error
         }
     }

@@ -7,7 +7,7 @@ extension Filesystem {
         by caller: CallerID
     ) throws(FilesystemError) -> Attributes? {
         kernelCache.acknowledge(caller)
-        retries.askedForAttributes(caller)
+        kernelCache.retries.askedForAttributes(caller)
         if !keys.mayHave(inode) {
             if let file = scratch.find(inode) { return attributes(of: file) }
             if let made = scratch.directory(inode) { return attributes(of: made) }
@@ -17,7 +17,7 @@ extension Filesystem {
         }
         let (node, kind) = try find(inode)
         guard !node.isUnlinked, kind == .file || !isToPrepareForWatch(node, by: caller),
-            kind == .directory || node.handleCount == 0 || !injected.isPending(node),
+            kind == .directory || node.handleCount == 0 || !kernelCache.sizes.isPending(node),
             let stat = try reader.statFromMemory(of: node, kind, for: caller)
         else { return nil }
         let use = nameUse(node, kind, by: caller)
@@ -38,7 +38,7 @@ extension Filesystem {
         let (node, kind) = try find(inode)
         guard kind == .file else { throw .isDirectory }
         if node.inode(kind) == inode, let handle = openLeased(node) { return handle }
-        guard !injected.isPending(node),
+        guard !kernelCache.sizes.isPending(node),
             let stat = try reader.statFromMemory(of: node, kind, for: caller, isOpening: true)
         else { return nil }
         return try openToRead(node, flags, stat, by: caller)

@@ -57,7 +57,7 @@ extension Filesystem {
         content.replaceSubrange(offset..<end, with: bytes)
         try await put(content, to: file.node)
         file.written(content)
-        if !injected.mayPrevail(file.node, at: environment.elapsed) {
+        if !kernelCache.sizes.mayPrevail(file.node, at: environment.elapsed) {
             file.node.extendReportedSize(end)
         }
     }
@@ -119,9 +119,8 @@ extension Filesystem {
     ) async throws(FilesystemError) {
         guard node.handleCount > (own == nil ? 0 : 1) else { return }
         var others: [OpenFile] = []
-        files.forEach { handle in
-            guard case .key(let file) = handle, file.node === node, file !== own else { return }
-            if file.pending != .nothing { others.append(file) }
+        files.forEach(of: node) { file in
+            if file !== own, file.pending != .nothing { others.append(file) }
         }
         for file in others {
             try await finish(file)
@@ -130,11 +129,7 @@ extension Filesystem {
 
     /// This mount has given a file another content: handles that write go on from there.
     func follow(_ content: [UInt8], of node: KeyNode) {
-        guard node.handleCount > 0 else { return }
-        files.forEach { handle in
-            guard case .key(let file) = handle, file.node === node else { return }
-            file.follow(content)
-        }
+        files.forEach(of: node) { $0.follow(content) }
     }
 
     /// What was pending is done, or has failed and is given up.
@@ -153,10 +148,8 @@ extension Filesystem {
         guard node.deferredCreateCount > 0 else { return }
         let path = try node.path()
         try await writer.send(.makeDirectory(path), at: path)
-        files.forEach { handle in
-            guard case .key(let file) = handle, file.node === node, file.createsOnWrite else {
-                return
-            }
+        files.forEach(of: node) { file in
+            guard file.createsOnWrite else { return }
             let pending = file.pending
             endPending(file)
             // It is empty now, and ftruncate(2) may have asked for more.

@@ -17,15 +17,12 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     let keys: KeyTable
     let scratch: ScratchTable
     let streams: EventStreams<Access>
-    let files: HandleTable<OpenHandle>
+    let files: OpenFiles
     let directories: HandleTable<OpenDirectory>
-    let changes = ChangeLog()
+    var changes: ChangeLog { reader.changes }
     let notifier: ChangeNotifier<WatchedKeys>
-    private let watchedKeys: WatchedKeys
     let timestamps: Timestamps
     let kernelCache: KernelCache
-    let retries: CallerRetries
-    let injected = InjectedSize()
 
     /// The filesystem of the store itself.
     public convenience init(
@@ -50,6 +47,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         environment: FilesystemEnvironment,
         rollsBack: Bool
     ) {
+        let changes = ChangeLog()
         self.options = options
         self.environment = environment
         keys = KeyTable(
@@ -66,14 +64,13 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
             options,
             environment
         )
-        files = HandleTable(of: id)
+        files = OpenFiles(of: id)
         directories = HandleTable(of: id)
         timestamps = Timestamps(of: keys, changes, environment)
-        watchedKeys = WatchedKeys(keys, options.valueForm, timestamps)
+        let watchedKeys = WatchedKeys(keys, options.valueForm, timestamps)
         notifier = ChangeNotifier(of: watchedKeys, log: environment.logs.inotify)
         kernelCache = KernelCache.make(options.cache, of: keys, changes, environment)
-        retries = CallerRetries(environment)
-        reader = StoreReader(access, keys, changes, retries, environment)
+        reader = StoreReader(access, keys, changes, kernelCache.retries, environment)
         let turns = options.asksForWriting ? TransactionTurns(after: environment.after) : nil
         writer = StoreWriter(access, changes, turns: turns, rollsBack: rollsBack)
         reader.observer = self
@@ -96,18 +93,10 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
             if let made = scratch.directory(inode) { return (made.node, .directory) }
             throw streams.find(inode) == nil ? .stale : .notPermitted
         }
-        guard node.isUnlinked, let replacement = replacement(of: node) else { return (node, kind) }
-        return (replacement, kind)
-    }
-
-    /// The node that has taken the place of one, where a program has a file open that was made
-    /// with the old one.
-    private func replacement(of node: KeyNode) -> KeyNode? {
-        var replacement: KeyNode?
-        files.forEach { handle in
-            if case .key(let file) = handle, file.formerNode === node { replacement = file.node }
+        guard node.isUnlinked, let replacement = files.replacement(of: node) else {
+            return (node, kind)
         }
-        return replacement
+        return (replacement, kind)
     }
 
     /// The directory that an operation on a name is about.

@@ -8,8 +8,8 @@ public enum TransactionStep<Value> {
 
 extension XenstoreAccess {
     /// Runs `body` in a transaction, again from the start where another client's changes got in
-    /// its way, at most `attempts` times. The corresponding operations are TRANSACTION_START and
-    /// TRANSACTION_END.
+    /// its way, at most `attempts` times and without a pause: no clock is here. The corresponding
+    /// operations are TRANSACTION_START and TRANSACTION_END.
     ///
     /// An EIO of the store in `body` counts as such a change: C xenstored answers so to RM of a key
     /// that the transaction has read, and another client has removed since.
@@ -40,9 +40,9 @@ extension XenstoreAccess {
         ended: () -> Void,
         _ body: (TransactionID) async throws(XenstoreError) -> TransactionStep<Value>
     ) async throws(XenstoreError) -> Value {
-        precondition(attempts > 0, "a transaction needs at least one attempt")
+        let policy = RetryPolicy.atOnce(attempts)
         var conflict = XenstoreError.refused(.again)
-        for _ in 0..<attempts {
+        for _ in 1...policy.attempts {
             let transaction = try await start()
             defer { ended() }
             let step: TransactionStep<Value>

@@ -14,83 +14,128 @@ final class InputScratch {
     deinit { bytes.deallocate() }
 }
 
+/// What all sessions of a server have in common.
+final class SessionEnvironment {
+    let host: StoreHost
+    let limits: SessionLimits
+    let shares: FairShare
+    /// What is read at once goes there first.
+    let scratch: InputScratch
+    let loop: EventLoop
+
+    init(_ host: StoreHost, _ limits: SessionLimits, sharing shares: FairShare, on loop: EventLoop)
+    {
+        self.host = host
+        self.limits = limits
+        self.shares = shares
+        scratch = InputScratch(size: limits.inputPerTurn)
+        self.loop = loop
+    }
+}
+
 /// One client of a server: its requests go to the store, what the store says goes back.
 final class Session {
+    /// The descriptor on the loop.
+    private struct Source {
+        let id: SourceID
+        var interest: Readiness = .readable
+    }
+
+    /// Counts what waits for a guest towards its quotas.
+    private struct Account {
+        let domain: DomainID
+        private let host: StoreHost
+        private var waitingBytes = 0
+
+        init(of domain: DomainID, in host: StoreHost) {
+            self.domain = domain
+            self.host = host
+        }
+
+        var isGuest: Bool { domain != .privileged }
+
+        mutating func setWaiting(_ bytes: Int) {
+            guard isGuest, bytes != waitingBytes else { return }
+            host.countWaiting(bytes - waitingBytes, of: domain)
+            waitingBytes = bytes
+        }
+
+        /// Counts replies that wait, or no longer do where negative.
+        func count(_ replies: Int) {
+            if isGuest, replies != 0 { host.countOutstanding(replies, of: domain) }
+        }
+
+        /// Whether so many answers wait that no more requests are heard.
+        func isFull(_ replies: Int) -> Bool {
+            guard replies > 0 else { return false }
+            if let limit = host.outstandingLimit(of: domain), replies >= limit { return true }
+            return host.isMemoryTaken(by: domain)
+        }
+    }
+
     var onClose: () -> Void = {}
 
     private let descriptor: FileDescriptor
-    private let host: StoreHost
-    private let domain: DomainID
-    /// Where in `output` the replies end that an unprivileged domain has not taken yet.
-    private var unsentReplyEnds: [Int] = []
-    let limits: SessionLimits
-    private let loop: EventLoop
-    private let shares: FairShare
+    private let environment: SessionEnvironment
     private let share: FairShare.Share
+    private var account: Account
+    private var id: ConnectionID?
+    private var source: Source?
+    private var decoder: MessageDecoder
+    private var output: SessionOutput
     /// Whether it has requests left, and goes on when its turn comes.
     private var isWaiting = false
-    private var id: ConnectionID?
-    private var source: SourceID?
-    private var decoder: MessageDecoder
-    /// What is read at once goes there first; all sessions of a loop share it.
-    private let scratch: InputScratch
-    private var output: [UInt8] = []
-    private var written = 0
-    private var unsentEvents = UnsentEvents()
-    /// oxenstored tells an event as often as it happens.
-    private let mergesEvents: Bool
     private var isFlushScheduled = false
     private var isEnding = false
-    /// The bytes that wait for a guest, as its quota of memory counts them.
-    private var countedBytes = 0
-    private var interest: Readiness = .readable
 
     init(
         _ descriptor: FileDescriptor,
-        host: StoreHost,
+        in environment: SessionEnvironment,
         as domain: DomainID,
-        sharing: (FairShare, FairShare.Share),
-        limits: SessionLimits,
-        scratch: InputScratch,
-        on loop: EventLoop
+        sharing share: FairShare.Share
     ) {
         self.descriptor = descriptor
-        self.host = host
-        self.domain = domain
-        (shares, share) = sharing
-        self.limits = limits
-        self.loop = loop
-        self.scratch = scratch
-        let isOxenstored = host.store.compatibility == .oxenstored
-        mergesEvents = !isOxenstored
+        self.environment = environment
+        self.share = share
+        account = Account(of: domain, in: environment.host)
+        let isOxenstored = environment.host.store.compatibility == .oxenstored
+        // oxenstored tells an event as often as it happens.
+        output = SessionOutput(mergesEvents: !isOxenstored)
         decoder = MessageDecoder(
             // What is too long is an error there, on a socket of the privileged domain.
             payloadLimit: isOxenstored && domain == .privileged
-                ? limits.oversizedRequest : ProtocolLimits.payloadSize,
-            initialCapacity: limits.keptInput
+                ? environment.limits.oversizedRequest : ProtocolLimits.payloadSize,
+            initialCapacity: environment.limits.keptInput
         )
-        id = host.attach(as: domain) { [unowned self] delivery in
+        id = environment.host.attach(as: domain) { [unowned self] delivery in
             switch delivery {
             case .message(let message): send(message)
             case .events(let batch): send(batch)
             case .closed: closeLater()
             }
         }
-        source = loop.add(descriptor, for: .readable) { [unowned self] readiness in
+        let source = loop.add(descriptor, for: .readable) { [unowned self] readiness in
             ready(readiness)
         }
+        self.source = Source(id: source)
     }
+
+    private var host: StoreHost { environment.host }
+
+    private var loop: EventLoop { environment.loop }
+
+    var limits: SessionLimits { environment.limits }
 
     /// Ends the connection, with its watches and transactions.
     func close() {
         guard let source else { return }
         self.source = nil
-        loop.remove(source)
+        loop.remove(source.id)
         if let id { host.detach(id) }
         id = nil
-        dropSent(upTo: .max)
-        countWaiting(0)
-        shares.leave(share, as: domain)
+        account.count(-output.replyCount)
+        account.setWaiting(0)
+        environment.shares.leave(share, as: account.domain)
         descriptor.closeIgnoringErrors()
         onClose()
     }
@@ -110,10 +155,11 @@ final class Session {
         var isAtEnd = false
         // What has come is to be done first. A peer that is gone is found out then.
         guard !isWaiting else { return }
+        let scratch = environment.scratch.bytes
         let buffer =
-            domain == .privileged
-            ? scratch.bytes
-            : UnsafeMutableRawBufferPointer(rebasing: scratch.bytes[..<limits.guestInputPerTurn])
+            account.isGuest
+            ? UnsafeMutableRawBufferPointer(rebasing: scratch[..<limits.guestInputPerTurn])
+            : scratch
         do throws(Errno) {
             let count = try descriptor.readAvailable(into: buffer)
             isAtEnd = count == 0
@@ -145,6 +191,7 @@ final class Session {
 
     /// Handles requests until none is left, or the share of this turn is spent.
     private func handleShare() throws(ProtocolViolation) {
+        let shares = environment.shares
         var start: ContinuousClock.Instant?
         while let id, isListening {
             guard !shares.isSpent(share, limits) else {
@@ -165,38 +212,26 @@ final class Session {
 
     /// Whether so little waits for the client that its requests are heard.
     private var isListening: Bool {
-        output.count - written < limits.outputBeforePause && !isAtOutstanding
+        output.count < limits.outputBeforePause && !account.isFull(output.replyCount)
     }
 
     // MARK: Output
 
     private func send(_ message: Message) {
-        guard source != nil else { return }
-        if mergesEvents, message.type == .watchEvent {
-            let isNew = message.payload.withUnsafeBytes { unsentEvents.isNew($0, output) }
-            guard isNew else { return }
-        }
-        guard output.count - written + message.payload.count <= limits.output else {
-            return closeLater()
-        }
-        message.encode(into: &output)
-        countWaiting(output.count - written)
-        if domain != .privileged, message.type != .watchEvent {
-            unsentReplyEnds.append(output.count)
-            host.countOutstanding(1, of: domain)
-        }
+        guard source != nil, output.isNew(message) else { return }
+        guard output.count + message.payload.count <= limits.output else { return closeLater() }
+        let isCounted = account.isGuest && message.type != .watchEvent
+        output.append(message, isCounted: isCounted)
+        account.setWaiting(output.count)
+        if isCounted { account.count(1) }
         scheduleFlush()
     }
 
     private func send(_ batch: EventBatch) {
         guard source != nil else { return }
-        if mergesEvents {
-            unsentEvents.append(batch.bytes, to: &output)
-        } else {
-            output.append(contentsOf: batch.bytes)
-        }
-        guard output.count - written <= limits.output else { return closeLater() }
-        countWaiting(output.count - written)
+        output.append(batch)
+        guard output.count <= limits.output else { return closeLater() }
+        account.setWaiting(output.count)
         scheduleFlush()
     }
 
@@ -220,66 +255,25 @@ final class Session {
 
     private func flush() {
         guard host.persist() else { return close() }
-        var hasWritten = false
-        while source != nil, written < output.count {
+        if source != nil {
             do throws(Errno) {
-                guard let count = try descriptor.writeAvailable(output, from: written) else {
-                    break
-                }
-                written += count
-                hasWritten = true
+                account.count(-(try output.write(to: descriptor, limits)))
             } catch {
                 return close()
             }
-        }
-        dropSent(upTo: written)
-        countWaiting(output.count - written)
-        if written == output.count {
-            output.removeAll(keepingCapacity: output.capacity <= limits.keptOutput)
-            written = 0
-        } else if written > output.count / 2 {
-            // A reader that never catches up must not keep what it has read.
-            output.removeSubrange(..<written)
-            for index in unsentReplyEnds.indices { unsentReplyEnds[index] -= written }
-            written = 0
-        }
-        if hasWritten {
-            unsentEvents.forget(outputCount: output.count, keeping: 2 * limits.keptEvents)
+            account.setWaiting(output.count)
         }
         // Requests that came before the reader was slow wait in the decoder.
         handleRequests()
-    }
-
-    /// Whether so many answers wait that no more requests are heard.
-    private var isAtOutstanding: Bool {
-        guard !unsentReplyEnds.isEmpty else { return false }
-        if let limit = host.outstandingLimit(of: domain), unsentReplyEnds.count >= limit {
-            return true
-        }
-        return host.isMemoryTaken(by: domain)
-    }
-
-    /// Counts what waits for a guest towards its quota of memory.
-    private func countWaiting(_ bytes: Int) {
-        guard domain != .privileged, bytes != countedBytes else { return }
-        host.countWaiting(bytes - countedBytes, of: domain)
-        countedBytes = bytes
-    }
-
-    private func dropSent(upTo end: Int) {
-        let taken = unsentReplyEnds.prefix { $0 <= end }.count
-        guard taken > 0 else { return }
-        unsentReplyEnds.removeFirst(taken)
-        host.countOutstanding(-taken, of: domain)
     }
 
     private func updateInterest() {
         guard let source else { return }
         var wanted: Readiness = []
         if isListening, !isWaiting { wanted.insert(.readable) }
-        if written < output.count, !isFlushScheduled { wanted.insert(.writable) }
-        guard wanted != interest else { return }
-        interest = wanted
-        loop.update(source, interest: wanted)
+        if !output.isEmpty, !isFlushScheduled { wanted.insert(.writable) }
+        guard wanted != source.interest else { return }
+        self.source?.interest = wanted
+        loop.update(source.id, interest: wanted)
     }
 }

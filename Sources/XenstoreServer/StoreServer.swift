@@ -11,16 +11,12 @@ public final class StoreServer {
     /// The pause after the process ran out of descriptors: the connections that wait stay in line.
     private static let acceptPause = Duration.milliseconds(100)
 
-    private let host: StoreHost
+    private let environment: SessionEnvironment
     private let domain: DomainID
-    private let limits: SessionLimits
-    private let loop: EventLoop
-    private let shares: FairShare
     private let path: String
     private let listener: FileDescriptor
     private var source: SourceID?
     private var isPauseReported = false
-    private let scratch: InputScratch
     private var sessions: [ObjectIdentifier: Session] = [:]
 
     /// Listens at `path`, for the process's user alone. A dead socket there is replaced; a live
@@ -39,13 +35,14 @@ public final class StoreServer {
         sharing shares: FairShare? = nil,
         on loop: EventLoop
     ) throws(Errno) {
-        self.host = host
+        environment = SessionEnvironment(
+            host,
+            limits,
+            sharing: shares ?? FairShare(on: loop),
+            on: loop
+        )
         self.domain = domain
-        self.limits = limits
-        self.loop = loop
-        self.shares = shares ?? FairShare(on: loop)
         self.path = path
-        scratch = InputScratch(size: limits.inputPerTurn)
         listener = try UnixSocket.listen(at: path)
         listen()
     }
@@ -53,6 +50,8 @@ public final class StoreServer {
     deinit {
         close()
     }
+
+    private var loop: EventLoop { environment.loop }
 
     /// Connections that are open.
     public var sessionCount: Int { sessions.count }
@@ -74,22 +73,20 @@ public final class StoreServer {
     }
 
     private func accept() {
+        let (host, limits) = (environment.host, environment.limits)
         do throws(Errno) {
             for _ in 0..<limits.acceptedPerTurn {
                 guard let descriptor = try UnixSocket.accept(on: listener) else { return }
-                guard let share = shares.join(as: domain, limits, host.store) else {
+                guard let share = environment.shares.join(as: domain, limits, host.store) else {
                     // A client that is let in and not heard would wait for ever.
                     descriptor.closeIgnoringErrors()
                     continue
                 }
                 let session = Session(
                     descriptor,
-                    host: host,
+                    in: environment,
                     as: domain,
-                    sharing: (shares, share),
-                    limits: limits,
-                    scratch: scratch,
-                    on: loop
+                    sharing: share
                 )
                 let id = ObjectIdentifier(session)
                 // Weak: the server closes its sessions when it ends, too.
@@ -105,7 +102,8 @@ public final class StoreServer {
         guard let source else { return }
         if !isPauseReported {
             isPauseReported = true
-            host.store.report?("out of descriptors: clients of \(path) wait for others to end")
+            let text = "out of descriptors: clients of \(path) wait for others to end"
+            environment.host.store.report?(text)
         }
         loop.update(source, interest: [])
         _ = loop.schedule(after: Self.acceptPause) { [weak self] in

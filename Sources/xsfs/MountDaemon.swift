@@ -14,23 +14,26 @@ final class MountDaemon {
     /// How long the end waits for what programs have asked for and the store has not answered.
     private static let endTimeout = Duration.seconds(2)
 
+    /// What the filesystem and the store's connection are to each other, set when both are there.
+    private struct Wires {
+        /// Hands the filesystem the events that the store has sent by now.
+        var takeEvents: () -> Bool = { false }
+        var deferReading: (Duration) -> Void = { _ in }
+        /// Hands a line of the log to the filesystem.
+        var onLogged: (String) -> Void = { _ in }
+    }
+
     let loop: EventLoop
     private let source: StoreSource
     private let mountpoint: Mountpoint
     private let options: MountOptions
     private let log: Logger
     private let showsValues: Bool
-    private let guardProcess: Int32
-    private let agent: FileDescriptor?
-    private var inotifyUsers = InotifyUsers()
+    private let guardProcess: GuardProcess
     private var mount: FuseMount?
     private var server: StoreServer?
     private var isEnding = false
-    /// Hands the filesystem the events that the store has sent by now.
-    private var takeEvents: () -> Bool = { false }
-    private var deferReading: (Duration) -> Void = { _ in }
-    /// Hands a line of the log to the filesystem.
-    private var onLogged: (String) -> Void = { _ in }
+    private var wires = Wires()
     /// Why it could not start.
     private(set) var failure: (any Error)?
 
@@ -50,7 +53,7 @@ final class MountDaemon {
         self.showsValues = showsValues
         self.mountpoint = mountpoint
         self.options = options
-        (guardProcess, agent) = try DaemonProcess.startGuard(
+        guardProcess = try DaemonProcess.startGuard(
             of: mountpoint.path,
             startsAgent: options.usesInotify
         )
@@ -99,8 +102,8 @@ final class MountDaemon {
             at: try await Subtree.find(options.subtree, in: connection),
             guest: try await guest(connection)
         )
-        takeEvents = { connection.takeArrived() }
-        deferReading = { duration in connection.deferReading(for: duration) }
+        wires.takeEvents = { connection.takeArrived() }
+        wires.deferReading = { duration in connection.deferReading(for: duration) }
         connection.onEvent = { event in filesystem.changed(event.path) }
         connection.onDisconnect = { [log] reason in
             log.warning("lost the \(address): \(reason)")
@@ -128,7 +131,7 @@ final class MountDaemon {
             at: try await Subtree.find(options.subtree, in: connection),
             guest: nil
         )
-        takeEvents = {
+        wires.takeEvents = {
             if connection.takeEventsLost() { filesystem.changed(.root) }
             for event in connection.takeEvents() {
                 filesystem.changed(event.path)
@@ -136,7 +139,7 @@ final class MountDaemon {
             return true
         }
         connection.onEventsPending = { [loop, unowned self] in
-            loop.later { [unowned self] in _ = takeEvents() }
+            loop.later { [unowned self] in _ = wires.takeEvents() }
         }
         await filesystem.connected()
         try mount(filesystem)
@@ -180,6 +183,7 @@ final class MountDaemon {
         options.asksForWriting = guest != nil
         options.ownDomain = guest?.domain
         options.isPrivileged = guest == nil
+        var inotifyUsers = InotifyUsers()
         var environment = FilesystemEnvironment(
             now: { .now },
             elapsed: { [start = ContinuousClock.now] in .now - start },
@@ -196,11 +200,12 @@ final class MountDaemon {
                 mount.afterRequests(action)
             },
             report: { [log] text in log.error("\(text)") },
-            takeEvents: { [unowned self] in takeEvents() },
-            deferReading: { [unowned self] duration in deferReading(duration) },
-            inject: agent == nil ? nil : { [unowned self] calls in mount?.inject(calls) },
+            takeEvents: { [unowned self] in wires.takeEvents() },
+            deferReading: { [unowned self] duration in wires.deferReading(duration) },
+            inject: guardProcess.agent == nil
+                ? nil : { [unowned self] calls in mount?.inject(calls) },
             readable: { [unowned self] handle in mount?.wake(handle) },
-            mayWatch: { [unowned self] caller in inotifyUsers.contains(caller) },
+            mayWatch: { caller in inotifyUsers.contains(caller) },
             sharesFiles: { caller, opener in ProcessFamily.contains(caller, openerOf: opener) }
         )
         environment.store = source.storeDescription
@@ -222,14 +227,14 @@ final class MountDaemon {
             follow: { [unowned self] isOn in followLog(isOn) }
         )
         let filesystem = MountedFilesystem(access, options: options, environment: environment)
-        onLogged = { [unowned filesystem] line in filesystem.logged(line) }
+        wires.onLogged = { [unowned filesystem] line in filesystem.logged(line) }
         return filesystem
     }
 
     /// Hands each line of the log to those who read it from the mount, or ends that.
     private func followLog(_ isOn: Bool) {
         guard isOn else { return Log.history.follow(nil) }
-        let deliver = LoopBound(onLogged, to: loop)
+        let deliver = LoopBound(wires.onLogged, to: loop)
         Log.history.follow { [loop] line in loop.submit { deliver.value(line) } }
     }
 
@@ -248,7 +253,7 @@ final class MountDaemon {
             filesystem,
             at: mountpoint.path,
             options: (names + options.kernel).joined(separator: ","),
-            agent: agent,
+            agent: guardProcess.agent,
             log: Log.logger(.fuse),
             cacheLog: Log.logger(.cache),
             showsValues: showsValues,
@@ -272,8 +277,8 @@ final class MountDaemon {
     func close() {
         mount?.unmount()
         server?.close()
-        kill(guardProcess, SIGTERM)
-        waitpid(guardProcess, nil, 0)
+        kill(guardProcess.number, SIGTERM)
+        waitpid(guardProcess.number, nil, 0)
     }
 }
 

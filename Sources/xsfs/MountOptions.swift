@@ -3,6 +3,15 @@ import XenstoreFilesystem
 
 /// What `-o` says.
 struct MountOptions {
+    /// The options that are ``StoreArguments``, too.
+    struct Store {
+        var socket: String?
+        var device: String?
+        var isEmbedded = false
+        var load: String?
+        var listen: String?
+    }
+
     var filesystem = FilesystemOptions()
     /// Whether changes by others raise events of inotify.
     var usesInotify = true
@@ -10,11 +19,7 @@ struct MountOptions {
     var kernel: [String] = []
     /// The key that is the root of the mount; relative to the own domain without a slash.
     var subtree: String?
-    var socket: String?
-    var device: String?
-    var isEmbedded = false
-    var load: String?
-    var listen: String?
+    var store = Store()
     /// What /proc/mounts shows as the source, instead of the store's own name.
     var sourceName: String?
     /// Whether it mounts on top of an xsfs, too.
@@ -72,11 +77,11 @@ struct MountOptions {
         case ("umask", let value?): umask = try number(name, value, radix: 8)
         case ("owner", "domid"): ownersAreDomains = true
         case ("subtree", let value?): subtree = value
-        case ("socket", let value?): socket = value
-        case ("device", let value?): device = value
-        case ("embedded", nil): isEmbedded = true
-        case ("load", let value?): load = value
-        case ("listen", let value?): listen = value
+        case ("socket", let value?): store.socket = value
+        case ("device", let value?): store.device = value
+        case ("embedded", nil): store.isEmbedded = true
+        case ("load", let value?): store.load = value
+        case ("listen", let value?): store.listen = value
         case ("fsname", let value?): sourceName = value
         case ("nonempty", nil): stacks = true
         case ("empty", _), ("cache", _), ("owner", _?):

@@ -48,11 +48,11 @@ struct StoreArguments: ParsableArguments {
     ///
     /// - Throws: ``CommandError``.
     func source(_ options: MountOptions) throws -> StoreSource {
-        let socket = try (socket ?? options.socket).map(absolutePath)
-        let device = try (device ?? options.device).map(absolutePath)
-        let isEmbedded = embedded || options.isEmbedded
-        let load = load ?? options.load
-        let listen = try (listen ?? options.listen).map(absolutePath)
+        let socket = try (socket ?? options.store.socket).map(absolutePath)
+        let device = try (device ?? options.store.device).map(absolutePath)
+        let isEmbedded = embedded || options.store.isEmbedded
+        let load = load ?? options.store.load
+        let listen = try (listen ?? options.store.listen).map(absolutePath)
         let named = [socket != nil, device != nil, isEmbedded].filter { $0 }.count
         guard named <= 1 else {
             throw CommandError("--socket, --device and --embedded exclude each other")

@@ -59,6 +59,14 @@ struct TidyTests {
         expectNone(checkDocumentation(sources))
     }
 
+    @Test func typesAreSmall() {
+        expectNone(checkProperties(sources, except: manyProperties))
+    }
+
+    @Test func whatChangesATypeIsInItsFile() {
+        expectNone(checkSpread(sources, except: spreadTypes))
+    }
+
     @Test func pagesHaveOneTitleAndGoodLinks() throws {
         let directories = Set(
             repository.paths.flatMap { path in

@@ -34,8 +34,8 @@ public struct CallerID: RawRepresentable, Hashable, Sendable {
 /// A time of the system's clock.
 public struct Timestamp: Hashable, Sendable {
     /// Since the epoch.
-    public var seconds: Int64
-    public var nanoseconds: UInt32
+    public let seconds: Int64
+    public let nanoseconds: UInt32
 
     public init(seconds: Int64, nanoseconds: UInt32) {
         self.seconds = seconds

@@ -19,6 +19,14 @@ final class KeyTable {
         }
     }
 
+    /// The table outside of a transaction.
+    struct Outside {
+        /// What an empty key was made as.
+        let kind: (XenstorePath) -> FileKind?
+        /// Gives a new key the times that it has there.
+        let inherit: (XenstorePath, KeyNode) -> Void
+    }
+
     let root: KeyNode
     private var byID: [UInt64: KeyNode]
     private var byPlace: Set<Dentry> = []
@@ -32,9 +40,7 @@ final class KeyTable {
     private var forgotten = ForgottenKeys()
     /// What another table knows of a key that this one meets for the first time; nil where there
     /// is no other.
-    var inheritedKind: ((XenstorePath) -> FileKind?)?
-    /// Gives a new key the times that it has in another table.
-    var inheritTimes: ((XenstorePath, KeyNode) -> Void)?
+    var outside: Outside?
     private let rootPath: XenstorePath
     /// The names that lead to the root.
     private let rootDepth: Int
@@ -87,9 +93,9 @@ final class KeyTable {
     func addChild(_ name: String, of parent: KeyNode) -> KeyNode {
         let node = KeyNode(id: nextID, name: name, parent: parent)
         nextID += 1
-        if let inheritedKind, let path = try? node.path() {
-            node.emptyKind = inheritedKind(path)
-            inheritTimes?(path, node)
+        if let outside, let path = try? node.path() {
+            node.emptyKind = outside.kind(path)
+            outside.inherit(path, node)
         }
         byID[node.id] = node
         place(node, under: parent)
@@ -232,7 +238,7 @@ final class KeyTable {
     }
 
     /// How an empty key shows of which this table knows nothing.
-    private func rememberedKind(at path: XenstorePath) -> FileKind? { inheritedKind?(path) }
+    private func rememberedKind(at path: XenstorePath) -> FileKind? { outside?.kind(path) }
 
     /// Remembers what empty keys were made as in the table of a transaction that was committed.
     func adoptKinds(of other: KeyTable) {

@@ -24,11 +24,16 @@ class KernelCache {
     let environment: FilesystemEnvironment
     let changes: ChangeLog
     let keys: KeyTable
+    /// What the kernel does again for threads.
+    let retries: CallerRetries
+    /// The sizes that the kernel takes with the agent's calls.
+    let sizes = InjectedSize()
 
     init(of keys: KeyTable, _ changes: ChangeLog, _ environment: FilesystemEnvironment) {
         self.keys = keys
         self.changes = changes
         self.environment = environment
+        retries = CallerRetries(environment)
     }
 
     /// The cache that a mount's options ask for.

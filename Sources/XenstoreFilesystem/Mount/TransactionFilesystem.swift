@@ -37,13 +37,13 @@ final class TransactionFilesystem<Access: XenstoreAccess> {
             environment: environment,
             rollsBack: false
         )
-        filesystem.keys.inheritedKind = { [unowned store] path in
-            store.keys.emptyKind(at: path)
-        }
         let timestamps = filesystem.timestamps
-        filesystem.keys.inheritTimes = { [unowned store] path, node in
-            timestamps.inherit(path, to: node, from: store.timestamps)
-        }
+        filesystem.keys.outside = KeyTable.Outside(
+            kind: { [unowned store] path in store.keys.emptyKind(at: path) },
+            inherit: { [unowned store] path, node in
+                timestamps.inherit(path, to: node, from: store.timestamps)
+            }
+        )
         timestamps.started = store.timestamps.started
     }
 

@@ -1,7 +1,8 @@
+import ChangeNotification
 import XenstoreProtocol
 
 /// What the store says of a key, as of one moment.
-struct KeyStat {
+struct KeyStat: WatchedStat {
     var value: [UInt8]
     var hasChildren: Bool
     var permissions: Permissions

@@ -31,7 +31,7 @@ final class StoreReader<Access: XenstoreAccess> {
     /// The way to the store, for questions.
     let access: Access
     private let keys: KeyTable
-    private let changes: ChangeLog
+    let changes: ChangeLog
     private let retries: CallerRetries
     private let environment: FilesystemEnvironment
     unowned var observer: (any StoreAnswerObserver)?

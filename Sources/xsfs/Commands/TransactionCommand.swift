@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import SystemPackage
+import XenstoreProtocol
 
 /// `xsfs transaction MOUNTPOINT -- COMMAND [ARGUMENT...]`
 struct TransactionCommand: ParsableCommand {
@@ -27,7 +28,7 @@ struct TransactionCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp("How often to run the command again after a conflict.", valueName: "n")
     )
-    var retries = 31
+    var retries = RetryPolicy.standard.attempts - 1
 
     @Argument(help: "Where the store is mounted.", completion: .directory)
     var mountpoint: String
@@ -42,8 +43,8 @@ struct TransactionCommand: ParsableCommand {
 
     func run() throws {
         let place = try absolutePath(mountpoint) + "/.txn"
-        var pause: UInt32 = 1000
-        for attempt in 0...retries {
+        let policy = RetryPolicy.upTo(min(retries, .max - 1) + 1)
+        for attempt in 1...policy.attempts {
             let directory = "\(place)/command-\(getpid())-\(attempt)"
             guard mkdir(directory, 0o700) == 0 else {
                 throw failure("cannot begin a transaction in \(place)")
@@ -61,12 +62,12 @@ struct TransactionCommand: ParsableCommand {
             }
             if rename(directory, place + "/commit") == 0 { return }
             guard errno == EAGAIN else { throw failure("cannot commit") }
-            // Whoever was in the way may be many: each waits for another while.
-            usleep(UInt32.random(in: pause / 2...pause))
-            pause = min(pause * 2, 200_000)
+            guard let pause = policy.pause(after: attempt) else { break }
+            usleep(UInt32(pause / .microseconds(1)))
         }
         throw CommandError(
-            "other clients were in the way \(retries + 1) times; \(place)/.conflict tells of the last",
+            "other clients were in the way \(policy.attempts) times; "
+                + "\(place)/.conflict tells of the last",
             status: Self.conflict
         )
     }
