@@ -437,7 +437,7 @@ public final class ChangeNotifier<Tree: WatchedTree> {
 
     private func leaveNow(_ call: Call) {
         guard !call.isDone else { return }
-        log.debug("\(call.operation) \(call.name): not now, as the key is there again")
+        log.debug("\(call.operation.name) \(call.name): not now, as the key is there again")
         call.isDone = true
         if call.directory.watched.snapshot?[call.name] == nil {
             let unknown = DirectorySnapshot.Fingerprint.unknown(isDirectory: call.isOfDirectory)

@@ -31,7 +31,7 @@ import XenstoreStore
         await call.value
         #expect(throws: FilesystemError.busy) { try world.answer?.get() }
         world.filesystem.agentIsDone()
-        #expect(world.calls.last == "remove key")
+        #expect(world.calls.last == "unlink key")
     }
 
     /// The kernel keeps the file locked while the call waits.
@@ -79,7 +79,7 @@ import XenstoreStore
         let open = await world.open()
         await world.releaseFirst()
         world.filesystem.agentIsDone()
-        #expect(world.calls.last == "remove key")
+        #expect(world.calls.last == "unlink key")
         try await world.filesystem.removeForAgent("key", in: .root)
         await world.release()
         #expect(await open.value == .stale)

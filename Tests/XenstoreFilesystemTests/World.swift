@@ -38,7 +38,7 @@ final class World {
         set { outside.elapsed = newValue }
     }
 
-    var calls: [String] { outside.calls.map { "\($0.operation) \($0.path)" } }
+    var calls: [String] { outside.calls.map { "\($0.operation.name) \($0.path)" } }
 
     /// - Parameters:
     ///   - values: of keys that are there beside `/key`, by their paths.
