@@ -124,6 +124,10 @@ let package = Package(
             ]
         ),
         .testTarget(
+            name: "ChangeNotificationTests",
+            dependencies: ["ChangeNotification", "XenstoreProtocol", logging]
+        ),
+        .testTarget(
             name: "ConformanceTests",
             dependencies: [
                 "MountSupport", "TestSupport", "XenstoreProtocol", "XenstoreStore", "xsfs",
