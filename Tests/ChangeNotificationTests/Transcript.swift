@@ -13,6 +13,8 @@ final class Transcript {
     private var questions: [Notifier.Question] = []
     /// What is to be cancelled later.
     private(set) var speculative: [Notifier.Call] = []
+    /// How many local changes are to be settled in a later turn, for each turn.
+    private var toSettle: [Int] = []
 
     /// A mount whose root has `a`, a directory; both are watched.
     ///
@@ -78,9 +80,18 @@ final class Transcript {
 
     /// The store has carried a local change out.
     func end(_ number: Int, _ request: Request) throws {
-        notifier.localChangeIsAnswered(number)
+        notifier.localChangeIsAnswered(number, isDone: true)
         let path = try #require(request.changedPath)
         notifier.localChange(request, at: path.components[...])
+    }
+
+    /// The store refuses a local change.
+    func refuse(_ number: Int) { notifier.localChangeIsAnswered(number, isDone: false) }
+
+    /// A later turn has come.
+    func settle() {
+        for answerCount in toSettle { notifier.settled(answerCount) }
+        toSettle = []
     }
 
     /// A program writes, and the store has answered.
@@ -113,6 +124,9 @@ final class Transcript {
                 speculative = calls
                 return "cancel later: \(calls.map(\.name).joined(separator: ", "))"
             case .list(let inode): return "list \(tree.path(of: inode)?.text ?? "?")"
+            case .settle(let answerCount):
+                toSettle.append(answerCount)
+                return "settle"
             case .learnRoot: return "learn the root"
             case .reportLoss: return "report loss"
             }
