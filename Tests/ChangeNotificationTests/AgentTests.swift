@@ -44,6 +44,14 @@ import XenstoreProtocol
         #expect(transcript.agentIsDone() == ["inject: unlink a/b"])
     }
 
+    @Test func newPermissionsCancelIt() throws {
+        let transcript = try speculation()
+        let decision = decision(of: try #require(transcript.speculative.first))
+        #expect(transcript.answer(["/a/b": FakeStat("old", everyone: .read)]).isEmpty)
+        #expect(decision() == false)
+        #expect(transcript.agentIsDone() == ["inject: attrib a/b"])
+    }
+
     /// A store that is slow keeps nobody from the file, and what it says is told all the same.
     @Test func aCallThatWaitsTooLongIsMadeAgain() throws {
         let transcript = try speculation()
@@ -231,6 +239,37 @@ import XenstoreProtocol
         #expect(
             transcript.answer(["/a/x": ""]) == ["inject: create a/x, unlink a/b", "revalidate"]
         )
+    }
+
+    /// Nobody has looked the directory up: only what was told of it says that it was one.
+    @Test func aRemovedDirectoryThatIsLeftWasADirectory() throws {
+        let transcript = try Transcript(["b": "old", "d": .directory("x")])
+        let calls = ["inject: rmdir a/d", "revalidate"]
+        #expect(try transcript.change("/a/d", [:]) == calls)
+        let call = try transcript.call("d", in: transcript.directory)
+        #expect(transcript.lines(transcript.notifier.leave(call)).isEmpty)
+        #expect(transcript.batch() == ["ask /a", "ask /a/d"])
+        #expect(transcript.answer(["/a": .directory("b")]) == ["revalidate"])
+        #expect(transcript.agentIsDone() == ["inject: rmdir a/d"])
+    }
+
+    /// Nobody would answer, and with the next connection all is asked for.
+    @Test func aRemovalThatIsLeftWithoutAConnectionIsNoQuestion() throws {
+        let transcript = try Transcript()
+        #expect(try transcript.change("/a/b", [:]) == ["inject: unlink a/b", "revalidate"])
+        let call = try transcript.call("b", in: transcript.directory)
+        transcript.notifier.exists("b", in: try transcript.directory)
+        transcript.notifier.disconnected()
+        #expect(transcript.batch().isEmpty)
+        #expect(transcript.answer([:]).isEmpty)
+        let actions = try #require(transcript.notifier.refuse(call))
+        #expect(transcript.lines(actions).isEmpty)
+        #expect(transcript.agentIsDone().isEmpty)
+        transcript.notifier.isActive = true
+        #expect(transcript.lines(transcript.notifier.anythingChanged()) == ["revalidate"])
+        #expect(transcript.batch() == ["ask /", "ask /a", "ask /a/b"])
+        let answers: [String: FakeStat] = ["/": .directory("a"), "/a": .directory("x")]
+        #expect(transcript.answer(answers).first == "inject: unlink a/b")
     }
 
     /// This mount makes it, or a key below it, at this moment.

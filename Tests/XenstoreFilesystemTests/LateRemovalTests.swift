@@ -136,22 +136,6 @@ import XenstoreProtocol
         #expect(await call.value == nil)
     }
 
-    /// Nobody has looked the directory up: only what was told of it says that it was one.
-    @Test func whatIsToldLaterIsToldForWhatItWas() async throws {
-        let world = try await World(["/d/x": "1"], mayWatch: true, isListed: false)
-        try await world.remove("/d")
-        try await world.change(at: "/d")
-        world.access.isHeld = true
-        let call = Task { try? await world.removeDirectory("d") }
-        while !world.access.isAsked { await Task.yield() }
-        world.passTime()
-        _ = await call.value
-        world.filesystem.agentIsDone()
-        await world.release()
-        await world.finish()
-        #expect(world.calls == ["rmdir d", "rmdir d"])
-    }
-
     /// The kernel may have forgotten it long before, and only the removal above it is told.
     @Test(arguments: [true, false])
     func aDirectoryBelowWhatIsGoneIsOneNoMore(isKnown: Bool) async throws {

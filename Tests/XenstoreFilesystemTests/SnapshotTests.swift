@@ -128,22 +128,6 @@ import XenstoreStore
         #expect(world.calls == ["create a/d/new", "modify a/d/new"])
     }
 
-    @Test func nothingIsAskedWithoutAConnection() async throws {
-        let world = try await World(["/d/x": "1"])
-        _ = try await world.lookup("d")
-        try await world.remove("/d")
-        try await world.change(at: "/d")
-        try await world.write("1", to: "/d/x")
-        _ = try await world.lookup("d")
-        try await world.disconnect()
-        await #expect(throws: FilesystemError.busy) { try await world.removeDirectory("d") }
-        for _ in 0..<3 {
-            world.begin()
-            for _ in 0..<10 { await Task.yield() }
-        }
-        #expect(!world.hasWork)
-    }
-
     // MARK: Shapes
 
     /// What was known before it was made says nothing of what is below.

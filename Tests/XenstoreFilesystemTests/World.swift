@@ -149,9 +149,6 @@ final class World {
         await finish()
     }
 
-    /// Whether the filesystem has anything to do.
-    var hasWork: Bool { !outside.started.isEmpty }
-
     /// Does what the filesystem has to do, to its end.
     func finish() async {
         while !outside.started.isEmpty { await outside.started.removeFirst()() }
