@@ -187,6 +187,16 @@ import XenstoreProtocol
         #expect(transcript.agentHasStarted() == ["inject: modify a/b"])
     }
 
+    /// inotify tells of them in their order.
+    @Test func whatIsBetweenIsKept() throws {
+        let transcript = try Transcript(hasAgent: false)
+        for stat in ["1", FakeStat("1", everyone: .read), FakeStat("2", everyone: .read)] {
+            _ = try transcript.change("/a/b", ["/a/b": stat])
+        }
+        let calls = ["inject: modify a/b, attrib a/b, modify a/b"]
+        #expect(transcript.agentHasStarted() == calls)
+    }
+
     @Test func tooManyCallsAreLostAndReported() throws {
         let transcript = try Transcript([:], hasAgent: false)
         let names = (0..<NotifierLimits.revalidationBatch).map { "k\($0)" }
@@ -281,6 +291,34 @@ import XenstoreProtocol
         let number = try transcript.begin("/a/b/x")
         #expect(transcript.notifier.refuse(call) != nil)
         try transcript.end(number, .write(XenstorePath("/a/b/x"), value: []))
+    }
+
+    @Test func aRemovalIsRefusedIfThisMountHasMadeTheKey() throws {
+        let transcript = try Transcript(["b": "old", "d": .directory("x")])
+        try transcript.tree.know("/a/d", ["x": "1"])
+        #expect(try transcript.changed("/a/d") == ["revalidate"])
+        #expect(try transcript.changed("/a/b").isEmpty)
+        _ = transcript.batch()
+        let calls = ["inject: unlink a/d/x, rmdir a/d, unlink a/b", "revalidate"]
+        #expect(transcript.answer([:]) == calls)
+        let directory = try transcript.call("d", in: transcript.directory)
+        let file = try transcript.call("b", in: transcript.directory)
+        try transcript.write("", to: "/a/d/y")
+        #expect(transcript.notifier.refuse(directory) != nil)
+        #expect(transcript.notifier.refuse(file) == nil)
+        try transcript.write("new", to: "/a/b")
+        #expect(transcript.notifier.refuse(file) != nil)
+    }
+
+    /// What it removes itself it does not make.
+    @Test func anOwnRemovalRefusesNone() throws {
+        let transcript = try Transcript()
+        #expect(try transcript.change("/a/b", [:]) == ["inject: unlink a/b", "revalidate"])
+        let call = try transcript.call("b", in: transcript.directory)
+        let number = try transcript.begin("/a/b", coversBelow: true)
+        #expect(transcript.notifier.refuse(call) == nil)
+        try transcript.end(number, .remove(XenstorePath("/a/b")))
+        #expect(transcript.notifier.refuse(call) == nil)
     }
 
     /// Even a refused rmdir(2) makes the kernel forget what is below.

@@ -91,6 +91,16 @@ import XenstoreProtocol
         #expect(transcript.answer(["/a/b": "own"]) == ["settle"])
     }
 
+    /// It is gone with the directory above, or one that was moved there.
+    @Test func aKeyBelowARemovalSinceIsAskedForAgain() throws {
+        let number = try transcript.begin("/a", coversBelow: true)
+        _ = try transcript.changed("/a/b")
+        #expect(transcript.batch() == ["ask file /a/b"])
+        try transcript.end(number, .remove(XenstorePath("/a")))
+        #expect(transcript.answer(["/a/b": "new"]) == ["revalidate"])
+        #expect(transcript.batch() == ["ask file /a/b"])
+    }
+
     @Test func aChangeOnItsWayIsAskedForAgain() throws {
         let number = try transcript.begin("/a/b")
         #expect(try transcript.changed("/a/b") == ["revalidate"])
@@ -121,6 +131,7 @@ import XenstoreProtocol
 
     /// It was made again before it was asked for, or after.
     @Test func aKeyThatWasSeenSinceIsNotRemoved() throws {
+        try transcript.tree.knowFile("/a/b").isKnownAsFile = false
         _ = try transcript.changed("/a/b")
         _ = transcript.batch()
         #expect(transcript.notifier.wantsToKnow)

@@ -98,6 +98,22 @@ import XenstoreProtocol
         }
     }
 
+    /// There would be an event for a value that was there before.
+    @Test func theFirstValueThatIsKnownIsNoEvent() throws {
+        let root = transcript.tree.root
+        transcript.notifier.localMove(of: "none", in: root, to: "a", in: root, exchanges: false)
+        #expect(try transcript.change("/a", ["/a": .directory("b", value: "v")]).isEmpty)
+        let calls = ["inject: modify a/.value"]
+        #expect(try transcript.change("/a", ["/a": .directory("b", value: "w")]) == calls)
+    }
+
+    @Test func whoMayUseADirectoryIsNoWriteOfItsValue() throws {
+        _ = try transcript.change("/a", ["/a": .directory("b", value: "v")])
+        _ = transcript.agentIsDone()
+        let readable = FakeStat("v", names: ["b"], everyone: .read)
+        #expect(try transcript.change("/a", ["/a": readable]) == ["inject: attrib a"])
+    }
+
     @Test func theRootHasAValueAndPermissions() throws {
         func change(_ root: FakeStat) throws -> [String] {
             defer { _ = transcript.agentIsDone() }
