@@ -141,6 +141,10 @@ let package = Package(
 if Context.environment["XSFS_TESTS"] != "quick" {
     package.targets += [
         .testTarget(
+            name: "ChangeNotificationTests",
+            dependencies: ["ChangeNotification", "XenstoreProtocol", logging]
+        ),
+        .testTarget(
             name: "ConformanceTests",
             dependencies: [
                 "MountSupport", "TestSupport", "XenstoreProtocol", "XenstoreStore", "xsfs",

@@ -29,6 +29,9 @@ public final class ChangeNotifier<Tree: WatchedTree> {
         /// All that is in the root is to be asked for: a program may watch it without a question to
         /// us.
         case learnRoot
+        /// ``settled(_:)`` is due in a later turn, when all that has come was looked at: the events
+        /// of the first `answerCount` local changes have come then.
+        case settle(answerCount: Int)
         /// More than ``NotifierLimits/pendingCalls`` wait: some are lost.
         case reportLoss
     }
@@ -64,10 +67,6 @@ public final class ChangeNotifier<Tree: WatchedTree> {
         var isUnderWay = false
         /// How many local changes were answered when it was asked for.
         var answerCount = 0
-        /// Local changes that were answered before the batch before: their events have come when
-        /// its answers have, or with a store in this process before it was asked for.
-        var oldLocalChanges: [Int] = []
-        var answeredLocalChanges: [Int] = []
     }
 
     public init(of tree: Tree, log: Logger) {
@@ -149,7 +148,6 @@ public final class ChangeNotifier<Tree: WatchedTree> {
         isActive = false
         emitter.dirty.removeAll()
         localChanges.removeAll()
-        batch.answeredLocalChanges = []
     }
 
     /// A removal has one event for all that goes with it, and what was made again since looks the
@@ -178,8 +176,6 @@ public final class ChangeNotifier<Tree: WatchedTree> {
     public func takeBatch(at version: Tree.Version) -> (questions: [Question], actions: [Action]) {
         guard isActive else { return ([], []) }
         let entries = emitter.beginBatch(at: version)
-        batch.oldLocalChanges = batch.answeredLocalChanges
-        batch.answeredLocalChanges = localChanges.answered
         batch.answerCount = localChanges.answerCount
         let questions = entries.compactMap { entry in
             // What has lost its place is told with the directory above.
@@ -195,7 +191,6 @@ public final class ChangeNotifier<Tree: WatchedTree> {
     /// The store has answered the questions of a batch.
     public func answered(_ answers: [(question: Question, answer: Answer)]) -> [Action] {
         emitter.dirty.batchIsDone()
-        localChanges.remove(batch.oldLocalChanges)
         if isActive {
             for (question, answer) in answers {
                 guard !localChanges.hasAnswered(question.path, since: batch.answerCount) else {
@@ -207,6 +202,10 @@ public final class ChangeNotifier<Tree: WatchedTree> {
                 resolve(question, answer)
             }
             takeCalls()
+            // The store has sent the events of what it answered before the questions.
+            if !answers.isEmpty, localChanges.hasAnswered(upTo: batch.answerCount) {
+                emitter.append(.settle(answerCount: batch.answerCount))
+            }
         }
         emitter.queue.cancelSpeculative()
         return emitter.takeActions()
@@ -314,7 +313,15 @@ public final class ChangeNotifier<Tree: WatchedTree> {
     }
 
     /// The store has answered it.
-    public func localChangeIsAnswered(_ number: Int) { localChanges.answered(number) }
+    ///
+    /// - Parameter isDone: whether it has carried it out: else no event comes of it.
+    public func localChangeIsAnswered(_ number: Int, isDone: Bool) {
+        localChanges.answered(number, isDone: isDone)
+    }
+
+    /// The turn has come that ``Action/settle(answerCount:)`` waits for: another event at these
+    /// paths is that of another client.
+    public func settled(_ answerCount: Int) { localChanges.removeAnswered(upTo: answerCount) }
 
     /// Whether the event of a change at this path may be that of a local change.
     public func hasLocalChange(at path: XenstorePath) -> Bool { localChanges.contains(path) }
@@ -437,7 +444,7 @@ public final class ChangeNotifier<Tree: WatchedTree> {
 
     private func leaveNow(_ call: Call) {
         guard !call.progress.isDone else { return }
-        log.debug("\(call.operation) \(call.name): not now, as the key is there again")
+        log.debug("\(call.operation.name) \(call.name): not now, as the key is there again")
         call.progress.isDone = true
         if call.directory.watched.snapshot?[call.name] == nil {
             let unknown = DirectorySnapshot.Fingerprint.unknown(isDirectory: call.isOfDirectory)

@@ -282,18 +282,18 @@ final class EventEmitter<Tree: WatchedTree> {
     private func enqueue(_ call: Call) {
         let (operation, name, directory) = (call.operation, call.name, call.directory)
         guard directory.isWatchable || tree.child(name, of: directory)?.isHeld == true else {
-            return log.debug("\(operation) \(name): no event, as the kernel has forgotten it")
+            return log.debug("\(operation.name) \(name): no event, as the kernel has forgotten it")
         }
         // A program may use what was made again.
         if call.isRemoval, hasSeen(name, in: directory) {
-            return log.debug("\(operation) \(name): no event, as it was made again")
+            return log.debug("\(operation.name) \(name): no event, as it was made again")
         }
         if operation == .modify, let known = queue.findSpeculative(call.place) {
-            log.debug("\(operation) \(name): the agent is at it already")
+            log.debug("\(operation.name) \(name): the agent is at it already")
             return known.confirm(call.shown.permissions, size: call.shown.size)
         }
         log.debug(
-            "\(operation) \(name) in \(tree.path(of: directory)?.text ?? "?"): call the agent"
+            "\(operation.name) \(name) in \(tree.path(of: directory)?.text ?? "?"): call the agent"
         )
         guard !queue.add(call), !hasLostCalls else { return }
         hasLostCalls = true

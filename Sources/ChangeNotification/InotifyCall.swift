@@ -11,6 +11,18 @@ public struct InotifyCall: Hashable, Sendable {
         case changeAttributes
         case remove
         case removeDirectory
+
+        /// The name for the log: that of the system call, or inotify's where it is several.
+        public var name: String {
+            switch self {
+            case .create: "create"
+            case .makeDirectory: "mkdir"
+            case .modify: "modify"
+            case .changeAttributes: "attrib"
+            case .remove: "unlink"
+            case .removeDirectory: "rmdir"
+            }
+        }
     }
 
     public var operation: Operation

@@ -16,6 +16,10 @@ struct LocalChanges {
     private var byPath: [XenstorePath: Int] = [:]
     private var subtreeCount = 0
     private var next = 0
+    /// Those that are answered, in the order of the answers.
+    private var answered: ArraySlice<Int> = []
+    /// The answer of the last one that was dropped before its events were known to have come.
+    private var droppedAnswer = 0
     /// Changes that the store has answered so far.
     private(set) var answerCount = 0
 
@@ -29,9 +33,21 @@ struct LocalChanges {
     }
 
     /// The store has answered it.
-    mutating func answered(_ number: Int) {
+    ///
+    /// - Parameter isDone: whether it has carried it out. A refusal has no events.
+    mutating func answered(_ number: Int, isDone: Bool) {
+        guard isDone else { return remove(number) }
+        // Those that the connection was lost with are gone.
+        guard changes[number] != nil else { return }
         answerCount += 1
         changes[number]?.answer = answerCount
+        answered.append(number)
+        // Some have no event that is asked about, as where the kernel has forgotten the directory.
+        guard answered.count > NotifierLimits.answeredLocalChanges,
+            let oldest = answered.popFirst()
+        else { return }
+        droppedAnswer = changes[oldest]?.answer ?? droppedAnswer
+        remove(oldest)
     }
 
     /// Whether the event of a change at this path may be that of a local change.
@@ -55,6 +71,8 @@ struct LocalChanges {
     /// the store was asked for then may be older, or of another key.
     func hasAnswered(_ path: XenstorePath, since count: Int) -> Bool {
         guard answerCount > count else { return false }
+        // It is not known any more where those were.
+        guard droppedAnswer <= count else { return true }
         return changes.values.contains { change in
             change.answer ?? 0 > count
                 && (path.contains(change.path) || change.coversBelow && change.path.contains(path))
@@ -68,20 +86,28 @@ struct LocalChanges {
         }
     }
 
-    /// Those that are answered.
-    var answered: [Int] { changes.filter { $0.value.isAnswered }.map(\.key) }
-
-    /// The events of these have come.
-    mutating func remove(_ numbers: [Int]) {
-        for number in numbers {
-            guard let change = changes.removeValue(forKey: number) else { continue }
-            if change.coversBelow { subtreeCount -= 1 }
-            if let count = byPath[change.path] { byPath[change.path] = count > 1 ? count - 1 : nil }
+    /// Whether any of the first `count` that were answered is left.
+    func hasAnswered(upTo count: Int) -> Bool {
+        guard let oldest = answered.first, let answer = changes[oldest]?.answer else {
+            return false
         }
+        return answer <= count
+    }
+
+    /// The events of the first `count` that were answered have come.
+    mutating func removeAnswered(upTo count: Int) {
+        while hasAnswered(upTo: count), let oldest = answered.popFirst() { remove(oldest) }
+    }
+
+    private mutating func remove(_ number: Int) {
+        guard let change = changes.removeValue(forKey: number) else { return }
+        if change.coversBelow { subtreeCount -= 1 }
+        if let count = byPath[change.path] { byPath[change.path] = count > 1 ? count - 1 : nil }
     }
 
     mutating func removeAll() {
         changes = [:]
+        answered = []
         byPath = [:]
         subtreeCount = 0
     }

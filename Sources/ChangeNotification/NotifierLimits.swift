@@ -12,6 +12,10 @@ public enum NotifierLimits {
     /// Calls that are passed to the agent together.
     public static let callBatch = 64
 
+    /// Local changes whose events may still be to come, after the store's answer. Those of older
+    /// ones have come: a store sends them before its next answer.
+    public static let answeredLocalChanges = 1024
+
     /// Calls that are made before the store has said what has changed, where no more changes come
     /// together.
     public static let speculativeCalls = 8

@@ -25,6 +25,8 @@ extension Filesystem {
                 for call in calls { call.cancel() }
             }
         case .list(let node): environment.start { [self] in await list(node) }
+        case .settle(let answerCount):
+            environment.later { [notifier] in notifier.settled(answerCount) }
         case .learnRoot: environment.start { [self] in await learnChildren(of: keys.root) }
         case .reportLoss:
             environment.report(

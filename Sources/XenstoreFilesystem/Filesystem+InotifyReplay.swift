@@ -203,7 +203,8 @@ extension Filesystem {
             throw .stale
         }
         guard await hasHappened(call) else {
-            logInotify("\(call.operation) \(call.name): no event, as nothing of it has changed")
+            let operation = call.operation.name
+            logInotify("\(operation) \(call.name): no event, as nothing of it has changed")
             notifier.finish(call)
             throw .busy
         }

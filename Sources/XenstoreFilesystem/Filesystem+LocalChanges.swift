@@ -27,7 +27,7 @@ extension Filesystem: LocalChangeObserver {
     func end(_ change: LocalChange, isDone: Bool) {
         let requests = change.requests
         // First, as the answer to a question that is under way may be of the time before.
-        for number in change.numbers { notifier.localChangeIsAnswered(number) }
+        for number in change.numbers { notifier.localChangeIsAnswered(number, isDone: isDone) }
         timestamps.answered(requests, isDone: isDone)
         guard isDone else { return }
         for request in requests {

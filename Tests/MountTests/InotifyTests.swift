@@ -109,6 +109,38 @@ struct InotifyTests {
         }
     }
 
+    /// The store's events look the same for both. That the question about a local change has been
+    /// answered, and with that it is over, the log shows.
+    @Test(arguments: StoreKind.allCases)
+    func theSameValueByAnotherClientIsToldAfterAChangeThroughTheMount(kind: StoreKind)
+        async throws
+    {
+        try await withMount(kind, MountSettings(log: ["--log=inotify=debug"])) { mount in
+            try await mount.expect(
+                Self.tools + """
+                    over() { grep -c "$1: no event for its own value and permissions" $T/mount.log; }
+                    xenstore-write /t/k 1
+                    watch $M/t
+                    for i in {1..20}; do
+                        before=$(over k)
+                        # As echo 1 > t/k, without an event of its own for the truncation.
+                        echo 1 1<>t/k; told 'MODIFY t/k' 'CLOSE_WRITE,CLOSE t/k'
+                        until [ "$(over k)" -gt "$before" ]; do :; done
+                        xenstore-write /t/k 1; told 'MODIFY t/k' 'CLOSE_WRITE,CLOSE t/k'
+                    done
+                    before=$(over k)
+                    chmod 644 t/k; told 'ATTRIB t/k'
+                    until [ "$(over k)" -gt "$before" ]; do :; done
+                    xenstore-write /t/k 1; told 'MODIFY t/k' 'CLOSE_WRITE,CLOSE t/k'
+                    mv t/k t/l; told 'MOVED_FROM t/k' 'MOVED_TO t/l'
+                    until [ "$(over l)" -gt 0 ]; do :; done
+                    xenstore-write /t/l 1; told 'MODIFY t/l' 'CLOSE_WRITE,CLOSE t/l'
+                    nothing_else t/end
+                    """
+            )
+        }
+    }
+
     /// The kernel may know a directory without having looked it up, as the one that mkdir made.
     @Test(arguments: StoreKind.allCases, ["strict", "watch"])
     func eachOwnRemovalIsOneEvent(kind: StoreKind, cache: String) async throws {

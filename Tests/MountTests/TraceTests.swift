@@ -270,6 +270,13 @@ struct TraceTests {
                 try await mount.run("xenstore-write /t/k 2; xenstore-write /t/k 3").status
                     == .exited(0) && mount.shell.result(watcher).output.contains("MODIFY k")
             }
+            for (command, line) in [
+                ("xenstore-chmod /t/k r0", "inotify debug: attrib k in /t: call the agent"),
+                ("xenstore-rm /t/k", "inotify debug: unlink k in /t: call the agent"),
+            ] {
+                try await mount.expect(command)
+                try await eventually(line) { mount.log.contains(line) }
+            }
             watcher.signal(SIGTERM)
             _ = try await watcher.wait()
             #expect(mount.log.contains("inotify debug: event of /t/k: ask what has changed"))

@@ -54,7 +54,7 @@ import XenstoreStore
         try await world.remove("/key")
         try await world.change(at: "/key")
         world.filesystem.agentIsDone()
-        #expect(world.calls == ["modify key", "remove key"])
+        #expect(world.calls == ["modify key", "unlink key"])
         try await world.write("new", to: "/key")
         _ = try await world.lookup("key")
         await #expect(throws: FilesystemError.interrupted) {
@@ -62,7 +62,7 @@ import XenstoreStore
         }
         world.filesystem.agentIsDone()
         await world.finish()
-        #expect(!world.calls.dropFirst(2).contains("remove key"))
+        #expect(!world.calls.dropFirst(2).contains("unlink key"))
     }
 
     /// What the agent is sent to make may be there in another shape.
@@ -70,7 +70,7 @@ import XenstoreStore
         let world = try await World(cache: .watch)
         try await world.write("", to: "/d/x")
         try await world.change(at: "/d/x")
-        #expect(world.calls == ["makeDirectory d"])
+        #expect(world.calls == ["mkdir d"])
         try await world.remove("/d")
         try await world.write("new", to: "/d")
         #expect(try await world.lookup("d").attributes.kind == .file)
@@ -136,7 +136,7 @@ import XenstoreStore
         let handle = try await filesystem.open(value, .write, by: caller)
         try await world.remove("/d/x")
         try await world.change(at: "/d/x")
-        while !world.calls.contains("removeDirectory d") { filesystem.agentIsDone() }
+        while !world.calls.contains("rmdir d") { filesystem.agentIsDone() }
         try await world.removeDirectory("d")
         #expect(try await world.status(value).size == 2)
         try await world.write("longer", to: "/d")

@@ -21,19 +21,6 @@ import XenstoreStore
         #expect(world.calls.count == 1)
     }
 
-    @Test func anythingElseIsToldForWhatItIs() async throws {
-        let world = try await World()
-        world.access.isHeld = true
-        try await world.other.remove(world.path)
-        await world.change()
-        let call = await world.touch()
-        await world.release()
-        await call.value
-        #expect(throws: FilesystemError.busy) { try world.answer?.get() }
-        world.filesystem.agentIsDone()
-        #expect(world.calls.last == "remove key")
-    }
-
     /// The kernel keeps the file locked while the call waits.
     @Test func aSlowStoreKeepsNobodyFromTheFile() async throws {
         let world = try await World()
@@ -52,24 +39,6 @@ import XenstoreStore
         #expect(try world.answer?.get().size == "new\n".utf8.count)
     }
 
-    @Test(arguments: [true, false])
-    func waitingCallsAreFreedWithTheAgent(isReplaced: Bool) async throws {
-        let world = try await World()
-        world.access.isHeld = true
-        try await world.other.write(Array("new".utf8), to: world.path)
-        await world.change()
-        let call = await world.touch()
-        if isReplaced {
-            world.filesystem.agentHasStarted()
-        } else {
-            world.filesystem.agentHasEnded()
-        }
-        await call.value
-        #expect(throws: FilesystemError.busy) { try world.answer?.get() }
-        await world.release()
-        #expect(world.calls.count == (isReplaced ? 2 : 1))
-    }
-
     /// For ENOENT a program's O_CREAT would fail; for ESTALE the kernel looks again, and creates.
     @Test func anOpenLooksAgainIfTheAgentTookTheName() async throws {
         let world = try await World()
@@ -79,7 +48,7 @@ import XenstoreStore
         let open = await world.open()
         await world.releaseFirst()
         world.filesystem.agentIsDone()
-        #expect(world.calls.last == "remove key")
+        #expect(world.calls.last == "unlink key")
         try await world.filesystem.removeForAgent("key", in: .root)
         await world.release()
         #expect(await open.value == .stale)

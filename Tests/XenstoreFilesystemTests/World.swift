@@ -38,7 +38,7 @@ final class World {
         set { outside.elapsed = newValue }
     }
 
-    var calls: [String] { outside.calls.map { "\($0.operation) \($0.path)" } }
+    var calls: [String] { outside.calls.map { "\($0.operation.name) \($0.path)" } }
 
     /// - Parameters:
     ///   - values: of keys that are there beside `/key`, by their paths.
@@ -148,9 +148,6 @@ final class World {
         tell(of: path)
         await finish()
     }
-
-    /// Whether the filesystem has anything to do.
-    var hasWork: Bool { !outside.started.isEmpty }
 
     /// Does what the filesystem has to do, to its end.
     func finish() async {
