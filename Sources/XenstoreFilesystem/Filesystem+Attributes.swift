@@ -203,8 +203,8 @@ extension Filesystem {
 
     func userID(of permissions: Permissions) -> UInt32 {
         switch options.ownership {
-        // The kernel takes the number that stands for nobody for none.
-        case .domain: permissions.owner == .nobody ? Self.nobody : permissions.owner.rawValue
+        // The kernel takes one of these for no number at all.
+        case .domain: permissions.owner.isPossible ? permissions.owner.rawValue : Self.nobody
         case .user(let id): id
         }
     }
