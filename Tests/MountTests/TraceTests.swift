@@ -320,8 +320,26 @@ struct TraceTests {
     )
     func aLevelThatThereIsNotIsRefused(levels: String, reason: String) async throws {
         try await Shell.use { shell in
-            try await shell.expect("\(Tool.xsfs) --embedded --log=\(levels) $T", fails: reason)
-            try await shell.expect("XSFS_LOG=\(levels) \(Tool.xsfs) --embedded $T", fails: reason)
+            for command in [
+                "\(Tool.xsfs) --embedded --log=\(levels) $T",
+                "XSFS_LOG=\(levels) \(Tool.xsfs) --embedded $T",
+            ] {
+                try await shell.expect(command, fails: reason, status: 64)
+            }
+        }
+    }
+
+    /// As of every variable that a unit of systemd or a script may have left empty.
+    @Test
+    func anEmptyVariableSaysNothing() async throws {
+        try await Shell.use { shell in
+            try await shell.expect(
+                """
+                mkdir $T/m; XSFS_LOG= \(Tool.xsfs) --embedded $T/m && mountpoint -q $T/m
+                echo $?; umount $T/m
+                """,
+                prints: "0\n"
+            )
         }
     }
 }
