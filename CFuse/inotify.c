@@ -99,6 +99,19 @@ static void perform(const char *mountpoint, struct batch *batch, size_t size)
     close(root);
 }
 
+/* A program that makes a name in a directory holds it until it is answered, and keeps those out who
+ * look for a name that the kernel does not know: also from the status, which says who waits. */
+void look_at_status(const char *mountpoint, uint64_t device)
+{
+    int root = open_root(mountpoint, device);
+    if (root < 0)
+        return;
+    struct statx status;
+    /* An error means that the mount is ending. */
+    statx(root, ".xsfs/status", AT_STATX_DONT_SYNC, 0, &status);
+    close(root);
+}
+
 void serve_inotify_calls(int socket, const char *mountpoint)
 {
     static struct batch batch;

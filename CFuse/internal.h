@@ -16,6 +16,9 @@ static inline fuse_req_t unwrap(xsfs_request *request) { return (fuse_req_t)requ
 
 extern const struct fuse_lowlevel_ops xsfs_operations;
 
+/* Looks the status of the mount with this device up, so that the kernel knows its names. */
+void look_at_status(const char *mountpoint, uint64_t device);
+
 /* Makes the calls that come over the socket, until that ends. */
 void serve_inotify_calls(int socket, const char *mountpoint) __attribute__((noreturn));
 

@@ -21,6 +21,8 @@ int32_t xsfs_fork(void) { return fork(); }
 
 /* The device of the mount that the guard takes away; 0 while there is none. Both see it. */
 static volatile uint64_t *guarded;
+/* In the daemon: its guard. */
+static pid_t guard_process;
 
 /* Without asking anything of the daemon that serves it. */
 static uint64_t device_of(int directory, const char *path)
@@ -78,8 +80,11 @@ int xsfs_detach_dead_mount(const char *mountpoint)
 
 void xsfs_guard_mount(uint64_t device)
 {
-    if (guarded)
-        *guarded = device;
+    if (!guarded)
+        return;
+    *guarded = device;
+    if (device != 0)
+        kill(guard_process, SIGURG);
 }
 
 /* The daemon has died: what it has mounted goes, so that nobody finds it dead. */
@@ -106,8 +111,9 @@ static int has_stuck_threads(pid_t process)
     return count > 0;
 }
 
-/* Forks the inotify agent; it ends with the guard. */
-static pid_t start_agent(int socket, const char *mountpoint)
+/* Forks a process that ends with the guard: the inotify agent, or, without a socket, one that looks
+ * at the status of the mount and ends. */
+static pid_t start_child(int socket, const char *mountpoint)
 {
     const pid_t parent = getpid();
     pid_t child = fork();
@@ -118,22 +124,33 @@ static pid_t start_agent(int socket, const char *mountpoint)
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGCHLD, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() == parent)
+    if (getppid() != parent)
+        _exit(1);
+    if (socket >= 0)
         serve_inotify_calls(socket, mountpoint);
-    _exit(1);
+    look_at_status(mountpoint, *guarded);
+    _exit(0);
 }
 
-/* Waits until the daemon has died, and replaces the agent when that does. */
-static void keep_agent(const sigset_t *signals, int socket, const char *mountpoint)
+/* Waits until the daemon has died, has the status looked at when it has mounted, and replaces the
+ * agent when that dies. */
+static void keep_children(const sigset_t *signals, int socket, const char *mountpoint)
 {
-    pid_t agent = socket >= 0 ? start_agent(socket, mountpoint) : -1;
-    while (sigwaitinfo(signals, NULL) != SIGUSR1) {
+    pid_t agent = socket >= 0 ? start_child(socket, mountpoint) : -1;
+    pid_t looking = -1;
+    for (int signal; (signal = sigwaitinfo(signals, NULL)) != SIGUSR1;) {
+        if (signal == SIGURG && looking < 0)
+            looking = start_child(-1, mountpoint);
+        if (looking > 0 && waitpid(looking, NULL, WNOHANG) == looking)
+            looking = -1;
         if (agent > 0 && waitpid(agent, NULL, WNOHANG) == agent) {
             /* So that one that cannot live does not keep a processor busy. */
             usleep(10000);
-            agent = start_agent(socket, mountpoint);
+            agent = start_child(socket, mountpoint);
         }
     }
+    if (looking > 0)
+        kill(looking, SIGKILL);
     if (agent > 0)
         kill(agent, SIGKILL);
 }
@@ -153,6 +170,7 @@ int32_t xsfs_guard_start(const char *mountpoint, int32_t *agent_socket)
     sigemptyset(&signals);
     sigaddset(&signals, SIGUSR1);
     sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGURG);
     sigprocmask(SIG_BLOCK, &signals, &old);
     pid_t child = fork();
     if (child != 0) {
@@ -161,6 +179,7 @@ int32_t xsfs_guard_start(const char *mountpoint, int32_t *agent_socket)
             close(ends[1]);
             *agent_socket = ends[0];
         }
+        guard_process = child;
         return child;
     }
     /* Whoever waits for the end of a pipe of the daemon's must not wait for the guard, and a
@@ -178,7 +197,7 @@ int32_t xsfs_guard_start(const char *mountpoint, int32_t *agent_socket)
     /* The signal comes when the parent's first thread dies, even if others cannot. */
     prctl(PR_SET_PDEATHSIG, SIGUSR1);
     if (getppid() == parent)
-        keep_agent(&signals, socket, mountpoint);
+        keep_children(&signals, socket, mountpoint);
     /* Threads of a killed process need a moment to go: only what stays is stuck. */
     for (int tries = 0; tries < 20 && has_stuck_threads(parent); tries++)
         usleep(10000);

@@ -159,7 +159,8 @@ int32_t xsfs_fork(void);
  * With a place for a socket it also keeps a process at work that makes system calls on the mount
  * (see inotify.c), and the socket leads there. */
 int32_t xsfs_guard_start(const char *mountpoint, int32_t *_Nullable agent_socket);
-/* Names the device of the mount that the guard is to take away; 0 for none any more. */
+/* Names the device of the mount that the guard is to take away; 0 for none any more. The guard also
+ * has the mount's status looked at once, as the kernel can then find it whatever waits. */
 void xsfs_guard_mount(uint64_t device);
 /* The number of the mounted filesystem's device; 0 if it cannot be told. Asks nothing of the
  * daemon that serves it. */

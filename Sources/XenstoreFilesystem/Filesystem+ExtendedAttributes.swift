@@ -207,7 +207,7 @@ extension Filesystem {
     /// What a program that copies a file is to copy: the value is the file's content already. The
     /// list is among them only where there is one, as by its name alone ls(1) says so.
     private func names(_ permissions: Permissions?) -> [String] {
-        let hasList = usersAreDomains && permissions?.entries.isEmpty == false
+        let hasList = usersAreDomains && permissions?.entriesOfDomains.isEmpty == false
         let names: [KeyAttribute] = hasList ? [.permissions, .accessList] : [.permissions]
         return names.map(\.rawValue)
     }
@@ -243,7 +243,7 @@ extension Filesystem {
 extension Permissions {
     fileprivate var withoutEntries: Permissions {
         var kept = self
-        kept.entries.removeAll { $0.domain != .nobody }
+        kept.entries.removeAll(where: \.domain.isPossible)
         return kept
     }
 }

@@ -82,8 +82,8 @@ public struct FilesystemOptions: Hashable, Sendable {
     /// The user whom the owner of a key stands for.
     func userID(of permissions: Permissions) -> UInt32 {
         switch ownership {
-        // The kernel takes the number that stands for nobody for none.
-        case .domain: permissions.owner == .nobody ? Self.nobody : permissions.owner.rawValue
+        // The kernel takes one of these for no number at all.
+        case .domain: permissions.owner.isPossible ? permissions.owner.rawValue : Self.nobody
         case .user(let id): id
         }
     }

@@ -25,6 +25,9 @@ public struct DomainID: RawRepresentable, Hashable, Sendable, Comparable, Custom
     /// (`DOMID_FIRST_RESERVED`).
     public static let firstReserved = DomainID(0x7FF0)
 
+    /// Whether a domain can have this number.
+    public var isPossible: Bool { self < .firstReserved }
+
     /// Stands where a number is no domain's, in permissions. No client is this domain.
     public static let nobody = DomainID(.max)
 

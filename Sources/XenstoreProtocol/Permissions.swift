@@ -33,7 +33,7 @@ public struct AccessMode: OptionSet, Hashable, Sendable {
 
 /// One entry of a key's permissions: a domain and what it may do.
 ///
-/// A guest can have the daemons keep numbers that no domain has, as in `r-1` and `r99999999999`.
+/// A guest can have the daemons keep numbers that no domain has, as in `r-1` and `r70000`.
 /// Such an entry gives nobody anything. It stays as it is.
 public struct PermissionEntry: Hashable, Sendable, CustomStringConvertible {
     /// The number that the entry names, a domain's or not.
@@ -117,7 +117,7 @@ public struct Permissions: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Those of ``entries`` that may give a domain anything.
-    public var entriesOfDomains: [PermissionEntry] { entries.filter { $0.domain != .nobody } }
+    public var entriesOfDomains: [PermissionEntry] { entries.filter(\.domain.isPossible) }
 
     public init(owner: DomainID, everyone: AccessMode = [], entries: [PermissionEntry] = []) {
         self.owner = owner

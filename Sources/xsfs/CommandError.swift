@@ -5,6 +5,9 @@ import XenstoreClient
 ///
 /// The text is as it is; what is not printable in it is made so where it is said.
 struct CommandError: Error, CustomStringConvertible {
+    /// The status of a wrong use, as that of the argument parser.
+    static let usage: Int32 = 64
+
     let description: String
     /// Nothing, or a line break and more lines.
     let details: String

@@ -4,9 +4,6 @@ import Glibc
 ///
 /// A slip must not end with a mount: `xsfs --socket S ls` lists, and `xsfs raed /a` fails.
 struct CommandWord {
-    /// The status of a wrong use, as that of the argument parser.
-    private static let usage: Int32 = 64
-
     /// Words for which other programs have commands, and what xsfs has instead.
     private static let others = [
         "status": "`cat MOUNTPOINT/.xsfs/status` shows the state of a mount.",
@@ -58,7 +55,7 @@ struct CommandWord {
             throw CommandError(
                 "'\(option)' stands before the command '\(word)': the options of a command follow "
                     + "it. A directory of this name is ./\(word)",
-                status: Self.usage
+                status: CommandError.usage
             )
         }
         return rest
@@ -126,7 +123,7 @@ struct CommandWord {
     private func slip(_ word: String, _ instead: String) -> CommandError {
         CommandError(
             "there is no command '\(word)': \(instead) A directory of this name is ./\(word)",
-            status: Self.usage
+            status: CommandError.usage
         )
     }
 

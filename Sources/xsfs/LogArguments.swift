@@ -26,7 +26,8 @@ struct LogArguments: ParsableArguments {
     func levels(isDebugging: Bool) throws -> LogLevels {
         if let levels { return try LogLevels(parsing: levels) }
         if isDebugging { return .debug }
-        guard let text = getenv("XSFS_LOG") else { return LogLevels() }
-        return try LogLevels(parsing: String(cString: text))
+        let text = getenv("XSFS_LOG").map { String(cString: $0) } ?? ""
+        // A variable that is empty says no more than one that is not there.
+        return text.isEmpty ? LogLevels() : try LogLevels(parsing: text)
     }
 }

@@ -63,7 +63,8 @@ struct LogLevels: Equatable {
             guard let last = parts.last, let level = Logger.Level(rawValue: String(last)) else {
                 throw CommandError(
                     "'\(word)' names no level of the log: they are "
-                        + Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+                        + Logger.Level.allCases.map(\.rawValue).joined(separator: ", "),
+                    status: CommandError.usage
                 )
             }
             guard parts.count == 2 else {
@@ -73,7 +74,8 @@ struct LogLevels: Equatable {
             guard let area = LogArea(named: parts[0]) else {
                 throw CommandError(
                     "'\(parts[0])' is no area of the log: they are "
-                        + LogArea.allCases.map { "\($0)" }.joined(separator: ", ")
+                        + LogArea.allCases.map { "\($0)" }.joined(separator: ", "),
+                    status: CommandError.usage
                 )
             }
             named.append((area, level))

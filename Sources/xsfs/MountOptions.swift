@@ -85,10 +85,16 @@ struct MountOptions {
         case ("fsname", let value?): sourceName = value
         case ("nonempty", nil): stacks = true
         case ("empty", _), ("cache", _), ("owner", _?):
-            throw CommandError("mount option '\(name)' has no value '\(value ?? "")'")
+            throw CommandError(
+                "mount option '\(name)' has no value '\(value ?? "")'",
+                status: CommandError.usage
+            )
         default:
             guard let flags = try SystemOptions.kernelFlags(of: name, value) else {
-                throw CommandError("unknown mount option '\(name)'")
+                throw CommandError(
+                    "unknown mount option '\(name)'",
+                    status: CommandError.usage
+                )
             }
             kernel += flags
         }
@@ -98,7 +104,10 @@ struct MountOptions {
 
     private func number(_ name: String, _ value: String, radix: Int) throws -> UInt32 {
         guard let number = UInt32(value, radix: radix) else {
-            throw CommandError("mount option '\(name)' needs a number, not '\(value)'")
+            throw CommandError(
+                "mount option '\(name)' needs a number, not '\(value)'",
+                status: CommandError.usage
+            )
         }
         return number
     }

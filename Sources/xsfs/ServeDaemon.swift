@@ -35,12 +35,11 @@ struct ServeDaemon {
             store.host.store.introduce(socket.domain)
         }
         let shares = FairShare(on: loop, guestConnections: DescriptorLimit.raise())
-        var servers = [try listen(store, at: path, sharing: shares, on: loop)]
-        for socket in domains {
-            servers.append(
-                try listen(store, at: socket.path, as: socket.domain, sharing: shares, on: loop)
-            )
+        // The main socket comes last: who finds it finds all of them.
+        var servers = try domains.map { socket in
+            try listen(store, at: socket.path, as: socket.domain, sharing: shares, on: loop)
         }
+        servers.append(try listen(store, at: path, sharing: shares, on: loop))
         try SignalSource.add([SIGTERM, SIGINT], to: loop) { _ in loop.stop() }
         loop.run()
         // What was not told of yet may be kept as well.

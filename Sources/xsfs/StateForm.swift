@@ -30,6 +30,8 @@ struct StateForm {
     private static let largestPayload = 16 << 20
     private static let longestFound = 1 << 16
     private static let continued: UInt32 = 1 << 31
+    /// What a disk writes as one, bytes.
+    private static let sectorSize = 512
 
     private let salt: [UInt8]
     /// Whether it is the form before this one: without the eight bytes, checksums of heads, and the
@@ -135,35 +137,55 @@ struct StateForm {
 
     /// What may have happened where no whole frame begins.
     ///
-    /// Each frame is on the disk before the next is written: so where anything follows it, or could
-    /// not be the rest of one, it was whole once.
+    /// Each frame is on the disk before the next is written. So a write that was not finished is
+    /// the last one, and ends too early, or has zeros from some point on: a file may get its new
+    /// size before its data. Anything else was whole once.
     func damage(in bytes: [UInt8], at start: Int) -> Damage {
-        if let frame = headedFrame(in: bytes, at: start), frame.end < bytes.count {
+        let begin = start + headSize
+        guard begin < bytes.count else { return .torn }
+        let count = bytes.count - begin
+        if !isFirst && count > Self.largestPayload { return .inside }
+        let zeros = bytes.count - bytes.reversed().prefix { $0 == 0 }.count
+        // Nothing of what follows the head is there.
+        if zeros <= begin { return .torn }
+        guard let length = headedLength(in: bytes, at: start), length >= count else {
             return .inside
         }
-        let isTooLong = bytes.count - start > headSize + Self.largestPayload
-        if isTooLong && !isFirst { return .inside }
-        return nextFrame(in: bytes, after: start) == nil ? .torn : .inside
+        if length == count {
+            // Zeros that only the end of the record has may be its own.
+            let sector = (zeros + Self.sectorSize - 1) / Self.sectorSize * Self.sectorSize
+            return sector < bytes.count ? .torn : .inside
+        }
+        // Only the first form has a length that may be wrong.
+        let isLengthWrong =
+            isFirst
+            && (Checksum.of(bytes[begin...]) == Self.number(bytes, at: start + 4)
+                || nextFrame(in: bytes, after: start) != nil)
+        return isLengthWrong ? .inside : .torn
     }
 
     /// The frame of a head that is whole.
     private func headedFrame(in bytes: [UInt8], at start: Int) -> Frame? {
+        guard let length = headedLength(in: bytes, at: start) else { return nil }
+        let begin = start + headSize
+        let isContinued = !isFirst && Self.number(bytes, at: start) & Self.continued != 0
+        return Frame(payload: begin..<(begin + length), isContinued: isContinued)
+    }
+
+    /// The length that a whole head gives to what follows it.
+    private func headedLength(in bytes: [UInt8], at start: Int) -> Int? {
         let begin = start + headSize
         guard begin < bytes.count else { return nil }
-        let word = Self.number(bytes, at: start)
         let length = length(in: bytes, at: start)
         // An empty record is none: a disk may give zeros for what was not written.
         guard length > 0 else { return nil }
         if isFirst {
-            guard begin + length <= bytes.count, (1...8).contains(bytes[begin]) else { return nil }
+            guard (1...8).contains(bytes[begin]) else { return nil }
         } else {
             let head = bytes[start..<(start + 8)]
             guard check(head, at: start) == Self.number(bytes, at: start + 8) else { return nil }
         }
-        return Frame(
-            payload: begin..<(begin + length),
-            isContinued: !isFirst && word & Self.continued != 0
-        )
+        return length
     }
 
     private static func number(_ bytes: [UInt8], at start: Int) -> UInt32 {

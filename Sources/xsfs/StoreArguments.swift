@@ -55,10 +55,16 @@ struct StoreArguments: ParsableArguments {
         let listen = try (listen ?? options.store.listen).map(absolutePath)
         let named = [socket != nil, device != nil, isEmbedded].filter { $0 }.count
         guard named <= 1 else {
-            throw CommandError("--socket, --device and --embedded exclude each other")
+            throw CommandError(
+                "--socket, --device and --embedded exclude each other",
+                status: CommandError.usage
+            )
         }
         guard isEmbedded || (load == nil && listen == nil && compatibility == nil) else {
-            throw CommandError("--load, --listen and --compatibility need --embedded")
+            throw CommandError(
+                "--load, --listen and --compatibility need --embedded",
+                status: CommandError.usage
+            )
         }
         if isEmbedded {
             return .embedded(load: load, listen: listen, as: compatibility ?? .xenstored)

@@ -58,9 +58,15 @@ enum SystemOptions {
             guard access("/sys/fs/selinux", F_OK) == 0 else { return [] }
             return ["\(name)=\(escaped(value))"]
         case ("remount", nil):
-            throw CommandError("cannot remount: unmount, and mount with the other options")
+            throw CommandError(
+                "cannot remount: unmount, and mount with the other options",
+                status: CommandError.usage
+            )
         case (_, nil) where ofOperations.contains(name):
-            throw CommandError("mount option '\(name)' is for mount(8) without a type")
+            throw CommandError(
+                "mount option '\(name)' is for mount(8) without a type",
+                status: CommandError.usage
+            )
         default: return nil
         }
     }

@@ -63,6 +63,7 @@ struct Xsfs: ParsableCommand {
         if let error = error as? CommandError { return error }
         let status = exitCode(for: error)
         guard status == .validationFailure else { return CommandError("\(error)") }
+        let error = unknownOption(in: arguments) ?? error
         // The parser's message has words of the arguments in it; what follows is ours.
         let text = message(for: error)
         let whole = fullMessage(for: error)
@@ -71,6 +72,21 @@ struct Xsfs: ParsableCommand {
             details: String(whole.trimmingPrefix("Error: " + text)),
             status: usageStatus(arguments) ?? status.rawValue
         )
+    }
+
+    /// What the parser says of an option that there is not. Where an argument is missing, too, it
+    /// names that one instead.
+    private static func unknownOption(in arguments: [String]) -> (any Error)? {
+        let isServe = arguments.first == Serve._commandName
+        for missing in isServe ? [["--listen", "."]] : [["."], [".", "--", "."]] {
+            do {
+                _ = try parseAsRoot(arguments + missing)
+            } catch {
+                // Another one is about what was added, or about what is missing still.
+                if message(for: error).hasPrefix("Unknown option") { return error }
+            }
+        }
+        return nil
     }
 
     /// The status of a wrong use of a command that a tool of Xen has, too: the tool's.

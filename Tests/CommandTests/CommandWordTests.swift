@@ -42,6 +42,19 @@ struct CommandWordTests {
         }
     }
 
+    /// Also where an argument is missing.
+    @Test(arguments: [
+        "--unknown", "--unknown ./m", "-f --unknown", "mount --unknown", "serve --unknown",
+        "serve --listen s --unknown", "transaction --unknown", "read --unknown", "wait --unknown",
+    ])
+    func anUnknownOptionIsNamed(arguments: String) async throws {
+        try await Shell.use { shell in
+            let result = try await shell.run("cd $T; \"$XSFS\" \(arguments)")
+            #expect(result.status != .exited(0) && result.output.isEmpty, "\(result)")
+            #expect(result.errors.hasPrefix("xsfs: Unknown option '--unknown'"), "\(result)")
+        }
+    }
+
     /// A slash, `--` and `mount` say that it is a directory; so does one that is there.
     @Test(arguments: ["./status", "-- ls", "mount ls", "$T/d/read", "lst", "--listen ../s ./ls"])
     func aDirectoryOfAnyNameIsAMountpoint(arguments: String) async throws {

@@ -68,11 +68,15 @@ extension Scenario {
             }
         },
         Scenario("An entry that names no domain hides nothing and stays") { fs in
-            for text in ["n1,r-1", "n1,r99999999999,r2", "n1,w2,b-1"] {
+            for text in [
+                "n1,r-1", "n1,r99999999999", "n1,r99999999999,r2", "n1,w2,b-1", "n1,b70000",
+                "n1,r32752,r2",
+            ] {
                 try await fs.put("1", at: "/t/d/k")
                 for path in ["/t/d", "/t/d/k"] { try await fs.setPermissions(text, of: path) }
                 let kept = try await fs.permissions("/t/d/k")
-                let mode: UInt32 = text.contains("r2") ? 0o640 : text.contains("w2") ? 0o620 : 0o600
+                let group: UInt32 = text.hasSuffix("r2") ? 0o040 : text.contains("w2") ? 0o020 : 0
+                let mode = 0o600 | group
                 try await eventually { try await fs.status("/t/d/k").mode == mode }
                 try expect(try await fs.status("/t/d").userID, 1)
                 try expect(try await fs.names("/t/d"), ["k"])

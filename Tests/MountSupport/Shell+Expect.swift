@@ -17,14 +17,18 @@ extension Shell {
     }
 
     /// Expects that a script fails and says why.
+    ///
+    /// - Parameter status: the only one that will do; nil for any but 0.
     public func expect(
         _ script: String,
         fails reason: String,
+        status: Int32? = nil,
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
         let result = try await run(script)
         #expect(
-            result.status != .exited(0) && result.errors.contains(reason),
+            result.status != .exited(0) && result.errors.contains(reason)
+                && (status == nil || result.status == status.map { .exited($0) }),
             "\(script): \(result), expected \(reason)",
             sourceLocation: location
         )

@@ -24,7 +24,8 @@ struct CommandLineTests {
         try await Shell.use { shell in
             try await shell.expect(
                 "mkdir $T/m; \"$XSFS\" --embedded -o \(options) $T/m",
-                refuses: ["'\(unknown.split(separator: "=")[0])'"]
+                refuses: ["'\(unknown.split(separator: "=")[0])'"],
+                status: 64
             )
         }
     }
@@ -46,7 +47,9 @@ struct CommandLineTests {
             let setup = "mkdir $T/m; : > $T/file; "
             for foreground in ["", "-f "] {
                 let script = setup + "\"$XSFS\" \(foreground)\(arguments)"
-                try await shell.expect(script, refuses: [reason])
+                let isWrongUse = reason.contains("exclude") || reason == "--embedded"
+                let status: Int32 = isWrongUse ? 64 : 1
+                try await shell.expect(script, refuses: [reason], status: status)
                 #expect(!isMounted(shell.directory + "/m"))
                 _ = try await shell.run("rmdir $T/m")
             }
@@ -171,16 +174,18 @@ struct CommandLineTests {
 }
 
 extension Shell {
-    /// Expects that the command ends with 1 and one line on standard error that has these parts.
+    /// Expects that the command ends with the status and one line on standard error that has these
+    /// parts.
     func expect(
         _ script: String,
         refuses parts: [String],
+        status: Int32 = 1,
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
         let result = try await run(script)
         let lines = result.errors.split(separator: "\n")
         #expect(
-            result.status == .exited(1) && result.output.isEmpty && lines.count == 1
+            result.status == .exited(status) && result.output.isEmpty && lines.count == 1
                 && parts.allSatisfy { result.errors.contains($0) },
             "\(script): \(result), expected \(parts)",
             sourceLocation: location

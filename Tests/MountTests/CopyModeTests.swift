@@ -14,12 +14,18 @@ struct CopyModeTests {
         var refused = "n0"
         /// The permissions of the key where it sets no mode.
         var inherited: String?
+        /// Whether it sets no mode that has nothing for group and others, as open(2) was given it.
+        var trustsOpening = false
+
+        func isRefused(_ mode: String) -> Bool {
+            inherited == nil && !(trustsOpening && mode.hasSuffix("00"))
+        }
     }
 
     /// Each mode, and the permissions of a new key that is given it; nil where it is refused.
     private static let modes: [(mode: String, permissions: String?)] = [
         ("0600", "n0"), ("0640", "n0"), ("0644", "r0"), ("0664", "r0"), ("0744", "r0"),
-        ("0755", "r0"), ("0444", nil),
+        ("0755", "r0"), ("0444", nil), ("0400", nil),
     ]
 
     private static let programs = [
@@ -43,7 +49,8 @@ struct CopyModeTests {
         Program(
             name: "tar -xp",
             command: "tar -C $T -cf $T/tar f && tar -C $D -xpf $T/tar",
-            refusal: (2, "Cannot change mode")
+            refusal: (2, "Cannot change mode"),
+            trustsOpening: true
         ),
         Program(
             name: "unzip",
@@ -82,7 +89,7 @@ struct CopyModeTests {
             try await mount.expect("mkdir $T/git && cd $T/git && git init -q")
             for program in Self.programs {
                 let lines = Self.modes.map { mode, permissions in
-                    let isRefused = permissions == nil && program.inherited == nil
+                    let isRefused = permissions == nil && program.isRefused(mode)
                     let (status, word) = isRefused ? program.refusal : (0, "")
                     let shown = program.inherited ?? permissions ?? program.refused
                     return "\(mode): \(status) \(word), \(mode) \(shown)\n"
@@ -108,6 +115,25 @@ struct CopyModeTests {
                 )
             }
             try await mount.expectSameAsStore()
+        }
+    }
+
+    /// tar(1) sets only what open(2) was not given: for root, or with another option, all of it.
+    @Test(arguments: StoreKind.allCases)
+    func tarTrustsTheModeThatItOpensWith(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                umask 022; mkdir t; setfattr -n user.xenstore.perms -v r0 t
+                for arguments in "0400 -xpf" "0600 -xf" "0640 -xpf" "0640 --no-same-owner -xpf"; do
+                    set -- $arguments; mode=$1; shift
+                    rm -f $T/f t/f; echo $mode > $T/f; chmod $mode $T/f
+                    tar -C $T -cf $T/tar f && tar -C t "$@" $T/tar
+                    getfattr --only-values -n user.xenstore.perms t/f; echo " $(cat t/f)"
+                done
+                """,
+                prints: "r0 0400\nr0 0600\nn0 0640\nr0 0640\n"
+            )
         }
     }
 

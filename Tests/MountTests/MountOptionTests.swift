@@ -58,7 +58,8 @@ struct MountOptionTests {
             ] {
                 try await shell.expect(
                     "mkdir -p $T/m; \"$XSFS\" --embedded -o \(option) $T/m",
-                    refuses: [reason]
+                    refuses: [reason],
+                    status: 64
                 )
             }
         }

@@ -24,6 +24,45 @@ struct PermissionTests {
         }
     }
 
+    /// C xenstored takes no such owner.
+    @Test func whoCanBeNoDomainIsNobody() async throws {
+        try await withMount(.oxenstored) { mount in
+            try await mount.expect(
+                """
+                xenstore-write /f v
+                for p in n70000 r32752,w5 n32751 n0,b70000 n0,r5,b32752; do
+                    xenstore-chmod /f ${p//,/ }; stat -c '%A %u' f
+                    getfattr --only-values -n user.xenstore.perms f
+                    getfacl -cnp f | grep -c user:; setfacl -m u:7:r f && setfacl -x u:7 f
+                    setfacl -b f; xenstore-ls -fp | grep '^/f '
+                done
+                setfacl -m u:32752:r f 2>&1 || xenstore-ls -fp | grep '^/f '
+                """,
+                prints: """
+                    -rw------- 65534
+                    n700001
+                    /f = "v"   (n70000)
+                    -rw-rw-r-- 65534
+                    r32752,w52
+                    /f = "v"   (r32752)
+                    -rw------- 32751
+                    n327511
+                    /f = "v"   (n32751)
+                    -rw------- 0
+                    n0,b700001
+                    /f = "v"   (n0,b70000)
+                    -rw-r----- 0
+                    n0,r5,b327522
+                    /f = "v"   (n0,b32752)
+                    setfacl: f: Invalid argument
+                    /f = "v"   (n0,b32752)
+
+                    """
+            )
+            try await mount.expectSameAsStore()
+        }
+    }
+
     @Test(arguments: StoreKind.allCases)
     func ownersAndModesComeFromThePermissions(kind: StoreKind) async throws {
         try await withMount(kind) { mount in

@@ -168,6 +168,34 @@ struct TraceTests {
         }
     }
 
+    /// A program that makes a directory keeps those out who look for a new name beside it.
+    @Test(arguments: [nil, "noinotify"])
+    func theStatusIsFoundWhileTheRootIsHeld(options: String?) async throws {
+        let settings = MountSettings(
+            options: options,
+            tolerated: ["lost the", "trace"],
+            log: ["--log=fuse=trace"]
+        )
+        try await withMount(.served, settings) { mount in
+            try await eventually("the status was looked at") {
+                let lookups = traced("/.xsfs/status", in: mount.log)
+                return lookups.contains { answers(in: mount.log)[$0.number] != nil }
+            }
+            let store = try #require(mount.store)
+            store.process.signal(SIGSTOP)
+            let outside = mount.shell.adding(["M": "/"])
+            let maker = try await outside.start("exec mkdir '\(mount.point)/made'")
+            try await eventually("it waits") { mount.log.contains(/LOOKUP \/made by mkdir/) }
+            // Where it cannot be read this ends with the time, and not with the store.
+            let status = "timeout 5 cat '\(mount.point)/.xsfs/status'"
+            try await eventually("the status names it") {
+                try await outside.run(status).output.contains(/age_seconds.*command="mkdir"/)
+            }
+            store.process.signal(SIGCONT)
+            _ = try await maker.wait()
+        }
+    }
+
     /// Nobody reads standard error, and the pipe is full.
     @Test
     func aLogThatNobodyReadsStopsNobody() async throws {
@@ -299,8 +327,26 @@ struct TraceTests {
     )
     func aLevelThatThereIsNotIsRefused(levels: String, reason: String) async throws {
         try await Shell.use { shell in
-            try await shell.expect("\(Tool.xsfs) --embedded --log=\(levels) $T", fails: reason)
-            try await shell.expect("XSFS_LOG=\(levels) \(Tool.xsfs) --embedded $T", fails: reason)
+            for command in [
+                "\(Tool.xsfs) --embedded --log=\(levels) $T",
+                "XSFS_LOG=\(levels) \(Tool.xsfs) --embedded $T",
+            ] {
+                try await shell.expect(command, fails: reason, status: 64)
+            }
+        }
+    }
+
+    /// As of every variable that a unit of systemd or a script may have left empty.
+    @Test
+    func anEmptyVariableSaysNothing() async throws {
+        try await Shell.use { shell in
+            try await shell.expect(
+                """
+                mkdir $T/m; XSFS_LOG= \(Tool.xsfs) --embedded $T/m && mountpoint -q $T/m
+                echo $?; umount $T/m
+                """,
+                prints: "0\n"
+            )
         }
     }
 }

@@ -44,8 +44,9 @@ struct DamagedStateTests {
     @Test func aWrongBitIsRefusedWhereverItIs() async throws {
         try await withFilledState { state in
             let size = try await state.size()
-            // But for the last record, which may be a write that was not finished.
-            for place in Array(stride(from: 13, to: size - 60, by: 601)) + [size - 100] {
+            // The last record has 37 bytes, of which 12 are its head.
+            let last = Array(stride(from: size - 37, to: size, by: 3)) + [size - 1]
+            for place in Array(stride(from: 13, to: size - 37, by: 601)) + [size - 100] + last {
                 let script = """
                     import sys
                     b = bytearray(open("good", "rb").read()); b[\(place)] ^= 1
@@ -76,6 +77,43 @@ struct DamagedStateTests {
                 let log = readFile(server.store.process.errors) ?? ""
                 #expect(log.contains("left out 5000 bytes at the end"), "\(log)")
             }
+        }
+    }
+
+    /// A file may get its new size before its data: then zeros take the place of what was not
+    /// written, from the end of the file as it was or from the beginning of a sector on.
+    @Test func aLastRecordThatWasNotAllWrittenIsLeftOut() async throws {
+        try await withFilledState { state in
+            let before = try await state.size()
+            try await state.serve { server in
+                try await server.expect("xenstore-write /last $(printf %01500d 7)", prints: "")
+            }
+            let whole = try await state.size()
+            try await state.expect("mv state good", prints: "")
+            let sector = (before / 512 + 2) * 512
+            let cuts = [before + 1, before + 12, before + 13, before + 300, whole - 1]
+            for (size, kept) in cuts.map({ ($0, $0) }) + [
+                (whole, before), (whole, before + 6), (whole, before + 12), (whole, sector),
+            ] {
+                try await state.expect(
+                    "head -c \(kept) good >state; truncate -s \(size) state",
+                    prints: ""
+                )
+                try await state.serve { server in
+                    try await server.expect(
+                        "xenstore-read /key/19; xenstore-exists /last || echo no",
+                        prints: "value 19\nno\n"
+                    )
+                    let log = readFile(server.store.process.errors) ?? ""
+                    #expect(
+                        log.contains("left out \(size - before) bytes at the end"),
+                        "\(kept) of \(size): \(log)"
+                    )
+                }
+            }
+            try await state.expect("head -c \(sector - 9) good >state", prints: "")
+            try await state.expect("truncate -s \(sector) state; cat good >>state", prints: "")
+            try await expectRefused(state, "zeros before data")
         }
     }
 

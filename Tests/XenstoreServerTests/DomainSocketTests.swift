@@ -68,6 +68,24 @@ struct DomainSocketTests {
         }
     }
 
+    /// Who waits for the main socket may connect to any at once.
+    @Test func theMainSocketComesLast() async throws {
+        try await Shell.use { shell in
+            let result = try await shell.run(
+                #"""
+                cd $T; mkdir sockets
+                inotifywait -m -e create,moved_to --format %f sockets >made 2>watching & watcher=$!
+                until grep -q established watching; do sleep 0.01; done
+                "$XSFS" serve --listen sockets/main --domain 5=sockets/5 --domain 6=sockets/6 &
+                server=$!
+                until grep -q -x main made && grep -q -x 6 made; do sleep 0.01; done
+                kill $server; wait $server; kill $watcher; grep -x -e main -e 5 -e 6 made
+                """#
+            )
+            #expect(result.output == "5\n6\nmain\n", "\(result)")
+        }
+    }
+
     @Test func aReleaseEndsItsConnections() async throws {
         try await withGuest { server, guest in
             let client = try SocketConversation(path: guest.directory + "/guest")

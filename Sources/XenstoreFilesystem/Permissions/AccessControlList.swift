@@ -112,7 +112,7 @@ struct AccessControlList {
         var granted: [DomainID: AccessMode] = [:]
         for user in users {
             let domain = DomainID(user.id)
-            guard granted[domain] == nil, domain != .nobody else { throw .invalid }
+            guard granted[domain] == nil, domain.isPossible else { throw .invalid }
             granted[domain] = Self.access(user.bits)
         }
         if let mask {
@@ -121,8 +121,8 @@ struct AccessControlList {
         }
         var kept: [PermissionEntry] = []
         for entry in old.entries {
-            if entry.domain == .nobody {
-                // No list can show it.
+            if !entry.domain.isPossible {
+                // No list shows it.
                 kept.append(entry)
             } else if let access = granted.removeValue(forKey: entry.domain) {
                 kept.append(PermissionEntry(entry.domain, access))

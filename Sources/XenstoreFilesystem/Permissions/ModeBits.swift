@@ -49,7 +49,7 @@ enum ModeBits {
         changed.everyone =
             hidden == 0
             ? access(mode) : permissions.everyone.intersection(access(mode | hidden))
-        for index in changed.entries.indices {
+        for index in changed.entries.indices where changed.entries[index].domain.isPossible {
             changed.entries[index].access.formIntersection(most)
         }
         return changed
