@@ -133,14 +133,13 @@ func xsfs_on_write(
 @c @implementation
 func xsfs_on_flush(_ request: OpaquePointer, _ handle: UInt64) {
     let handle = HandleID(rawValue: handle)
-    let caller = CallerID(request)
-    let call = KernelCall(.flush, .handle(handle), by: caller)
+    let call = KernelCall(.flush, .handle(handle), by: CallerID(request))
     let isDone = mount(request).answerFromMemory(request, call) { filesystem in
         filesystem.isClean(handle) ? .done : nil
     }
     guard !isDone else { return }
     mount(request).answer(request, call, changes: true) { filesystem throws(FilesystemError) in
-        try await filesystem.flush(handle, by: caller)
+        try await filesystem.flush(handle)
         return .done
     }
 }

@@ -248,19 +248,14 @@ extension Filesystem {
 
     public func isClean(_ handle: HandleID) -> Bool {
         guard case .key(let file) = try? files.find(handle) else { return true }
-        return file.pending == .nothing
+        return file.pending != .untilFlush
     }
 
-    public func flush(_ handle: HandleID, by caller: CallerID) async throws(FilesystemError) {
+    public func flush(_ handle: HandleID) async throws(FilesystemError) {
         guard case .key(let file) = try files.find(handle) else { return }
-        switch file.pending {
-        case .nothing: return
-        case .untilFlush: break
-        case .untilRelease:
-            // A shell closes once before it writes: what O_TRUNC asked for waits until the file is
-            // closed for good.
-            guard !environment.holdsOpen(caller, path(of: handle)) else { return }
-        }
+        // A shell closes once before it writes: what O_TRUNC asked for waits until the file is
+        // closed for good.
+        guard file.pending == .untilFlush else { return }
         try await finish(file)
     }
 

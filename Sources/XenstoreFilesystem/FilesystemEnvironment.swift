@@ -36,9 +36,6 @@ public struct FilesystemEnvironment {
     /// Whether something is mounted at a path of the mount, or below it. The path begins without a
     /// slash.
     public var holdsMount: (String) -> Bool = { _ in false }
-    /// Whether a thread's process has a file open, by its path on the mount; true where that cannot
-    /// be seen.
-    public var holdsOpen: (_ caller: CallerID, _ path: String) -> Bool = { _, _ in true }
     /// Hands over the events that the store has sent by now, without waiting; false where that
     /// cannot be done at this moment.
     public var takeEvents: () -> Bool

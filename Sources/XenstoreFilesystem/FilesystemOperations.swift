@@ -114,10 +114,10 @@ public protocol FilesystemOperations: AnyObject {
     func endStreams()
     /// Puts bytes into the value, and the value into the store.
     func write(_ bytes: [UInt8], to handle: HandleID, offset: Int) async throws(FilesystemError)
-    /// Whether ``flush(_:by:)`` has nothing to do for this handle.
+    /// Whether ``flush(_:)`` has nothing to do for this handle.
     func isClean(_ handle: HandleID) -> Bool
     /// Does what closing leaves to do, such as emptying; its errors are those of close(2).
-    func flush(_ handle: HandleID, by caller: CallerID) async throws(FilesystemError)
+    func flush(_ handle: HandleID) async throws(FilesystemError)
     /// Ends the handle where closing leaves nothing to do; else false.
     func releaseFromMemory(_ handle: HandleID) -> Bool
     /// Ends the handle, where ``releaseFromMemory(_:)`` does not. Errors are reported to the log:

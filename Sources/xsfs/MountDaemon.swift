@@ -218,9 +218,6 @@ final class MountDaemon {
         environment.pendingRequests = { [unowned self] in mount?.pendingRequests ?? [] }
         environment.mountMetrics = { [unowned self] in mount?.metrics ?? MountMetrics() }
         environment.isInvalidating = { [unowned self] in mount?.isInvalidating($0) ?? false }
-        environment.holdsOpen = { [mountpoint] caller, path in
-            OpenDescriptors.contain(mountpoint.path + path, of: caller) ?? true
-        }
         environment.holdsMount = { [unowned self] path in mount?.holdsMount(path) ?? false }
         environment.logTail = LogTail(
             recent: { Log.history.lines },

@@ -250,7 +250,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
 
     func close(_ handle: HandleID) async throws {
         let result = await Result(catching: {
-            try await filesystem.asked(.flush, .handle(handle)).flush(handle, by: caller)
+            try await filesystem.asked(.flush, .handle(handle)).flush(handle)
         })
         try await filesystem.asked(.release, .handle(handle)).release(handle)
         try result.get()
@@ -273,7 +273,7 @@ public final class InProcessSurface<Access: XenstoreAccess>: Surface {
     public func write(_ bytes: [UInt8], to path: String) async throws {
         let handle = try await openForWriting(path, [.write, .truncate])
         // A shell closes a copy of the descriptor first.
-        try await filesystem.asked(.flush, .handle(handle)).flush(handle, by: caller)
+        try await filesystem.asked(.flush, .handle(handle)).flush(handle)
         guard bytes.isEmpty else { return try await write(bytes, to: handle) }
         try await close(handle)
     }

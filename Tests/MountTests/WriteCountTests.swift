@@ -35,24 +35,6 @@ struct WriteCountTests {
         }
     }
 
-    /// close(2) of the last descriptor returns when the store has what nothing was written for.
-    @Test(arguments: StoreKind.allCases)
-    func whatIsClosedIsInTheStore(kind: StoreKind) async throws {
-        try await withMount(kind) { mount in
-            try await mount.expect(
-                """
-                mkdir t
-                for i in $(seq 40); do
-                    xenstore-write /t/k old; : > t/k; xenstore-read /t/k
-                    touch t/$i; xenstore-exists /t/$i || echo $i is missing
-                    sh -c "exec >t/k; echo $i >&2; exit" 2>/dev/null; xenstore-read /t/k
-                done | sort | uniq -c
-                """,
-                prints: "     80 \n"
-            )
-        }
-    }
-
     @Test(arguments: StoreKind.remote)
     func readingWritesNothing(kind: StoreKind) async throws {
         try await withMount(kind, MountSettings(usesProxy: true)) { mount in

@@ -86,7 +86,7 @@ extension FixedFilesystem {
 
     func isClean(_ handle: HandleID) -> Bool { true }
 
-    func flush(_ handle: HandleID, by caller: CallerID) async throws(FilesystemError) {}
+    func flush(_ handle: HandleID) async throws(FilesystemError) {}
 
     func releaseToStore(_ handle: HandleID) async {}
 
