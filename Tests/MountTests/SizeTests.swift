@@ -195,19 +195,19 @@ struct SizeTests {
         try await withMount(kind) { mount in
             try await mount.expect(
                 """
-                echo value > key; mkfifo $T/go $T/done
+                echo value > key; echo value > cut; mkfifo $T/go $T/done
                 python3 -c '
                 import os
-                file = os.open("key", os.O_RDWR); os.ftruncate(file, 2)
+                file = os.open("cut", os.O_RDWR); os.ftruncate(file, 2)
                 other = os.open("key", os.O_WRONLY | os.O_TRUNC)
-                print(os.fstat(other).st_size, flush=True)
+                print(os.fstat(file).st_size, os.fstat(other).st_size, flush=True)
                 open(os.environ["T"] + "/go", "w").close()
                 open(os.environ["T"] + "/done").read()
                 ' & writer=$!
-                cat $T/go; stat -c %s key; cat key; [ -s key ] && echo not empty; echo > $T/done
-                wait $writer; stat -c %s key
+                cat $T/go; stat -c %s key cut; cat key cut; [ -s key ] && echo not empty
+                echo > $T/done; wait $writer; stat -c %s key cut
                 """,
-                prints: "0\n6\nvalue\nnot empty\n0\n"
+                prints: "2 0\n6\n6\nvalue\nvalue\nnot empty\n0\n3\n"
             )
         }
     }
