@@ -81,9 +81,9 @@ public final class FuseMount {
         let device = session.device
         self.agent = agent.map { InotifyAgent($0, device: device, on: loop) }
         session.start(for: self) { [unowned self] in serve() }
-        self.agent?.onStart = { [unowned self] in storeFilesystem.agentHasStarted() }
-        self.agent?.onDone = { [unowned self] in storeFilesystem.agentIsDone() }
-        self.agent?.onEnd = { [unowned self] in storeFilesystem.agentHasEnded() }
+        self.agent?.onStart = { [unowned self] in self.filesystem.inotifyReplay.agentHasStarted() }
+        self.agent?.onDone = { [unowned self] in self.filesystem.inotifyReplay.agentIsDone() }
+        self.agent?.onEnd = { [unowned self] in self.filesystem.inotifyReplay.agentHasEnded() }
     }
 
     deinit {
@@ -238,7 +238,7 @@ public final class FuseMount {
             } else {
                 outcome = await mount.outcome(call, body)
             }
-            if changes { await mount.storeFilesystem.invalidationBarrier() }
+            if changes, !mount.isAgent(call) { await mount.storeFilesystem.invalidationBarrier() }
             mount.unanswered[id] = nil
             let time = mount.tracer.count(call)
             if isTraced { mount.endTrace(call, id, outcome, after: time) }
@@ -260,7 +260,7 @@ public final class FuseMount {
     ) async -> Result<Answer, FilesystemError> {
         let asked: any FilesystemOperations
         do throws(FilesystemError) {
-            asked = try filesystem.filesystem(for: call.operation, on: call.subject)
+            asked = try owner(of: call)
         } catch {
             return .failure(error)
         }
@@ -272,6 +272,21 @@ public final class FuseMount {
     }
 
     private var storeFilesystem: any FilesystemOperations { filesystem.storeFilesystem }
+
+    /// The filesystem that answers a request: the agent sees another one.
+    private func owner(of call: KernelCall) throws(FilesystemError) -> any FilesystemOperations {
+        let isAgent = isAgent(call)
+        if isAgent { filesystem.inotifyReplay.agentHasCalled() }
+        return try filesystem.filesystem(
+            for: call.operation,
+            on: call.subject,
+            byAgent: isAgent
+        )
+    }
+
+    private func isAgent(_ call: KernelCall) -> Bool {
+        agent?.isCaller(call.caller.rawValue) ?? false
+    }
 
     /// Answers a request if memory knows: no task is made.
     ///
@@ -286,7 +301,7 @@ public final class FuseMount {
         let text = isTraced ? tracer.text(of: call, in: filesystem) : ""
         let outcome: Result<Answer, FilesystemError>
         do throws(FilesystemError) {
-            let asked = try filesystem.filesystem(for: call.operation, on: call.subject)
+            let asked = try owner(of: call)
             guard let answer = try body(asked) else { return false }
             outcome = .success(answer)
         } catch {
@@ -385,22 +400,6 @@ public final class FuseMount {
         metrics.invalidationsSent = invalidations.sent
         metrics.invalidationsHeld = invalidations.held
         return metrics
-    }
-
-    /// Has a request answered, if it is the agent that asks.
-    ///
-    /// - Parameter directories: those that the kernel keeps locked until the answer.
-    /// - Returns: whether it was.
-    func answerAgent(
-        _ raw: OpaquePointer,
-        _ call: KernelCall,
-        locking directories: [InodeNumber] = [],
-        _ body: @escaping (any FilesystemOperations) async throws(FilesystemError) -> Answer
-    ) -> Bool {
-        guard let agent, agent.isCaller(xsfs_request_caller(raw)) else { return false }
-        storeFilesystem.agentHasCalled()
-        answer(raw, call, locking: directories, body)
-        return true
     }
 
     /// A signal came to the program that waits for a request.

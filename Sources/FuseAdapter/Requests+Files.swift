@@ -38,14 +38,11 @@ func xsfs_on_open(_ request: OpaquePointer, _ inode: UInt64, _ flags: Int32) {
     let caller = CallerID(request)
     let flags = OpenFlags(system: flags)
     let call = KernelCall(.open, .inode(inode), by: caller, .open(flags))
-    let isDone = mount(request).answerAgent(request, call) { filesystem throws(FilesystemError) in
-        .opened(try filesystem.openForAgent(inode), .read, .none)
-    }
-    guard !isDone else { return }
     let isOpen = mount(request).answerFromMemory(request, call) {
         filesystem throws(FilesystemError) in
         try filesystem.openFromMemory(inode, flags, by: caller).map { handle in
-            .opened(handle, flags, filesystem.caching(of: handle))
+            // What the agent opens has nothing to be put.
+            .opened(handle, handle == .agent ? .read : flags, filesystem.caching(of: handle))
         }
     }
     guard !isOpen else { return }

@@ -51,11 +51,6 @@ func xsfs_on_lookup(
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
     let call = KernelCall(.lookup, .name(name, in: directory), by: caller)
-    let isDone = mount(request).answerAgent(request, call, locking: [directory]) {
-        filesystem throws(FilesystemError) in
-        .entry(try await filesystem.lookupForAgent(name, in: directory))
-    }
-    guard !isDone else { return }
     mount(request).answer(request, call, locking: [directory]) {
         filesystem throws(FilesystemError) in
         .entry(try await filesystem.lookup(name, in: directory, by: caller))
@@ -78,10 +73,6 @@ func xsfs_on_mkdir(
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let caller = CallerID(request)
     let call = KernelCall(.mkdir, .name(name, in: directory), by: caller)
-    let isDone = mount(request).answerAgent(request, call) { filesystem throws(FilesystemError) in
-        .entry(try await filesystem.createForAgent(name, in: directory))
-    }
-    guard !isDone else { return }
     mount(request).answer(request, call, locking: [directory], changes: true) {
         filesystem throws(FilesystemError) in
         .entry(try await filesystem.makeDirectory(name, in: directory, by: caller))
@@ -99,10 +90,6 @@ func xsfs_on_mknod(
     let caller = CallerID(request)
     let isRegular = mode & S_IFMT == S_IFREG
     let call = KernelCall(.mknod, .name(name, in: directory), by: caller)
-    let isDone = mount(request).answerAgent(request, call) { filesystem throws(FilesystemError) in
-        .entry(try await filesystem.createForAgent(name, in: directory))
-    }
-    guard !isDone else { return }
     mount(request).answer(request, call, locking: [directory], changes: true) {
         filesystem throws(FilesystemError) in
         guard isRegular else { throw .notPermitted }
@@ -127,11 +114,6 @@ func xsfs_on_unlink(
 ) {
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let call = KernelCall(.unlink, .name(name, in: directory), by: CallerID(request))
-    let isDone = mount(request).answerAgent(request, call) { filesystem throws(FilesystemError) in
-        try await filesystem.removeForAgent(name, in: directory)
-        return .done
-    }
-    guard !isDone else { return }
     mount(request).answer(request, call, locking: [directory], changes: true) {
         filesystem throws(FilesystemError) in
         try await filesystem.unlink(name, in: directory)
@@ -148,12 +130,6 @@ func xsfs_on_rmdir(
     let (directory, name) = (InodeNumber(directory), String(cString: name))
     let locked = [directory] + mount(request).known(name, in: directory)
     let call = KernelCall(.rmdir, .name(name, in: directory), by: CallerID(request))
-    let isDone = mount(request).answerAgent(request, call, locking: locked) {
-        filesystem throws(FilesystemError) in
-        try await filesystem.removeForAgent(name, in: directory)
-        return .done
-    }
-    guard !isDone else { return }
     mount(request).answer(request, call, locking: locked, changes: true) {
         filesystem throws(FilesystemError) in
         try await filesystem.removeDirectory(name, in: directory)
@@ -247,10 +223,6 @@ func xsfs_on_setattr(
     let handle = changes.pointee.has_handle ? HandleID(rawValue: changes.pointee.handle) : nil
     let changes = AttributeChanges(changes.pointee)
     let call = KernelCall(.setattr, .inode(inode), by: CallerID(request), .changes(changes))
-    let isDone = mount(request).answerAgent(request, call) { filesystem throws(FilesystemError) in
-        .attributes(try await filesystem.touchForAgent(inode))
-    }
-    guard !isDone else { return }
     mount(request).answer(request, call, changes: true) { filesystem throws(FilesystemError) in
         .attributes(try await filesystem.setAttributes(changes, of: inode, handle: handle))
     }

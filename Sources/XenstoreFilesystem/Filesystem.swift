@@ -78,6 +78,9 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
         watchedKeys.onRemoved = { [unowned self] node in missing(node) }
     }
 
+    /// What the inotify agent sees of it.
+    public var inotifyReplay: any InotifyReplayOperations { InotifyReplay(of: self) }
+
     /// The token of the watch that keeps names, shapes and permissions true.
     static var watchToken: [UInt8] { Array("xsfs".utf8) }
 

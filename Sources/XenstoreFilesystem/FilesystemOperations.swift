@@ -110,8 +110,6 @@ public protocol FilesystemOperations: AnyObject {
         count: Int,
         waits: Bool
     ) async throws(FilesystemError) -> ArraySlice<UInt8>
-    /// Ends all event streams, so that nobody waits any more.
-    func endStreams()
     /// Puts bytes into the value, and the value into the store.
     func write(_ bytes: [UInt8], to handle: HandleID, offset: Int) async throws(FilesystemError)
     /// Whether ``flush(_:)`` has nothing to do for this handle.
@@ -179,30 +177,6 @@ public protocol FilesystemOperations: AnyObject {
     /// The names of the extended attributes.
     func extendedAttributeNames(of inode: InodeNumber)
         async throws(FilesystemError) -> [String]
-
-    // What the agent's calls are answered with, from memory (see `InotifyCall`).
-
-    /// Finds a name for the agent, and adds a reference to what it is.
-    func lookupForAgent(_ name: String, in directory: InodeNumber)
-        async throws(FilesystemError) -> Entry
-    /// Lets the agent make what another client has made, with a reference.
-    func createForAgent(_ name: String, in directory: InodeNumber)
-        async throws(FilesystemError) -> Entry
-    /// Lets the agent remove what another client has removed.
-    func removeForAgent(_ name: String, in directory: InodeNumber) async throws(FilesystemError)
-    /// Lets the agent open what another client has written.
-    func openForAgent(_ inode: InodeNumber) throws(FilesystemError) -> HandleID
-    /// Lets the agent change attributes: they are what they are. Where the store is still asked
-    /// whether the content has changed, its answer is awaited; EBUSY if it has not.
-    func touchForAgent(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes
-    /// The agent makes a call: what it was answered before, the kernel has taken note of.
-    func agentHasCalled()
-    /// The agent has made all calls of its batch.
-    func agentIsDone()
-    /// There is an agent, or another one.
-    func agentHasStarted()
-    /// There is no agent any more, and there will be none.
-    func agentHasEnded()
 }
 
 /// Whether an attribute must or must not exist before it is set.

@@ -6,7 +6,7 @@ extension MountOperations {
         _ operation: KernelOperation,
         _ subject: RequestSubject
     ) throws(FilesystemError) -> any FilesystemOperations {
-        try filesystem(for: operation, on: subject)
+        try filesystem(for: operation, on: subject, byAgent: false)
     }
 
     /// The filesystem that is asked for something about an inode.
@@ -14,6 +14,6 @@ extension MountOperations {
         _ operation: KernelOperation,
         _ inode: InodeNumber
     ) throws(FilesystemError) -> any FilesystemOperations {
-        try filesystem(for: operation, on: .inode(inode))
+        try filesystem(for: operation, on: .inode(inode), byAgent: false)
     }
 }

@@ -26,7 +26,13 @@ import XenstoreStore
         let world = try await World()
         try await world.write("other", to: "/key")
         try await world.change(at: "/key")
-        #expect(try await world.filesystem.touchForAgent(world.inode).size == 6)
+        #expect(
+            try await world.filesystem.inotifyReplay.setAttributes(
+                AttributeChanges(),
+                of: world.inode,
+                handle: nil
+            ).size == 6
+        )
         var isOpen = false
         let opening = Task {
             defer { isOpen = true }
@@ -34,7 +40,7 @@ import XenstoreStore
         }
         for _ in 0..<100 { await Task.yield() }
         #expect(!isOpen)
-        world.filesystem.agentHasCalled()
+        world.filesystem.inotifyReplay.agentHasCalled()
         #expect(try text(world, await opening.value.get()) == "other\n")
     }
 
@@ -86,8 +92,12 @@ import XenstoreStore
             world.elapsed = .seconds(1)
             try await world.write("longer than it was", to: "/key")
             try await world.change(at: "/key")
-            _ = try await world.filesystem.touchForAgent(world.inode)
-            world.filesystem.agentHasCalled()
+            _ = try await world.filesystem.inotifyReplay.setAttributes(
+                AttributeChanges(),
+                of: world.inode,
+                handle: nil
+            )
+            world.filesystem.inotifyReplay.agentHasCalled()
             let told = try await world.filesystem.attributes(of: world.inode, by: caller)
             #expect(told.size == 19)
             if isCached { world.filesystem.willCache(handle) }

@@ -24,8 +24,12 @@ import XenstoreStore
         #expect(world.calls == ["modify d/.value"])
         _ = try await world.status(directory)
         #expect(world.kernel.keeps(directory))
-        _ = try await filesystem.touchForAgent(value)
-        filesystem.agentIsDone()
+        _ = try await filesystem.inotifyReplay.setAttributes(
+            AttributeChanges(),
+            of: value,
+            handle: nil
+        )
+        filesystem.inotifyReplay.agentIsDone()
         _ = try await filesystem.setAttributes(
             AttributeChanges(mode: 0o644),
             of: value,
@@ -45,7 +49,13 @@ import XenstoreStore
         try await world.write("x", to: "/key")
         #expect(try await world.status(key).size == 2)
         #expect(world.kernel.keeps(key))
-        #expect(try await world.filesystem.touchForAgent(key).size == 2)
+        #expect(
+            try await world.filesystem.inotifyReplay.setAttributes(
+                AttributeChanges(),
+                of: key,
+                handle: nil
+            ).size == 2
+        )
     }
 
     /// What is known of it is that it was gone.
@@ -53,14 +63,14 @@ import XenstoreStore
         let world = try await World(cache: .watch)
         try await world.remove("/key")
         try await world.change(at: "/key")
-        world.filesystem.agentIsDone()
+        world.filesystem.inotifyReplay.agentIsDone()
         #expect(world.calls == ["modify key", "unlink key"])
         try await world.write("new", to: "/key")
         _ = try await world.lookup("key")
         await #expect(throws: FilesystemError.interrupted) {
-            try await world.filesystem.lookupForAgent("key", in: .root)
+            try await world.filesystem.inotifyReplay.lookup("key", in: .root, by: .nobody)
         }
-        world.filesystem.agentIsDone()
+        world.filesystem.inotifyReplay.agentIsDone()
         await world.finish()
         #expect(!world.calls.dropFirst(2).contains("unlink key"))
     }
@@ -75,7 +85,7 @@ import XenstoreStore
         try await world.write("new", to: "/d")
         #expect(try await world.lookup("d").attributes.kind == .file)
         await #expect(throws: FilesystemError.interrupted) {
-            try await world.filesystem.lookupForAgent("d", in: .root)
+            try await world.filesystem.inotifyReplay.lookup("d", in: .root, by: .nobody)
         }
     }
 
@@ -136,7 +146,7 @@ import XenstoreStore
         let handle = try await filesystem.open(value, .write, by: caller)
         try await world.remove("/d/x")
         try await world.change(at: "/d/x")
-        while !world.calls.contains("rmdir d") { filesystem.agentIsDone() }
+        while !world.calls.contains("rmdir d") { filesystem.inotifyReplay.agentIsDone() }
         try await world.removeDirectory("d")
         #expect(try await world.status(value).size == 2)
         try await world.write("longer", to: "/d")

@@ -78,7 +78,7 @@ import XenstoreProtocol
         let old = try await world.lookup("d")
         try await world.remove("/d/x")
         try await world.change(at: "/d/x")
-        world.filesystem.agentIsDone()
+        world.filesystem.inotifyReplay.agentIsDone()
         #expect(world.calls.contains("rmdir d"))
         try await world.write("", to: "/d/y")
         await #expect(throws: FilesystemError.busy) { try await world.removeDirectory("d") }
@@ -99,7 +99,7 @@ import XenstoreProtocol
         while !world.access.isAsked { await Task.yield() }
         world.passTime()
         #expect(await call.value == .busy)
-        world.filesystem.agentIsDone()
+        world.filesystem.inotifyReplay.agentIsDone()
         // It is told later.
         await world.release()
         await world.finish()
@@ -274,7 +274,7 @@ import XenstoreProtocol
         try await world.remove("/d")
         try await world.change(at: "/d")
         #expect(world.calls == ["unlink d/x", "rmdir d"])
-        try await filesystem.removeForAgent("x", in: directory)
+        try await filesystem.inotifyReplay.unlink("x", in: directory)
         try await world.removeDirectory("d")
         try await filesystem.write(Array("3".utf8), to: handle, offset: 0)
         let path = try XenstorePath.root.appending("d").appending("x")
@@ -294,7 +294,7 @@ import XenstoreProtocol
         try await world.remove("/d")
         try await world.change(at: "/d")
         await #expect(throws: FilesystemError.busy) { try await world.removeDirectory("d") }
-        world.filesystem.agentIsDone()
+        world.filesystem.inotifyReplay.agentIsDone()
         await world.finish()
         #expect(world.calls.dropFirst() == ["rmdir d", "rmdir d"])
         try await world.removeDirectory("d")
@@ -312,7 +312,7 @@ import XenstoreProtocol
         while !world.access.isAskedTwice { await Task.yield() }
         await world.release()
         _ = try await lookup.value
-        world.filesystem.agentIsDone()
+        world.filesystem.inotifyReplay.agentIsDone()
         await world.finish()
         #expect(world.calls.last == "unlink key")
     }

@@ -49,10 +49,10 @@ import XenstoreStore
         try await world.change(at: "/d/x")
         #expect(world.calls == ["mkdir d"])
         await #expect(throws: FilesystemError.noEntry) {
-            try await world.filesystem.lookupForAgent("d", in: .root)
+            try await world.filesystem.inotifyReplay.lookup("d", in: .root, by: .nobody)
         }
-        _ = try await world.filesystem.createForAgent("d", in: .root)
-        world.filesystem.agentIsDone()
+        _ = try await world.filesystem.inotifyReplay.makeDirectory("d", in: .root, by: .nobody)
+        world.filesystem.inotifyReplay.agentIsDone()
         _ = try await world.lookup("d")
         try await world.write("1", to: "/d/y")
         try await world.change(at: "/d/y")
@@ -79,9 +79,13 @@ import XenstoreStore
         try await world.other.setPermissions(permissions, of: .root)
         try await world.change(at: "/")
         #expect(world.calls == ["attrib ."])
-        let told = try await world.filesystem.touchForAgent(.root)
+        let told = try await world.filesystem.inotifyReplay.setAttributes(
+            AttributeChanges(),
+            of: .root,
+            handle: nil
+        )
         #expect(told.mode == 0o755)
-        world.filesystem.agentIsDone()
+        world.filesystem.inotifyReplay.agentIsDone()
         let changes = AttributeChanges(mode: 0o700)
         _ = try await world.filesystem.setAttributes(changes, of: .root, handle: nil)
         try await world.change(at: "/")
@@ -98,7 +102,7 @@ import XenstoreStore
         try await world.write("1", to: "/d/new")
         try await world.remove("/d/child-with-a-long-name-100")
         await world.reconnect()
-        world.filesystem.agentIsDone()
+        world.filesystem.inotifyReplay.agentIsDone()
         #expect(
             Set(world.calls) == [
                 "create d/new", "modify d/new", "unlink d/child-with-a-long-name-100",

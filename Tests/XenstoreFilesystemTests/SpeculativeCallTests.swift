@@ -32,7 +32,7 @@ import XenstoreStore
         await call.value
         #expect(throws: FilesystemError.busy) { try world.answer?.get() }
         // It is told all the same.
-        world.filesystem.agentIsDone()
+        world.filesystem.inotifyReplay.agentIsDone()
         await world.release()
         #expect(world.calls.count == 2)
         await (await world.touch()).value
@@ -47,9 +47,9 @@ import XenstoreStore
         await world.change()
         let open = await world.open()
         await world.releaseFirst()
-        world.filesystem.agentIsDone()
+        world.filesystem.inotifyReplay.agentIsDone()
         #expect(world.calls.last == "unlink key")
-        try await world.filesystem.removeForAgent("key", in: .root)
+        try await world.filesystem.inotifyReplay.unlink("key", in: .root)
         await world.release()
         #expect(await open.value == .stale)
     }

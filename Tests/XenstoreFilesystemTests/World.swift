@@ -83,7 +83,7 @@ final class World {
         )
         await filesystem.connected()
         while !outside.started.isEmpty { await outside.started.removeFirst()() }
-        filesystem.agentHasStarted()
+        filesystem.inotifyReplay.agentHasStarted()
         let caller = CallerID(rawValue: 1)
         // The children of the root are known, and the key.
         let root = try await filesystem.openDirectory(.root, by: caller)
@@ -157,14 +157,14 @@ final class World {
     /// The agent's rmdir(2), as the kernel makes it of a name that it knows.
     func removeDirectory(_ name: String) async throws(FilesystemError) {
         do throws(FilesystemError) {
-            try await filesystem.removeForAgent(name, in: .root)
+            try await filesystem.inotifyReplay.unlink(name, in: .root)
         } catch .stale {
-            let found = try await filesystem.lookupForAgent(name, in: .root)
+            let found = try await filesystem.inotifyReplay.lookup(name, in: .root, by: .nobody)
             #expect(found.nameLifetime == 0)
             var isAnswered = false
             let call = begin { () throws(FilesystemError) in
                 defer { isAnswered = true }
-                try await self.filesystem.removeForAgent(name, in: .root)
+                try await self.filesystem.inotifyReplay.unlink(name, in: .root)
             }
             while outside.started.isEmpty, !isAnswered { await Task.yield() }
             begin()
@@ -234,7 +234,13 @@ final class World {
         answer = nil
         let call = Task {
             do throws(FilesystemError) {
-                answer = .success(try await filesystem.touchForAgent(inode))
+                answer = .success(
+                    try await filesystem.inotifyReplay.setAttributes(
+                        AttributeChanges(),
+                        of: inode,
+                        handle: nil
+                    )
+                )
             } catch {
                 answer = .failure(error)
             }

@@ -89,32 +89,4 @@ extension FixedFilesystem {
     func flush(_ handle: HandleID) async throws(FilesystemError) {}
 
     func releaseToStore(_ handle: HandleID) async {}
-
-    // MARK: The agent, which is sent to keys alone
-
-    func lookupForAgent(_ name: String, in directory: InodeNumber)
-        async throws(FilesystemError) -> Entry
-    { throw .stale }
-
-    func createForAgent(_ name: String, in directory: InodeNumber)
-        async throws(FilesystemError) -> Entry
-    { throw .stale }
-
-    func removeForAgent(_ name: String, in directory: InodeNumber) async throws(FilesystemError) {
-        throw .stale
-    }
-
-    func openForAgent(_ inode: InodeNumber) throws(FilesystemError) -> HandleID { throw .stale }
-
-    func touchForAgent(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
-        throw .stale
-    }
-
-    func agentHasCalled() {}
-
-    func agentIsDone() {}
-
-    func agentHasStarted() {}
-
-    func agentHasEnded() {}
 }

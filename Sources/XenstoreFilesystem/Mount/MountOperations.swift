@@ -5,11 +5,13 @@
 public protocol MountOperations: AnyObject {
     /// The filesystem that answers a request.
     ///
+    /// - Parameter isAgent: whether the inotify agent asks.
     /// - Throws: what the request fails with where there is none, such as
     ///   ``FilesystemError/stale`` or ``FilesystemError/crossDevice``.
     func filesystem(
         for operation: KernelOperation,
-        on subject: RequestSubject
+        on subject: RequestSubject,
+        byAgent isAgent: Bool
     ) throws(FilesystemError) -> any FilesystemOperations
     /// What a request fails with.
     ///
@@ -22,8 +24,10 @@ public protocol MountOperations: AnyObject {
     func filesystem(of inode: InodeNumber) -> (any FilesystemOperations)?
     /// The filesystem of an open file; nil where that has ended.
     func filesystem(of handle: HandleID) -> (any FilesystemOperations)?
-    /// The filesystem of the store itself, which the agent and invalidations are of.
+    /// The filesystem of the store itself, which invalidations are of.
     var storeFilesystem: any FilesystemOperations { get }
+    /// What the inotify agent sees of it.
+    var inotifyReplay: any InotifyReplayOperations { get }
     /// Ends all event streams, so that nobody waits any more.
     func endStreams()
 

@@ -7,6 +7,7 @@ public final class MountedFilesystem<Access: XenstoreAccess>: MountOperations {
     private let access: RequestMetrics<Access>
     private let store: Filesystem<RequestMetrics<Access>>
     public let storeFilesystem: any FilesystemOperations
+    public let inotifyReplay: any InotifyReplayOperations
     private let transactions: TransactionTable<Access>
     private let status: StatusFile<Access>
     private let control: ControlFilesystem<Access>
@@ -24,6 +25,7 @@ public final class MountedFilesystem<Access: XenstoreAccess>: MountOperations {
         self.access = access
         store = Filesystem(access, options: options, environment: environment)
         storeFilesystem = store
+        inotifyReplay = store.inotifyReplay
         transactions = TransactionTable(access, of: store)
         status = StatusFile(access, of: store, transactions)
         control = ControlFilesystem(access, of: store, transactions, status)
@@ -71,8 +73,10 @@ public final class MountedFilesystem<Access: XenstoreAccess>: MountOperations {
 
     public func filesystem(
         for operation: KernelOperation,
-        on subject: RequestSubject
+        on subject: RequestSubject,
+        byAgent isAgent: Bool
     ) throws(FilesystemError) -> any FilesystemOperations {
+        guard !isAgent else { return inotifyReplay }
         switch subject {
         case .inode(let inode):
             if inode == .root, operation == .getattr { return filesystemOfRoot }
@@ -117,7 +121,8 @@ public final class MountedFilesystem<Access: XenstoreAccess>: MountOperations {
         _ error: FilesystemError,
         of filesystem: any FilesystemOperations
     ) -> FilesystemError {
-        guard filesystem !== storeFilesystem, filesystem !== control else { return error }
+        guard filesystem !== storeFilesystem, filesystem !== inotifyReplay, filesystem !== control
+        else { return error }
         // What the store says of a transaction that it no longer has is of no use.
         return transactions.isOpen(filesystem) ? error : .stale
     }

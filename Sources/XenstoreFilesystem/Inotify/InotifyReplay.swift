@@ -1,14 +1,41 @@
 import ChangeNotification
 import XenstoreProtocol
 
-/// The answers to the requests of the inotify agent, from memory: it makes calls for what has
-/// happened already.
-extension Filesystem {
-    public func lookupForAgent(
+/// What the inotify agent's requests are answered with, and what it does.
+public protocol InotifyReplayOperations: FilesystemOperations {
+    /// The agent makes a call: what it was answered before, the kernel has taken note of.
+    func agentHasCalled()
+    /// The agent has made all calls of its batch.
+    func agentIsDone()
+    /// There is an agent, or another one.
+    func agentHasStarted()
+    /// There is no agent any more, and there will be none.
+    func agentHasEnded()
+}
+
+/// The keys as the inotify agent sees them: it makes calls for what has happened already, and all
+/// of them are answered from memory and change nothing. For anything else it is EBUSY.
+final class InotifyReplay<Access: XenstoreAccess>: FixedFilesystem, InotifyReplayOperations {
+    private unowned let store: Filesystem<Access>
+
+    /// - Parameter store: what programs see of the same mount.
+    init(of store: Filesystem<Access>) {
+        self.store = store
+    }
+
+    private var keys: KeyTable { store.keys }
+    private var notifier: ChangeNotifier<WatchedKeys> { store.notifier }
+    private var kernelCache: KernelCache { store.kernelCache }
+    private var environment: FilesystemEnvironment { store.environment }
+
+    // MARK: Calls
+
+    func lookup(
         _ name: String,
-        in directory: InodeNumber
+        in directory: InodeNumber,
+        by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
-        let parent = try findDirectory(directory)
+        let parent = try store.findDirectory(directory)
         if let call = notifier.call(for: name, in: parent) {
             // For any other error the kernel would drop the name.
             guard await hasHappened(call), await !wouldDetach(call) else { throw .interrupted }
@@ -22,7 +49,7 @@ extension Filesystem {
                 // here.
                 let reportedKind = keys.child(name, of: parent)?.reportedKind
                 guard reportedKind == .directory else {
-                    perform(notifier.leave(call))
+                    store.perform(notifier.leave(call))
                     throw .interrupted
                 }
                 return entry(of: call, as: reportedKind)
@@ -37,16 +64,32 @@ extension Filesystem {
         node.addLookupByAgent(.directory)
         let permissions = node.permissions ?? Permissions(owner: .privileged)
         return Entry(
-            attributes: attributes(of: node, .directory, permissions, size: 0),
+            attributes: store.attributes(of: node, .directory, permissions, size: 0),
             nameLifetime: 0
         )
     }
 
-    public func createForAgent(
+    func makeDirectory(
+        _ name: String,
+        in directory: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> Entry { try await make(name, in: directory) }
+
+    func create(
+        _ name: String,
+        in directory: InodeNumber,
+        _ flags: OpenFlags,
+        mode: UInt32,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> (Entry, HandleID) {
+        (try await make(name, in: directory), .agent)
+    }
+
+    private func make(
         _ name: String,
         in directory: InodeNumber
     ) async throws(FilesystemError) -> Entry {
-        let parent = try findDirectory(directory)
+        let parent = try store.findDirectory(directory)
         guard let call = notifier.call(for: name, in: parent) else { throw .exists }
         await settleOpenings(of: call)
         notifier.finish(call)
@@ -54,17 +97,23 @@ extension Filesystem {
         let isNew = keys.child(name, of: parent) == nil
         let entry = entry(of: call)
         guard !call.isOwnValue, let node = keys.child(name, of: parent) else { return entry }
-        if isNew { timestamps.met(node, at: environment.now()) }
+        if isNew { store.timestamps.met(node, at: environment.now()) }
         node.reportedKind = call.kind
         notifier.made(node, by: call)
         return entry
     }
 
-    public func removeForAgent(
+    func unlink(_ name: String, in directory: InodeNumber) async throws(FilesystemError) {
+        try await remove(name, in: directory)
+    }
+
+    func removeDirectory(
         _ name: String,
         in directory: InodeNumber
-    ) async throws(FilesystemError) {
-        let parent = try findDirectory(directory)
+    ) async throws(FilesystemError) { try await remove(name, in: directory) }
+
+    private func remove(_ name: String, in directory: InodeNumber) async throws(FilesystemError) {
+        let parent = try store.findDirectory(directory)
         // For ENOENT the kernel would drop the name from under whoever uses it.
         guard let call = notifier.call(for: name, in: parent) else { throw .busy }
         try requireNotRefused(call)
@@ -72,7 +121,7 @@ extension Filesystem {
             // The kernel looks the name up then, and again for each program from now on.
             guard call.isLookedUp else { throw .stale }
             guard await isStillGone(call) else {
-                perform(notifier.leave(call))
+                store.perform(notifier.leave(call))
                 throw .busy
             }
         }
@@ -81,7 +130,7 @@ extension Filesystem {
         guard !call.isOwnValue, let node = keys.child(name, of: parent) else { return }
         // Who has a file open writes to the key of that name, as without the agent. The kernel lets
         // nothing be done again in the directory that it knew.
-        let isNeeded = call.isReshaping || node.childCount > 0 || files.hasAny(of: node)
+        let isNeeded = call.isReshaping || node.childCount > 0 || store.files.hasAny(of: node)
         guard isNeeded else { return keys.unlink(node) }
         if call.kind == .directory { replace(node) }
     }
@@ -98,7 +147,7 @@ extension Filesystem {
         guard kind == .directory else { throw .interrupted }
         node.addLookupByAgent(kind)
         return Entry(
-            attributes: attributes(of: node, kind, call.shown.permissions, size: 0),
+            attributes: store.attributes(of: node, kind, call.shown.permissions, size: 0),
             nameLifetime: 0
         )
     }
@@ -135,7 +184,7 @@ extension Filesystem {
     /// - Throws: ``FilesystemError/busy`` where the key of a removal was made again.
     private func requireNotRefused(_ call: PendingCall<WatchedKeys>) throws(FilesystemError) {
         guard let actions = notifier.refuse(call) else { return }
-        perform(actions)
+        store.perform(actions)
         throw .busy
     }
 
@@ -155,8 +204,8 @@ extension Filesystem {
         guard let path = try? call.directory.path(ofChild: call.name) else { return false }
         call.askAgain()
         environment.start { [self] in
-            let query = StatQuery(path, at: changes.version)
-            let answers = await reader.access.send(query.requests, in: .none)
+            let query = StatQuery(path, at: store.changes.version)
+            let answers = await store.reader.access.send(query.requests, in: .none)
             call.answer(isGone(call, query, answers))
         }
         // The kernel has the directory and the one above it locked meanwhile.
@@ -184,27 +233,37 @@ extension Filesystem {
     /// memory alone.
     private func replace(_ node: KeyNode) {
         let new = keys.replace(node)
-        scratch.moveAll(from: node, to: new)
-        files.moveAll(from: node, to: new)
+        store.scratch.moveAll(from: node, to: new)
+        store.files.moveAll(from: node, to: new)
         keys.dropUnused(node)
     }
 
-    public func openForAgent(_ inode: InodeNumber) throws(FilesystemError) -> HandleID {
-        let (node, kind) = try find(inode)
+    func openFromMemory(
+        _ inode: InodeNumber,
+        _ flags: OpenFlags,
+        by caller: CallerID
+    ) throws(FilesystemError) -> HandleID? {
+        let (node, kind) = try store.find(inode)
         if let call = notifier.call(for: node, isDirectory: kind == .directory) {
             notifier.finish(call)
         }
         return .agent
     }
 
-    public func touchForAgent(_ inode: InodeNumber) async throws(FilesystemError) -> Attributes {
-        let (node, kind) = try find(inode)
+    /// Attributes are what they are. Where the store is still asked whether the content has
+    /// changed, its answer is awaited; EBUSY if it has not.
+    func setAttributes(
+        _ changes: AttributeChanges,
+        of inode: InodeNumber,
+        handle: HandleID?
+    ) async throws(FilesystemError) -> Attributes {
+        let (node, kind) = try store.find(inode)
         guard let call = notifier.call(for: node, isDirectory: kind == .directory) else {
             throw .stale
         }
         guard await hasHappened(call) else {
             let operation = call.operation.name
-            logInotify("\(operation) \(call.name): no event, as nothing of it has changed")
+            store.logInotify("\(operation) \(call.name): no event, as nothing of it has changed")
             notifier.finish(call)
             throw .busy
         }
@@ -222,29 +281,110 @@ extension Filesystem {
             call.isOwnValue
             ? call.directory : keys.child(call.name, of: call.directory)
         await kernelCache.retries.settle {
-            node.map { files.isBeingRead($0, at: environment.elapsed) } ?? false
+            node.map { store.files.isBeingRead($0, at: environment.elapsed) } ?? false
         }
     }
 
-    // MARK: Batches
+    // MARK: Everything else
 
-    public func agentHasCalled() {
+    func attributesFromMemory(
+        of inode: InodeNumber,
+        handle: HandleID?,
+        by caller: CallerID
+    ) throws(FilesystemError) -> Attributes? {
+        try store.attributesFromMemory(of: inode, handle: handle, by: caller)
+    }
+
+    func attributesFromStore(
+        of inode: InodeNumber,
+        handle: HandleID?,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> Attributes {
+        try await store.attributesFromStore(of: inode, handle: handle, by: caller)
+    }
+
+    func requireAccess(
+        _ rights: AccessRights,
+        to inode: InodeNumber
+    ) async throws(FilesystemError) {}
+
+    func openFromStore(
+        _ inode: InodeNumber,
+        _ flags: OpenFlags,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> HandleID { throw .busy }
+
+    func read(
+        _ handle: HandleID,
+        offset: Int,
+        count: Int
+    ) throws(FilesystemError) -> ArraySlice<UInt8> { throw .busy }
+
+    func write(
+        _ bytes: [UInt8],
+        to handle: HandleID,
+        offset: Int
+    ) async throws(FilesystemError) { throw .busy }
+
+    func isStream(_ handle: HandleID) -> Bool { false }
+
+    func isReadable(_ handle: HandleID) -> Bool { true }
+
+    func readStream(
+        _ handle: HandleID,
+        count: Int,
+        waits: Bool
+    ) async throws(FilesystemError) -> ArraySlice<UInt8> { throw .busy }
+
+    func releaseFromMemory(_ handle: HandleID) -> Bool { true }
+
+    func openDirectory(
+        _ inode: InodeNumber,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> HandleID { throw .busy }
+
+    func list(
+        _ handle: HandleID,
+        offset: Int,
+        fits: (_ name: String) -> Bool
+    ) async throws(FilesystemError) -> [DirectoryEntry] { throw .busy }
+
+    func releaseDirectory(_ handle: HandleID) {}
+
+    func rename(
+        _ name: String,
+        in directory: InodeNumber,
+        to newName: String,
+        in newDirectory: InodeNumber,
+        _ mode: RenameMode,
+        by caller: CallerID
+    ) async throws(FilesystemError) { throw .busy }
+
+    func path(of inode: InodeNumber) -> String { store.path(of: inode) }
+
+    func path(of handle: HandleID) -> String { store.path(of: handle) }
+
+    func path(ofDirectory handle: HandleID) -> String { store.path(ofDirectory: handle) }
+
+    // MARK: Its life
+
+    func agentHasCalled() {
         kernelCache.sizes.acknowledge(at: environment.elapsed)
     }
 
-    public func agentIsDone() {
+    func agentIsDone() {
         kernelCache.sizes.acknowledge(at: environment.elapsed)
         kernelCache.endInjections()
-        perform(notifier.agentIsDone())
+        store.perform(notifier.agentIsDone())
     }
 
-    public func agentHasStarted() {
+    func agentHasStarted() {
         kernelCache.sizes.acknowledge(at: environment.elapsed)
         kernelCache.endInjections()
-        perform(notifier.agentHasStarted())
+        store.perform(notifier.agentHasStarted())
     }
 
-    public func agentHasEnded() {
+    func agentHasEnded() {
         kernelCache.sizes.acknowledge(at: environment.elapsed)
         kernelCache.endInjections()
         notifier.agentHasEnded()
@@ -263,6 +403,8 @@ extension Filesystem {
         )
     }
 
+    // MARK: Answers
+
     /// The size for the kernel when the inotify agent changes a file: that of the lease, by which
     /// the kernel answers; or of what programs have open, as they may read by sendfile(2).
     ///
@@ -270,12 +412,12 @@ extension Filesystem {
     private func sizeForAgent(_ node: KeyNode, _ kind: FileKind, current: Int) -> Int {
         let kept = kernelCache.beginInjection(into: node)
         guard kind == .file else { return current }
-        if options.cache == .watch {
+        if store.options.cache == .watch {
             // The kernel goes by this size itself when a program seeks to the end.
-            let changed = files.last(of: node) { $0.hidesValue }
+            let changed = store.files.last(of: node) { $0.hidesValue }
             return changed?.content.count ?? kept ?? current
         }
-        if let open = files.largestSize(of: node) { return open }
+        if let open = store.files.largestSize(of: node) { return open }
         // Never less than a program was given before: it may be about to open the file.
         return node.reportedSize == .max ? current : max(current, Int(node.reportedSize))
     }
@@ -290,7 +432,7 @@ extension Filesystem {
     ) -> Attributes {
         let reported = Int(node.reportedSize)
         let size = sizeForAgent(node, kind, current: call.shown.size)
-        let attributes = attributes(of: node, kind, call.shown.permissions, size: size)
+        let attributes = store.attributes(of: node, kind, call.shown.permissions, size: size)
         guard kind == .file else { return attributes }
         node.limitReportedSize(reported)
         kernelCache.sizes.give(size, of: node, isSure: isSure)
@@ -316,5 +458,5 @@ extension PendingCall {
 
 extension HandleID {
     /// What the agent opens. Nothing can be read from it or written to it.
-    static let agent = HandleID(rawValue: 0)
+    public static let agent = HandleID(rawValue: 0)
 }
