@@ -166,7 +166,7 @@ extension Filesystem {
         defer { endPending(file) }
         if file.createsOnWrite, file.content.isEmpty {
             try await makeIfMissing(file.node)
-        } else if file.content.isEmpty, let hidden = file.hidden {
+        } else if file.pending == .untilRelease, file.content.isEmpty, let hidden = file.hidden {
             try await empty(file.node, of: hidden.value, asOf: hidden.version)
         } else {
             try await put(file.content, to: file.node)

@@ -145,6 +145,14 @@ extension Scenario {
                 try await fs.store.remove(fs.key("/t/l"))
             }
         },
+        Scenario("ftruncate empties a file that was opened with O_TRUNC and written since") { fs in
+            try await fs.put("old", at: "/t/k")
+            let file = try await fs.open("/t/k", [.write, .truncate], creating: false)
+            try await file.write(Array("new".utf8), at: 0)
+            try await file.truncate(to: 0)
+            try await file.close()
+            try expect(try await fs.value("/t/k"), "")
+        },
         Scenario("Programs that have a file open to write go on from each other's writes") { fs in
             try await fs.put("123456789", at: "/t/k")
             let first = try await fs.open("/t/k", [.read, .write], creating: false)

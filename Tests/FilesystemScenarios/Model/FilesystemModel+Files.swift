@@ -97,7 +97,9 @@ extension FilesystemModel {
         if handle.content.isEmpty {
             // Others have made or written it meanwhile: on a disk that would come later.
             if handle.createsOnWrite, key(at: path) != nil { return }
-            if !handle.createsOnWrite, let hidden = handle.hidden, key(at: path)?.value != hidden {
+            if handle.pending == .untilRelease, !handle.createsOnWrite, let hidden = handle.hidden,
+                key(at: path)?.value != hidden
+            {
                 return
             }
         }
