@@ -27,6 +27,8 @@ extension FilesystemModel {
                 let key = make(name, in: place.directory)
                 key.emptyKind = .file
                 key.value = ModelKey.value(of: bytes)
+                // A key that others have removed is made again under those who have it open.
+                follow(bytes, at: place.path + [name])
             case .scratch:
                 let file = ModelScratch(in: place.directory)
                 place.directory.scratch[place.name] = file
