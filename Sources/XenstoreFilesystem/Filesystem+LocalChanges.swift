@@ -15,7 +15,7 @@ struct LocalChange {
 extension Filesystem: LocalChangeObserver {
     func begin(_ requests: [Request]) -> LocalChange {
         for path in requests.compactMap(\.changedPath) { timestamps.foresee(path) }
-        guard notifiesInotify else { return LocalChange(requests: requests, numbers: []) }
+        guard notifier.isActive else { return LocalChange(requests: requests, numbers: []) }
         let numbers = requests.compactMap { request in
             request.changedPath.map {
                 notifier.beginLocalChange($0, coversBelow: request.isRemoval)
@@ -31,8 +31,8 @@ extension Filesystem: LocalChangeObserver {
         timestamps.answered(requests, isDone: isDone)
         guard isDone else { return }
         for request in requests {
-            guard let path = request.changedPath, let place = keys.place(of: path) else { continue }
-            kernelCache.revokeOwn(place, andBelow: request.isRemoval)
+            guard let path = request.changedPath else { continue }
+            kernelCache.revokeOwn(path, andBelow: request.isRemoval)
         }
         // What moves takes along what is known of it.
         guard !change.numbers.isEmpty, !requests.isMove else { return }
@@ -54,13 +54,13 @@ extension Filesystem: LocalChangeObserver {
     /// changes are others': the store's events tell of them.
     func endCommit(of changes: [TransactionChanges.Change]) {
         for change in changes {
-            guard let place = keys.place(of: change.path), keys.shows(change.path) else { continue }
+            guard keys.shows(change.path), let place = keys.place(of: change.path) else { continue }
             self.changes.append(change.path)
             if change.isValue, let parent = place.parent {
                 timestamps.listEvent(of: parent, child: false)
             }
             timestamps.committed(change.path, isValue: change.isValue)
-            kernelCache.revokeOwn(place, andBelow: change.isRemoved)
+            kernelCache.revokeOwn(change.path, andBelow: change.isRemoved)
             for node in place.directories { node.hasChildren = nil }
             guard let key = place.key else { continue }
             for node in change.isRemoved ? keys.subtree(of: key) : [key] { node.dropStat() }

@@ -44,7 +44,7 @@ extension Filesystem {
 
     private func pathOnMount(_ path: XenstorePath) -> String {
         guard options.subtree.contains(path) else { return path.text }
-        let names = names(to: path)
+        let names = keys.names(to: path)
         return "/" + names.joined(separator: "/")
     }
 }

@@ -89,7 +89,7 @@ extension Filesystem {
         guard let key = place.key else { return }
         if key.reportedKind == .directory {
             verify(key)
-        } else if key.fileLookups > 0, !notifiesInotify, !isForeseen {
+        } else if key.fileLookups > 0, !notifier.isActive, !isForeseen {
             // The kernel would refuse to walk on through a file. Where inotify's events are raised,
             // that is found out anyway. What this mount removes the kernel knows.
             kernelCache.invalidateEntry(of: key, .changed)

@@ -84,11 +84,6 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     /// The token of the watch that keeps names, shapes and permissions true.
     static var watchToken: [UInt8] { Array("xsfs".utf8) }
 
-    /// The names that lead from the mount's root to a key below it.
-    func names(to path: XenstorePath) -> ArraySlice<Substring> {
-        keys.names(to: path)
-    }
-
     // MARK: Numbers
 
     func find(_ inode: InodeNumber) throws(FilesystemError) -> (node: KeyNode, kind: FileKind) {

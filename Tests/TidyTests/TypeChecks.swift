@@ -2,7 +2,7 @@ let maximumProperties = 12
 
 /// Types that may have more stored properties, and why. The names begin with the module's.
 let manyProperties: [String: String] = [
-    "XenstoreFilesystem.FilesystemEnvironment": "being taken apart",
+    "XenstoreFilesystem.FilesystemEnvironment": "a closure for each thing outside that it needs",
     "XenstoreFilesystem.KeyNode": "one for each key that the kernel knows: packed, byte by byte",
 ]
 

@@ -214,10 +214,6 @@ extension KeyNode {
         static let isKnownByAgentOnly = Flags(rawValue: 1 << 4)
         static let isGone = Flags(rawValue: 1 << 5)
         static let permissionsAreOld = Flags(rawValue: 1 << 6)
-
-        mutating func set(_ flag: Flags, _ isTrue: Bool) {
-            if isTrue { insert(flag) } else { remove(flag) }
-        }
     }
 }
 
@@ -348,4 +344,11 @@ extension KeyNode: WatchedInode {
     var isKnownAsDirectory: Bool { directoryLookups > 0 }
     var isKnownAsFile: Bool { fileLookups > 0 }
     var isShownAsDirectory: Bool { reportedKind == .directory }
+}
+
+extension OptionSet where Element == Self {
+    /// Has a flag, or has it not.
+    mutating func set(_ flag: Self, _ isTrue: Bool) {
+        if isTrue { insert(flag) } else { remove(flag) }
+    }
 }

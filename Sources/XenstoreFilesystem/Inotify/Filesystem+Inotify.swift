@@ -1,17 +1,8 @@
 import ChangeNotification
-import Logging
 import XenstoreProtocol
 
 /// Does what the ``ChangeNotifier`` says is to be done.
 extension Filesystem {
-    /// Whether the mount raises inotify's events for changes by others.
-    var notifiesInotify: Bool { notifier.isActive }
-
-    /// Logs why inotify is called for a change, or is not.
-    func logInotify(_ text: @autoclosure () -> String) {
-        environment.logs.inotify.debug("\(text())")
-    }
-
     func perform(_ actions: [ChangeNotifier<WatchedKeys>.Action]) {
         for action in actions { perform(action) }
     }

@@ -1,4 +1,5 @@
 import ChangeNotification
+import Logging
 import XenstoreProtocol
 
 /// What the inotify agent's requests are answered with, and what it does.
@@ -205,8 +206,7 @@ final class InotifyReplay<Access: XenstoreAccess>: FixedFilesystem, InotifyRepla
         call.askAgain()
         environment.start { [self] in
             let query = StatQuery(path, at: store.changes.version)
-            let answers = await store.reader.access.send(query.requests, in: .none)
-            call.answer(isGone(call, query, answers))
+            call.answer(isGone(call, await store.reader.access.stat([query])[0]))
         }
         // The kernel has the directory and the one above it locked meanwhile.
         environment.after(FilesystemLimits.removalQuestion) { call.cancel() }
@@ -215,11 +215,10 @@ final class InotifyReplay<Access: XenstoreAccess>: FixedFilesystem, InotifyRepla
 
     private func isGone(
         _ call: PendingCall<WatchedKeys>,
-        _ query: StatQuery,
-        _ answers: [Result<[UInt8], XenstoreError>]
+        _ answer: Result<KeyStat, XenstoreError>
     ) -> Bool {
         do throws(XenstoreError) {
-            let stat = try query.stat(answers[...])
+            let stat = try answer.get()
             guard call.isReshaping, let node = keys.child(call.name, of: call.directory) else {
                 return false
             }
@@ -263,7 +262,9 @@ final class InotifyReplay<Access: XenstoreAccess>: FixedFilesystem, InotifyRepla
         }
         guard await hasHappened(call) else {
             let operation = call.operation.name
-            store.logInotify("\(operation) \(call.name): no event, as nothing of it has changed")
+            environment.logs.inotify.debug(
+                "\(operation) \(call.name): no event, as nothing of it has changed"
+            )
             notifier.finish(call)
             throw .busy
         }

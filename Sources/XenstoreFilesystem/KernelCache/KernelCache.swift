@@ -123,13 +123,13 @@ class KernelCache {
     /// A system call has changed what is in memory alone, and what other names of the key show.
     func revokeInMemory(_ node: KeyNode) {}
 
-    /// A local change was made at a place. ``barrier()`` waits for what follows.
-    func revokeOwn(_ place: KeyPlace, andBelow isSubtree: Bool) {}
+    /// A local change was made at a path. ``barrier()`` waits for what follows.
+    func revokeOwn(_ path: XenstorePath, andBelow isSubtree: Bool) {}
 
     /// Waits, when a local change was made, until the kernel has dropped what that has made untrue.
     func barrier() async {}
 
-    /// Calls back when whoever asks the kernel sees what has changed so far.
+    /// Calls back when a program that asks the kernel sees what has changed so far.
     func afterInvalidations(_ action: @escaping () -> Void) { action() }
 
     /// The content of a key changes, or a program empties it to write it again.

@@ -155,10 +155,10 @@ final class LeasingKernelCache: KernelCache {
         revoke(node, .ownChange)
     }
 
-    override func revokeOwn(_ place: KeyPlace, andBelow isSubtree: Bool) {
-        guard keys.shows(place.path) else { return }
+    override func revokeOwn(_ path: XenstorePath, andBelow isSubtree: Bool) {
+        guard keys.shows(path), let place = keys.place(of: path) else { return }
         // What was asked before is not kept; by now the path may be another key's.
-        changes.append(place.path)
+        changes.append(path)
         localInvalidations.made += 1
         revoke(place, andBelow: isSubtree, .ownChange)
     }

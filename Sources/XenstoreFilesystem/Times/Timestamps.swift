@@ -332,29 +332,25 @@ struct TimeState {
     /// Whether an event named the key, and the store was not asked for it since.
     fileprivate var mayHaveChanged: Bool {
         get { flags.contains(.mayHaveChanged) }
-        set { set(.mayHaveChanged, newValue) }
+        set { flags.set(.mayHaveChanged, newValue) }
     }
 
     /// Whether an event named a place below the key, and the store was not asked for the list
     /// since.
     fileprivate var listMayHaveChanged: Bool {
         get { flags.contains(.listMayHaveChanged) }
-        set { set(.listMayHaveChanged, newValue) }
+        set { flags.set(.listMayHaveChanged, newValue) }
     }
 
     /// Whether ``listDigest`` is that of the names that were seen last.
     fileprivate var listIsKnown: Bool {
         get { flags.contains(.listIsKnown) }
-        set { set(.listIsKnown, newValue) }
+        set { flags.set(.listIsKnown, newValue) }
     }
 
     /// Whether a program has set the time of its value.
     fileprivate var valueTimeIsSet: Bool {
         get { flags.contains(.valueTimeIsSet) }
-        set { set(.valueTimeIsSet, newValue) }
-    }
-
-    private mutating func set(_ flag: Flags, _ isTrue: Bool) {
-        if isTrue { flags.insert(flag) } else { flags.remove(flag) }
+        set { flags.set(.valueTimeIsSet, newValue) }
     }
 }

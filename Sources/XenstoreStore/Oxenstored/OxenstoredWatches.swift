@@ -31,13 +31,12 @@ final class OxenstoredWatches {
         let resolved = StorePath(path, from: caller.domain)
         let id = caller.connection.id
         guard !watches.contains(id, resolved, token) else { throw .exists }
-        let isRelative = !path.isAbsolute && !path.isSpecial
         let watch = Watch(
             connection: caller.connection,
             path: resolved,
+            given: path,
             token: token,
             depth: nil,
-            prefixLength: isRelative ? resolved.text.utf8.count - path.text.utf8.count : 0,
             order: watches.nextOrder()
         )
         watches.add(watch)

@@ -21,19 +21,21 @@ final class Watch {
     /// Grows from each watch to the next; a connection gets the events of one change by it.
     let order: UInt64
 
+    /// - Parameter given: the path as the client has written it.
     init(
         connection: Connection,
         path: StorePath,
+        given: XenstorePath,
         token: [UInt8],
         depth: UInt32?,
-        prefixLength: Int,
         order: UInt64
     ) {
         self.connection = connection
         self.path = path
         self.token = token
         self.depth = depth
-        self.prefixLength = prefixLength
+        let isRelative = !given.isAbsolute && !given.isSpecial
+        prefixLength = isRelative ? path.text.utf8.count - given.text.utf8.count : 0
         self.order = order
     }
 

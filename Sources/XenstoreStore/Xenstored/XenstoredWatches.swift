@@ -28,13 +28,12 @@ final class XenstoredWatches {
         let resolved = try access.resolve(path, caller, allowsSpecial: true)
         let id = caller.connection.id
         guard !watches.contains(id, resolved, token) else { throw .exists }
-        let isRelative = !path.isAbsolute && !path.isSpecial
         let watch = Watch(
             connection: caller.connection,
             path: resolved,
+            given: path,
             token: token,
             depth: depth,
-            prefixLength: isRelative ? resolved.text.utf8.count - path.text.utf8.count : 0,
             order: watches.nextOrder()
         )
         try checkWatchQuotas(watch, caller)
