@@ -178,7 +178,7 @@ public final class ChangeNotifier<Tree: WatchedTree> {
         let entries = emitter.beginBatch(at: version)
         batch.answerCount = localChanges.answerCount
         let questions = entries.compactMap { entry in
-            // What has lost its place is told with the directory above.
+            // What has lost its place goes with the directory above.
             path(of: entry).map { path in
                 let isOfFile = isFile(entry) && !entry.isAboutShape
                 return Question(path: path, isOfFile: isOfFile, entry: entry)
@@ -304,7 +304,7 @@ public final class ChangeNotifier<Tree: WatchedTree> {
 
     // MARK: Local changes
 
-    /// This mount changes a key for a program, and the kernel tells of that by itself.
+    /// This mount changes a key for a program, and the kernel raises the events by itself.
     ///
     /// - Parameter coversBelow: whether all below the key goes with it.
     /// - Returns: a number for ``localChangeIsAnswered(_:)``.
@@ -359,7 +359,7 @@ public final class ChangeNotifier<Tree: WatchedTree> {
         snapshot[last] = fingerprint
     }
 
-    /// A program has given a key another name, or exchanged two: what was told of it goes along.
+    /// A program has given a key another name, or exchanged two: what is known of it goes along.
     public func localMove(
         of name: String,
         in source: Inode,
@@ -418,7 +418,7 @@ public final class ChangeNotifier<Tree: WatchedTree> {
     }
 
     /// A key that was made again since its removal was found may be in use: a program's working
-    /// directory. Its removal is not told.
+    /// directory. Its removal raises no event.
     ///
     /// - Returns: what is to be done then; nil where the call may be made.
     public func refuse(_ call: Call) -> [Action]? {
@@ -436,7 +436,7 @@ public final class ChangeNotifier<Tree: WatchedTree> {
         path(of: call.name, in: call.directory).map { localChanges.isCreating($0) } ?? false
     }
 
-    /// A removal is not told now. Where the key is gone after all, it is told later.
+    /// A removal raises no event now. If the key is gone after all, it does so later.
     public func leave(_ call: Call) -> [Action] {
         leaveNow(call)
         return emitter.takeActions()

@@ -1,7 +1,7 @@
 import Logging
 import XenstoreProtocol
 
-/// Which calls are due, by what inotify has told of a key and what the store says of it now.
+/// Which calls are due, by what inotify has raised events for and what the store says now.
 final class EventEmitter<Tree: WatchedTree> {
     typealias Inode = Tree.Inode
     typealias Call = PendingCall<Tree>
@@ -13,7 +13,7 @@ final class EventEmitter<Tree: WatchedTree> {
     var dirty = DirtySet<Inode>()
     /// The calls that are due.
     var queue = InotifyQueue<Tree>()
-    /// What was told of the value of the mount's root.
+    /// The value of the mount's root, as of the last events.
     var rootFingerprint: DirectorySnapshot.Fingerprint?
     private var hasLostCalls = false
     private var actions: [Action] = []

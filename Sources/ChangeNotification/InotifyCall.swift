@@ -64,7 +64,7 @@ public final class PendingCall<Tree: WatchedTree> {
     public let childNames: [UInt8]?
     /// How far the agent is with it.
     var progress = Progress()
-    /// Whether what it tells has happened; nil while the store is still asked.
+    /// Whether the change has happened; nil while the store is still asked.
     private(set) var isTrue: Bool?
     private var waiters: [(Bool) -> Void] = []
 
@@ -121,7 +121,7 @@ public final class PendingCall<Tree: WatchedTree> {
         if self.isTrue == nil { decide(isTrue) }
     }
 
-    /// Calls back with whether what it tells has happened, as soon as that is known.
+    /// Calls back with whether the change has happened, as soon as that is known.
     public func whenKnown(_ action: @escaping (Bool) -> Void) {
         guard let isTrue else { return waiters.append(action) }
         action(isTrue)

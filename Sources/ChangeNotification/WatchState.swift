@@ -10,8 +10,8 @@ public struct WatchState {
     public mutating func forget() { snapshot = nil }
 }
 
-/// What programs have been told of keys, where nothing was known of them: with it the first change
-/// is told for what it is. To be used while a ``ChangeNotifier`` is active, which keeps it true.
+/// What programs have seen of keys of which nothing was known: with it the first change raises the
+/// right event. To be used while a ``ChangeNotifier`` is active, which keeps it true.
 extension WatchedInode {
     /// The store has said this of the key, and nothing has changed since.
     public func learn(_ stat: some WatchedStat, isDirectory: Bool) {
@@ -32,7 +32,7 @@ extension WatchedInode {
         if watched.snapshot == nil { watched.snapshot = DirectorySnapshot(names: names) }
     }
 
-    /// Whether all events of what is in the directory can be told from the first change on.
+    /// Whether the first change of each child can raise the right event.
     public var knowsChildren: Bool { watched.snapshot?.isComplete == true }
 
     /// The children of which nothing but the name is known; nil where not even that is.

@@ -19,7 +19,7 @@ public protocol WatchedInode: AnyObject {
     var isKnownByAgentOnly: Bool { get }
     /// Whether the plain name led to a directory when the kernel was given it last.
     var isShownAsDirectory: Bool { get }
-    /// What inotify has told of it.
+    /// For what inotify has raised events.
     var watched: WatchState { get set }
 }
 

@@ -1,6 +1,6 @@
 import XenstoreProtocol
 
-/// What has changed so far, as the store's events and this mount's own changes say: it tells
+/// What has changed so far, as the store's events and this mount's own changes say, and with it
 /// whether what the store once answered still holds.
 ///
 /// Each answer carries the ``Version`` of the moment at which it was asked for. Whatever is to be

@@ -13,7 +13,7 @@ protocol StoreAnswerObserver: AnyObject {
 /// Asks the store, and knows for how long an answer serves.
 ///
 /// Each call of a program asks, with two exceptions for the thread that goes from one file to the
-/// next faster than it could have learnt of a change: what it was told a moment ago holds for the
+/// next faster than it could have learnt of a change: what it was given a moment ago holds for the
 /// calls that follow at once, and what it will want next of a listing was read ahead in one batch,
 /// and serves once. Neither does where a change of the key is known by now.
 final class StoreReader<Access: XenstoreAccess> {
@@ -197,12 +197,12 @@ final class StoreReader<Access: XenstoreAccess> {
             && !changes.hasChanged(path, since: cached.stat.version)
     }
 
-    /// Notes what was just told, at once after the answer came.
+    /// Notes what is about to be given to a program, at once after the answer came.
     func fresh(_ stat: KeyStat) -> CachedStat {
         CachedStat(stat: stat, given: environment.elapsed())
     }
 
-    /// Keeps what a thread was told for the calls that follow at once.
+    /// Keeps what a thread was given for the calls that follow at once.
     ///
     /// - Parameter handle: what was opened by it, and holds it; without, it serves once.
     func keep(
@@ -219,7 +219,7 @@ final class StoreReader<Access: XenstoreAccess> {
 
     // MARK: Listings
 
-    /// The names that a directory has, as its parent's listing was told: hints, never answers.
+    /// The names that a directory had when its parent was listed: hints, never answers.
     ///
     /// - Parameter list: each followed by a zero.
     func hint(_ list: [UInt8], of node: KeyNode) { readdirHints.put(list, of: node) }

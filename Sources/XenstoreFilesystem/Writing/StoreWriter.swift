@@ -1,7 +1,7 @@
 import XenstoreProtocol
 
-/// Changes the store for programs: each change is a local one, and its begin and end are told to
-/// ``LocalChangeRecorder/observer``.
+/// Changes the store for programs: each change is a local one, and
+/// ``LocalChangeRecorder/observer`` hears of its begin and its end.
 final class StoreWriter<Access: XenstoreAccess> {
     /// The way to the store of what the kernel tells by itself.
     let access: LocalChangeRecorder<Access>
