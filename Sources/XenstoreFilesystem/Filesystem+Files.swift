@@ -175,7 +175,7 @@ extension Filesystem {
             report(0, of: node)
         }
         // What is empty already need not be put.
-        if truncates, !stat.value.isEmpty { file.hide(stat.value, asOf: stat.version) }
+        if truncates, !stat.value.isEmpty { file.hide(stat.value) }
         if createsOnWrite {
             file.createsOnWrite = true
             file.pending = .untilRelease

@@ -167,7 +167,7 @@ extension Filesystem {
         if file.createsOnWrite, file.content.isEmpty {
             try await makeIfMissing(file.node)
         } else if file.pending == .untilRelease, file.content.isEmpty, let hidden = file.hidden {
-            try await empty(file.node, of: hidden.value, asOf: hidden.version)
+            try await empty(file.node, of: hidden)
         } else {
             try await put(file.content, to: file.node)
             follow(file.content, of: file.node)
@@ -175,18 +175,12 @@ extension Filesystem {
     }
 
     /// Does what O_TRUNC asked for, unless others have given the key another value since: on a disk
-    /// that would have come later.
-    private func empty(
-        _ node: KeyNode,
-        of value: [UInt8],
-        asOf version: ChangeLog.Version
-    ) async throws(FilesystemError) {
+    /// that would have come later. The store is asked, as its event of that may still be on its
+    /// way.
+    private func empty(_ node: KeyNode, of value: [UInt8]) async throws(FilesystemError) {
         let path = try node.path()
-        let isKnown = changes.isWatching && environment.takeEvents()
-        guard !isKnown || changes.hasChanged(path, since: version) else {
-            try await put([], to: node)
-            return follow([], of: node)
-        }
+        reader.closing.begin(node)
+        defer { reader.closing.end(node) }
         let isEmpty = try await writer.transaction(at: path) {
             id async throws(XenstoreError) -> Outcome<Bool> in
             do throws(XenstoreError) {

@@ -118,10 +118,11 @@ struct GuestTests {
                 begun() { sed -n 's/.*"TRANSACTION_START"} //p' .xsfs/status; }
                 before=$(begun)
                 echo 2 >data/k; cp data/k $T/k; cp $T/k data/k; : >data/k; echo 3 | tee data/k
+                cat data/k; echo $(($(begun) - before)) # `:` writes nothing, and empties it
                 sed -i s/3/4/ data/k # this one replaces a file
                 cat data/k; echo $(($(begun) - before))
                 """,
-                prints: "3\n4\n1\n"
+                prints: "3\n3\n1\n4\n2\n"
             )
             // By the permissions, and not by the name of the owner alone.
             try await guest.expect("cat shared; echo 2 >shared; cat shared", prints: "1\n2\n")

@@ -30,8 +30,8 @@ final class OpenFile {
     private(set) var asksAtEnd = false
     /// Whether the key does not exist before this handle's first write.
     var createsOnWrite = false
-    /// The value that O_TRUNC hides until the key is written, and when the store said it.
-    private(set) var hidden: (value: [UInt8], version: ChangeLog.Version)?
+    /// The value that O_TRUNC hides until the key is written.
+    private(set) var hidden: [UInt8]?
 
     init(
         node: KeyNode,
@@ -70,8 +70,8 @@ final class OpenFile {
     }
 
     /// O_TRUNC is done by the first write, or when the file is closed for good.
-    func hide(_ value: [UInt8], asOf version: ChangeLog.Version) {
-        hidden = (value, version)
+    func hide(_ value: [UInt8]) {
+        hidden = value
         pending = .untilRelease
     }
 

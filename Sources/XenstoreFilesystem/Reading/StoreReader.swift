@@ -35,6 +35,8 @@ final class StoreReader<Access: XenstoreAccess> {
     private let retries: CallerRetries
     private let environment: FilesystemEnvironment
     unowned var observer: (any StoreAnswerObserver)?
+    /// Files that this mount is closing: the store says of them what it holds after that.
+    let closing = ClosingFiles()
     private var threadStats = ThreadStatCache()
     private var readdirHints = ReaddirHints()
     private var readaheads: [ReadaheadKey: OpenDirectory] = [:]
@@ -86,6 +88,7 @@ final class StoreReader<Access: XenstoreAccess> {
         of path: XenstorePath,
         _ node: KeyNode?
     ) async throws(FilesystemError) -> KeyStat {
+        if let node { await closing.wait(for: node) }
         let query = query(path, node)
         do throws(XenstoreError) {
             if query.asksValueAlone {
@@ -141,6 +144,7 @@ final class StoreReader<Access: XenstoreAccess> {
         _ kind: FileKind,
         for caller: CallerID
     ) async throws(FilesystemError) -> KeyStat {
+        await closing.wait(for: node)
         let path = try node.path()
         if changes.isWatching, let directory = readahead(of: caller, to: node) {
             let next = directory.readahead.next(from: node.inode(kind))
@@ -159,6 +163,7 @@ final class StoreReader<Access: XenstoreAccess> {
         for caller: CallerID,
         isOpening: Bool = false
     ) throws(FilesystemError) -> KeyStat? {
+        guard !closing.contains(node) else { return nil }
         let inode = node.inode(kind)
         if let last = threadStats.take(inode, for: caller, isOpening: isOpening) {
             // The kernel has looked the name up for this very open(2).
