@@ -12,8 +12,8 @@ extension Filesystem {
         if kind == .directory { await prepareForWatch(node, by: caller) }
         let (attributes, version) = try await attributes(of: node, kind, handle, use) {
             () async throws(FilesystemError) in
-            let stat = try await reader.stat(of: node, kind, for: caller)
-            guard kind == .file else { return stat }
+            guard kind == .file else { return try await statOfDirectory(node, for: caller) }
+            let stat = try await reader.stat(of: node, .file, for: caller)
             if node.handleCount > 0 { await waitForSize(of: node) }
             showSize(of: stat, node)
             return stat

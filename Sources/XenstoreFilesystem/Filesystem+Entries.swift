@@ -9,28 +9,28 @@ extension Filesystem {
         _ listing: Listing
     ) async throws(FilesystemError) -> [DirectoryEntry] {
         let version = changes.version
-        var requests: [Request] = []
+        var queries: [ChildQuery] = []
         var plans: [EntryPlan] = []
         for (name, nextOffset) in selected {
             var plan = EntryPlan(name: name, nextOffset: nextOffset)
-            try complete(&plan, in: directory, listing, &requests)
+            let isNear = listing.children.count + queries.count < FilesystemLimits.readaheadMax
+            if let query = try complete(&plan, in: directory, listing, isNear: isNear) {
+                queries.append(query)
+            }
             plans.append(plan)
         }
-        let answers = requests.isEmpty ? [] : await reader.access.send(requests, in: .none)
+        let requests = queries.flatMap(\.requests)
+        let sent = requests.isEmpty ? [] : await reader.access.send(requests, in: .none)
+        let answers = reader.childAnswers(queries, sent[...])
         var entries: [DirectoryEntry] = []
+        for index in plans.indices {
+            plans[index].answer = answers[plans[index].name] ?? plans[index].answer
+        }
         for plan in plans {
             do throws(XenstoreError) {
                 guard
-                    let target = try target(
-                        plan,
-                        answers,
-                        in: directory,
-                        listing,
-                        asOf: version
-                    )
-                else {
-                    continue
-                }
+                    let target = try target(plan, in: directory, listing, asOf: version)
+                else { continue }
                 entries.append(
                     DirectoryEntry(name: plan.name, target: target, nextOffset: plan.nextOffset)
                 )
@@ -56,44 +56,34 @@ extension Filesystem {
         }
     }
 
-    /// Finds out what must be asked to tell the type of an entry.
+    /// Finds out what must be asked for an entry; nil where nothing must.
+    ///
+    /// - Parameter isNear: whether a program comes to it while what is asked now still serves.
     private func complete(
         _ plan: inout EntryPlan,
         in directory: OpenDirectory,
         _ listing: Listing,
-        _ requests: inout [Request]
-    ) throws(FilesystemError) {
+        isNear: Bool
+    ) throws(FilesystemError) -> ChildQuery? {
         let name = plan.name
         guard name != ".", name != "..", name != NameMeaning.ownValueName,
             scratchEntry(name, in: directory.node) == nil,
             scratch.directory(of: directory.node) == nil
-        else { return }
+        else { return nil }
         let path = try directory.node.path(ofChild: name)
         let node = keys.child(name, of: directory.node)
         plan.path = path
         plan.hasChildren = changes.isWatching ? node?.hasChildren : nil
-        plan.hint = listing.children[name]
-        if plan.hasChildren == nil, plan.hint == nil {
-            plan.childrenAnswer = requests.count
-            requests.append(.directory(path))
+        if let known = listing.children[name], plan.hasChildren != nil || known.names != nil {
+            plan.answer = known
+            return nil
         }
-        if plan.hasChildren ?? plan.hint.map(isList) != true,
-            keys.kindWithoutValue(hasChildren: false, node, path) == nil
-        {
-            plan.valueAnswer = requests.count
-            requests.append(.read(path))
-        }
-    }
-
-    /// Whether an answer to DIRECTORY has names.
-    private func isList(_ answer: Result<[UInt8], XenstoreError>) -> Bool {
-        (try? KeyStat.hasChildren(answer)) == true
+        return reader.childQuery(name, node, path, for: isNear ? directory.caller : .nobody)
     }
 
     /// What a name of a listing leads to; nil for a scratch file that is gone.
     private func target(
         _ plan: EntryPlan,
-        _ answers: [Result<[UInt8], XenstoreError>],
         in directory: OpenDirectory,
         _ listing: Listing,
         asOf version: ChangeLog.Version
@@ -111,28 +101,24 @@ extension Filesystem {
             default: return scratchEntry(plan.name, in: parent).map { .entry($0) }
             }
         }
+        let answer = plan.answer
+        if case .failure(.refused(.noEntry))? = answer?.stat { throw .refused(.noEntry) }
         var hasChildren = plan.hasChildren
         // Nil where they were not asked for, or fit no message.
         var names: [UInt8]? = hasChildren == false ? [] : nil
-        if let answer = plan.childrenAnswer.map({ answers[$0] }) ?? plan.hint,
-            hasChildren == nil
-        {
-            hasChildren = try KeyStat.hasChildren(answer)
-            names = try? answer.get()
+        if hasChildren == nil, let list = answer?.names {
+            hasChildren = try KeyStat.hasChildren(list)
+            names = try? list.get()
         }
-        let kind = try kind(
-            hasChildren: hasChildren ?? false,
-            value: plan.valueAnswer.map { answers[$0] },
-            keys.child(plan.name, of: parent),
-            path
-        )
-        if let node = keys.child(plan.name, of: parent), node.reportedKind == kind,
-            node.lookups(kind) > 0
-        {
-            directory.readahead.append(node.inode(kind))
-            return .known(node.inode(kind), kind)
+        let known = keys.child(plan.name, of: parent)
+        let kind = try kind(hasChildren: hasChildren ?? false, answer?.stat, known, path)
+        let stat = try? answer?.stat?.get()
+        if let known, known.reportedKind == kind, known.lookups(kind) > 0 {
+            if let stat { learned(stat.stat, of: known, at: path) }
+            give(known, kind, stat, in: directory)
+            return .known(known.inode(kind), kind)
         }
-        let version = plan.hint == nil ? version : listing.stat.version
+        let version = answer?.version ?? version
         let entry = enterListed(
             plan.name,
             of: parent,
@@ -142,9 +128,10 @@ extension Filesystem {
             path,
             asOf: version
         )
-        directory.readahead.append(entry.attributes.inode)
         if let node = keys.child(plan.name, of: parent) {
-            reader.hint(names ?? [], of: node)
+            if let stat { learned(stat.stat, of: node, at: path) }
+            give(node, kind, stat, in: directory)
+            reader.readahead.hint(names ?? [], of: node)
             // Nobody asks for them again while this stands.
             if plan.hasChildren == nil, names?.isEmpty == true { dropChildren(of: node) }
             if kind == .directory, let names {
@@ -154,15 +141,27 @@ extension Filesystem {
         return .entry(entry)
     }
 
+    /// A name of a listing is given out, and what was read ahead of its key is kept.
+    private func give(
+        _ node: KeyNode,
+        _ kind: FileKind,
+        _ ahead: CachedStat?,
+        in directory: OpenDirectory
+    ) {
+        let inode = node.inode(kind)
+        directory.readahead.append(inode)
+        if let ahead { reader.readahead.put(ahead, for: inode, kind, in: directory) }
+    }
+
     private func kind(
         hasChildren: Bool,
-        value: Result<[UInt8], XenstoreError>?,
+        _ stat: Result<CachedStat, XenstoreError>?,
         _ node: KeyNode?,
         _ path: XenstorePath
     ) throws(XenstoreError) -> FileKind {
         if let kind = keys.kindWithoutValue(hasChildren: hasChildren, node, path) { return kind }
         // An empty key that shows as a directory.
-        return try value?.get().isEmpty == false ? .file : .directory
+        return try stat?.get().stat.value.isEmpty == false ? .file : .directory
     }
 }
 
@@ -174,12 +173,8 @@ private struct EntryPlan {
     var path: XenstorePath?
     /// As the watch keeps it.
     var hasChildren: Bool?
-    /// The answer to DIRECTORY that came with the listing.
-    var hint: Result<[UInt8], XenstoreError>?
-    /// Where the answer to DIRECTORY will be.
-    var childrenAnswer: Int?
-    /// Where the answer to READ will be.
-    var valueAnswer: Int?
+    /// What the store has said of the child.
+    var answer: ChildAnswer?
 
     init(name: String, nextOffset: Int) {
         self.name = name

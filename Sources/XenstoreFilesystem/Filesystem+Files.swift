@@ -103,14 +103,14 @@ extension Filesystem {
     ) async throws(FilesystemError) -> HandleID {
         do throws(FilesystemError) {
             let known = try reader.statFromMemory(of: node, .file, for: caller, isOpening: true)
-            let stat: KeyStat
+            let answer: CachedStat
             if let known {
-                stat = known
+                answer = known
             } else {
-                stat = try await reader.stat(of: node, .file, for: caller)
+                answer = reader.fresh(try await reader.stat(of: node, .file, for: caller))
             }
             if kernelCache.sizes.isPending(node) { await waitForSize(of: node) }
-            return try openToRead(node, flags, stat, by: caller)
+            return try openToRead(node, flags, answer, by: caller)
         } catch .noEntry where node.deferredCreateCount > 0 {
             // Another handle is to create the key and has not written yet.
             let empty = KeyStat(empty: Permissions(owner: .privileged))
@@ -123,11 +123,11 @@ extension Filesystem {
     func openToRead(
         _ node: KeyNode,
         _ flags: OpenFlags,
-        _ stat: KeyStat,
+        _ answer: CachedStat,
         by caller: CallerID
     ) throws(FilesystemError) -> HandleID {
+        let stat = answer.stat
         try requireKindAtOpen(of: node, stat, by: caller)
-        let answer = reader.fresh(stat)
         try requireSize(size(of: stat), of: node, answer, by: caller)
         let handle = openFile(node, flags, by: caller, stat, createsOnWrite: false)
         reader.keep(answer, of: node.inode(.file), for: caller, by: handle)

@@ -14,23 +14,57 @@ extension Filesystem {
             )
         }
         if let handle = openLeasedDirectory(node, by: caller) { return handle }
-        let listing = try await listing(of: node)
+        let (listing, answer) = try await listingToOpen(node, by: caller)
+        try requireKind(.directory, of: node, listing.stat)
         let lease = lease(listing, of: node)
         node.handleCount += 1
-        let answer = reader.fresh(listing.stat)
         let directory = OpenDirectory(node: node, caller: caller, listing: listing)
         directory.firstAnswer = answer
         directory.lease = lease
+        directory.readahead = reader.readahead.window(for: caller)
         let handle = directories.insert(directory)
         reader.keep(answer, of: inode, for: caller, by: handle)
         await prepareForWatch(node, by: caller)
         return handle
     }
 
+    /// The listing of a directory that is opened, which may have come with its attributes.
+    private func listingToOpen(
+        _ node: KeyNode,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> (Listing, CachedStat) {
+        let isWalking = reader.readahead.isWalking(
+            to: node,
+            by: caller,
+            at: environment.elapsed()
+        )
+        reader.readahead.willOpen(node, by: caller)
+        if let ahead = try reader.takeListing(of: node, for: caller) { return ahead }
+        let listing = try await listing(of: node, for: caller)
+        let lifetime =
+            isWalking ? FilesystemLimits.readaheadLifetime : FilesystemLimits.threadStatLifetime
+        return (listing, reader.fresh(listing.stat, lifetime: lifetime))
+    }
+
+    /// What the store says of a directory, and its listing with that for a thread that is about to
+    /// open it.
+    func statOfDirectory(
+        _ node: KeyNode,
+        for caller: CallerID
+    ) async throws(FilesystemError) -> KeyStat {
+        reader.readahead.willStat(node, by: caller)
+        guard changes.isWatching, reader.readahead.opensNext(node, by: caller), !node.isUnlinked
+        else { return try await reader.stat(of: node, .directory, for: caller) }
+        let listing = try await listing(of: node, for: caller)
+        let answer = reader.fresh(listing.stat, lifetime: FilesystemLimits.readaheadLifetime)
+        reader.readahead.keep(listing, of: node, answer, for: caller)
+        return listing.stat
+    }
+
     public func releaseDirectory(_ handle: HandleID) {
         reader.close(handle)
         guard let directory = directories.remove(handle) else { return }
-        reader.end(directory)
+        reader.readahead.end(directory)
         directory.node.handleCount -= 1
         keys.dropUnused(directory.node)
     }
@@ -46,9 +80,10 @@ extension Filesystem {
             listing = known
         } else {
             // rewinddir(3): the program wants to see what is there now.
-            listing = try await self.listing(of: directory.node)
+            listing = try await self.listing(of: directory.node, for: directory.caller)
+            try requireKind(.directory, of: directory.node, listing.stat)
             directory.listing = listing
-            directory.readahead = ReadaheadWindow()
+            directory.readahead = reader.readahead.window(for: directory.caller)
         }
         let dots = [".", ".."]
         let names = listing.names
@@ -59,7 +94,7 @@ extension Filesystem {
             selected.append((name, position + 1))
         }
         guard !selected.isEmpty else { return [] }
-        reader.begin(directory)
+        reader.readahead.begin(directory, at: environment.elapsed())
         return try await entries(selected, of: directory, listing)
     }
 
@@ -76,20 +111,29 @@ extension Filesystem {
             return changes.isBeforeLocalChanges(answer.stat.version)
                 && environment.elapsed() - answer.given < FilesystemLimits.threadStatLifetime
         }
-        return reader.isTrue(answer, of: path, within: FilesystemLimits.readaheadLifetime)
+        let listed = CachedStat(
+            stat: answer.stat,
+            given: answer.given,
+            lifetime: FilesystemLimits.readaheadLifetime
+        )
+        return reader.isTrue(listed, of: path)
     }
 
     // MARK: Names
 
-    /// Asks for the names in a directory, and for the shapes of those that a hint names.
-    private func listing(of node: KeyNode) async throws(FilesystemError) -> Listing {
+    /// Asks for the names in a directory, and with them for what the thread will want of the
+    /// children that it had.
+    private func listing(
+        of node: KeyNode,
+        for caller: CallerID
+    ) async throws(FilesystemError) -> Listing {
         if let made = scratch.directory(of: node) { return listing(of: made) }
         guard !node.isUnlinked else { throw unlinked(node) }
         let path = try node.path()
         let query = reader.query(path, node, asksNames: true)
-        let children = reader.takeHints(of: node)
+        let children = reader.childQueries(of: node, for: caller)
         let own = query.requests
-        let requests = own + children.map { .directory($0.path) }
+        let requests = own + children.flatMap(\.requests)
         let answers = await reader.access.send(requests, in: .none)
         let stat: KeyStat
         do throws(XenstoreError) {
@@ -100,19 +144,16 @@ extension Filesystem {
             throw FilesystemError(error, at: path)
         }
         learned(stat, of: node, at: path)
-        try requireKind(.directory, of: node, stat)
         var names = try await names(of: path, answers[1])
         recordBaseline(names, of: node, path, asOf: stat.version)
+        reader.readahead.hint((try? answers[1].get()) ?? [], of: node)
         // First, so that rm -r empties the value before the last child goes: the other way round
         // the key would turn into a file under its hands.
         if !stat.value.isEmpty { names.insert(NameMeaning.ownValueName, at: 0) }
         return Listing(
             names: names + scratch.names(in: node),
             stat: stat,
-            children: Dictionary(
-                zip(children.map(\.name), answers[own.count...]),
-                uniquingKeysWith: { first, _ in first }
-            )
+            children: reader.childAnswers(children, answers[own.count...])
         )
     }
 

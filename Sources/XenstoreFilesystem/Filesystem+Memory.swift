@@ -18,7 +18,7 @@ extension Filesystem {
         let (node, kind) = try find(inode)
         guard !node.isUnlinked, kind == .file || !isToPrepareForWatch(node, by: caller),
             kind == .directory || node.handleCount == 0 || !kernelCache.sizes.isPending(node),
-            let stat = try reader.statFromMemory(of: node, kind, for: caller)
+            let stat = try reader.statFromMemory(of: node, kind, for: caller)?.stat
         else { return nil }
         let use = nameUse(node, kind, by: caller)
         let attributes = try attributes(of: node, kind, checked: stat, use)
@@ -39,9 +39,9 @@ extension Filesystem {
         guard kind == .file else { throw .isDirectory }
         if node.inode(kind) == inode, let handle = openLeased(node) { return handle }
         guard !kernelCache.sizes.isPending(node),
-            let stat = try reader.statFromMemory(of: node, kind, for: caller, isOpening: true)
+            let answer = try reader.statFromMemory(of: node, kind, for: caller, isOpening: true)
         else { return nil }
-        return try openToRead(node, flags, stat, by: caller)
+        return try openToRead(node, flags, answer, by: caller)
     }
 
     public func releaseFromMemory(_ handle: HandleID) -> Bool {

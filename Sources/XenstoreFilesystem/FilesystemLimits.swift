@@ -67,11 +67,14 @@ public enum FilesystemLimits {
     /// Files that are asked for together at most.
     public static let readaheadMax = 64
 
+    /// Bytes of values that are read ahead; then what is held of them is dropped.
+    public static let readaheadBytes = 1 << 20
+
     /// Names of children that a listing asks for before it knows that they are there.
     public static let hintedNames = 64
 
     /// Bytes of names that are kept as hints for listings; then all are forgotten.
-    public static let hintBytes = 65536
+    public static let hintBytes = 1 << 20
 
     /// Requests that one pipelined batch of a rename holds.
     public static let renameBatch = 1024

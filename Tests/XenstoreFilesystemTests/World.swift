@@ -293,6 +293,8 @@ final class SlowAccess: XenstoreAccess {
     /// Whether answers wait on their way back.
     var holdsAnswers = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
+    /// What was asked, each time that the filesystem waited for answers.
+    private(set) var sent: [[Request]] = []
 
     init(_ base: InProcessConnection) { self.base = base }
 
@@ -302,6 +304,7 @@ final class SlowAccess: XenstoreAccess {
         _ request: Request,
         in transaction: TransactionID
     ) async throws(XenstoreError) -> [UInt8] {
+        sent.append([request])
         if isHeld { await withCheckedContinuation { waiting.append($0) } }
         let answer = await base.send([request], in: transaction)
         if holdsAnswers { await withCheckedContinuation { waiting.append($0) } }
@@ -312,6 +315,7 @@ final class SlowAccess: XenstoreAccess {
         _ requests: [Request],
         in transaction: TransactionID
     ) async -> [Result<[UInt8], XenstoreError>] {
+        sent.append(requests)
         if isHeld { await withCheckedContinuation { waiting.append($0) } }
         let answers = await base.send(requests, in: transaction)
         if holdsAnswers { await withCheckedContinuation { waiting.append($0) } }

@@ -134,7 +134,7 @@ final class StatusFile<Access: XenstoreAccess> {
             label: "outcome",
             [("sent", metrics.invalidationsSent), ("held", metrics.invalidationsHeld)]
         )
-        let readahead = store.reader.metrics
+        let readahead = store.reader.readahead.metrics
         text.counters(
             "readahead_files_total",
             "Files that the store was asked about ahead of a program, by what became of it.",

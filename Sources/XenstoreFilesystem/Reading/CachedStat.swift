@@ -1,8 +1,10 @@
 /// What the store said of a key a moment ago.
 struct CachedStat {
     let stat: KeyStat
-    /// When it was given to a program.
+    /// When the store said it, or it was given to a program.
     let given: Duration
+    /// For how long from then on it serves.
+    let lifetime: Duration
 }
 
 /// What the last call of each thread was answered: it serves the calls of the same thread that

@@ -17,17 +17,6 @@ protocol StoreAnswerObserver: AnyObject {
 /// calls that follow at once, and what it will want next of a listing was read ahead in one batch,
 /// and serves once. Neither does where a change of the key is known by now.
 final class StoreReader<Access: XenstoreAccess> {
-    /// How many files the store was asked about ahead of a program, and what became of them.
-    struct ReadaheadMetrics {
-        var asked = 0
-        /// How many of these the program then wanted.
-        var used = 0
-        /// How many it may still want.
-        var held = 0
-        /// How many it did not want.
-        var wasted: Int { max(asked - used - held, 0) }
-    }
-
     /// The way to the store, for questions.
     let access: Access
     private let keys: KeyTable
@@ -38,9 +27,7 @@ final class StoreReader<Access: XenstoreAccess> {
     /// Files that this mount is closing: the store says of them what it holds after that.
     let closing = ClosingFiles()
     private var threadStats = ThreadStatCache()
-    private var readdirHints = ReaddirHints()
-    private var readaheads: [ReadaheadKey: OpenDirectory] = [:]
-    private var counts = ReadaheadMetrics()
+    let readahead = Readahead()
 
     init(
         _ access: Access,
@@ -54,12 +41,6 @@ final class StoreReader<Access: XenstoreAccess> {
         self.changes = changes
         self.retries = retries
         self.environment = environment
-    }
-
-    var metrics: ReadaheadMetrics {
-        var metrics = counts
-        metrics.held = readaheads.values.reduce(0) { $0 + $1.readahead.aheadCount }
-        return metrics
     }
 
     // MARK: Asking
@@ -146,9 +127,10 @@ final class StoreReader<Access: XenstoreAccess> {
     ) async throws(FilesystemError) -> KeyStat {
         await closing.wait(for: node)
         let path = try node.path()
-        if changes.isWatching, let directory = readahead(of: caller, to: node) {
-            let next = directory.readahead.next(from: node.inode(kind))
-            if next.count > 1 { return try await readAhead(next, kind, of: node, path, directory) }
+        if changes.isWatching, let next = readahead.next(from: node, kind, by: caller),
+            next.inodes.count > 1
+        {
+            return try await readAhead(next.inodes, kind, of: node, path, next.directory)
         }
         return try await stat(of: path, node: node)
     }
@@ -162,21 +144,21 @@ final class StoreReader<Access: XenstoreAccess> {
         _ kind: FileKind,
         for caller: CallerID,
         isOpening: Bool = false
-    ) throws(FilesystemError) -> KeyStat? {
+    ) throws(FilesystemError) -> CachedStat? {
         guard !closing.contains(node) else { return nil }
         let inode = node.inode(kind)
         if let last = threadStats.take(inode, for: caller, isOpening: isOpening) {
             // The kernel has looked the name up for this very open(2).
-            if isOpening, retries.isOpening(caller) { return last.stat }
-            let lifetime = FilesystemLimits.threadStatLifetime
-            if isTrue(last, of: try node.path(), within: lifetime) { return last.stat }
+            if isOpening, retries.isOpening(caller) { return last }
+            if isTrue(last, of: try node.path()) { return last }
         }
-        guard changes.isWatching, let directory = readahead(of: caller, to: node),
-            let prefetched = directory.readahead.take(inode),
-            isTrue(prefetched, of: try node.path(), within: FilesystemLimits.readaheadLifetime)
+        guard changes.isWatching, let ahead = readahead.take(node, kind, by: caller),
+            isTrue(ahead, of: try node.path())
         else { return nil }
-        counts.used += 1
-        return prefetched.stat
+        readahead.noteUse(of: node, kind, by: caller)
+        // A program that looks at a file before it opens it, as tar(1) does, asks once for both.
+        if !isOpening { keep(ahead, of: inode, for: caller, by: nil) }
+        return ahead
     }
 
     /// What the store says of a key that is looked up or opened. If the kernel tries to open a file
@@ -195,16 +177,19 @@ final class StoreReader<Access: XenstoreAccess> {
     }
 
     /// Whether what the store said a moment ago still holds, as far as it has sent events.
-    func isTrue(_ cached: CachedStat, of path: XenstorePath, within lifetime: Duration) -> Bool {
+    func isTrue(_ cached: CachedStat, of path: XenstorePath) -> Bool {
         changes.isWatching && changes.isBeforeLocalChanges(cached.stat.version)
-            && environment.elapsed() - cached.given < lifetime
+            && environment.elapsed() - cached.given < cached.lifetime
             && environment.takeEvents()
             && !changes.hasChanged(path, since: cached.stat.version)
     }
 
     /// Notes what is about to be given to a program, at once after the answer came.
-    func fresh(_ stat: KeyStat) -> CachedStat {
-        CachedStat(stat: stat, given: environment.elapsed())
+    func fresh(
+        _ stat: KeyStat,
+        lifetime: Duration = FilesystemLimits.threadStatLifetime
+    ) -> CachedStat {
+        CachedStat(stat: stat, given: environment.elapsed(), lifetime: lifetime)
     }
 
     /// Keeps what a thread was given for the calls that follow at once.
@@ -224,38 +209,65 @@ final class StoreReader<Access: XenstoreAccess> {
 
     // MARK: Listings
 
-    /// The names that a directory had when its parent was listed: hints, never answers.
+    /// What to ask about a child that is listed; nil where its type is known, and the thread wants
+    /// no more.
     ///
-    /// - Parameter list: each followed by a zero.
-    func hint(_ list: [UInt8], of node: KeyNode) { readdirHints.put(list, of: node) }
+    /// - Parameter node: the child where it is known.
+    func childQuery(
+        _ name: String,
+        _ node: KeyNode?,
+        _ path: XenstorePath,
+        for caller: CallerID
+    ) -> ChildQuery? {
+        let hasChildren = changes.isWatching ? node?.hasChildren : nil
+        let needsValue =
+            hasChildren != true
+            && keys.kindWithoutValue(hasChildren: false, node, path) == nil
+        let isAhead =
+            changes.isWatching && readahead.wantsStat(hasChildren: hasChildren, by: caller)
+        if needsValue || isAhead {
+            return ChildQuery(statOf: name, query(path, node), at: changes.version)
+        }
+        guard hasChildren == nil else { return nil }
+        return ChildQuery(shapeOf: name, path, at: changes.version)
+    }
 
-    /// The children that a directory had a moment ago and of which the shape is not known.
-    func takeHints(of node: KeyNode) -> [(name: String, path: XenstorePath)] {
-        guard changes.isWatching, let names = try? access.childNames(readdirHints.take(of: node))
+    /// What to ask about the children that a directory had a moment ago, together with its names.
+    func childQueries(of node: KeyNode, for caller: CallerID) -> [ChildQuery] {
+        guard changes.isWatching,
+            let names = try? access.childNames(readahead.takeHint(of: node))
         else { return [] }
         return names.prefix(FilesystemLimits.hintedNames).compactMap { name in
-            guard keys.child(name, of: node)?.hasChildren == nil,
-                let path = try? node.path(ofChild: name)
-            else { return nil }
-            return (name, path)
+            guard let path = try? node.path(ofChild: name) else { return nil }
+            return childQuery(name, keys.child(name, of: node), path, for: caller)
         }
     }
 
-    private func readahead(of caller: CallerID, to node: KeyNode) -> OpenDirectory? {
-        guard !readaheads.isEmpty, let parent = node.parent else { return nil }
-        return readaheads[ReadaheadKey(caller: caller, directory: parent.id)]
+    /// Takes the answers to questions about children.
+    func childAnswers(
+        _ queries: [ChildQuery],
+        _ answers: ArraySlice<Result<[UInt8], XenstoreError>>
+    ) -> [String: ChildAnswer] {
+        let time = environment.elapsed()
+        var children: [String: ChildAnswer] = [:]
+        var rest = answers
+        for query in queries {
+            let count = query.requests.count
+            children[query.name] = query.answer(rest.prefix(count), at: time)
+            rest = rest.dropFirst(count)
+        }
+        return children
     }
 
-    /// The thread is given entries of a listing.
-    func begin(_ directory: OpenDirectory) {
-        let place = ReadaheadKey(caller: directory.caller, directory: directory.node.id)
-        readaheads[place] = directory
-    }
-
-    /// The thread has closed the directory.
-    func end(_ directory: OpenDirectory) {
-        let place = ReadaheadKey(caller: directory.caller, directory: directory.node.id)
-        if readaheads[place] === directory { readaheads[place] = nil }
+    /// The listing that came with the attributes of a directory, while it holds.
+    func takeListing(
+        of node: KeyNode,
+        for caller: CallerID
+    ) throws(FilesystemError) -> (listing: Listing, answer: CachedStat)? {
+        guard let ahead = readahead.takeListing(of: node, by: caller),
+            isTrue(ahead.answer, of: try node.path())
+        else { return nil }
+        return ahead
     }
 
     /// Asks for a file and for those that a program wants after it.
@@ -277,12 +289,13 @@ final class StoreReader<Access: XenstoreAccess> {
             else { continue }
             queries.append((other, query(path, other)))
         }
-        counts.asked += queries.count - 1
         let answers = await access.stat(queries.map(\.query))
         for ((other, query), answer) in zip(queries, answers) {
             guard case .success(let stat) = answer else { continue }
             observer?.learned(stat, of: other, at: query.path)
-            if other !== node { directory.readahead.put(fresh(stat), for: other.inode(kind)) }
+            guard other !== node else { continue }
+            let answer = fresh(stat, lifetime: FilesystemLimits.readaheadLifetime)
+            readahead.put(answer, for: other.inode(kind), kind, in: directory)
         }
         do throws(XenstoreError) {
             return try answers[0].get()
@@ -290,10 +303,4 @@ final class StoreReader<Access: XenstoreAccess> {
             throw noted(error, node, at: path)
         }
     }
-}
-
-/// The directory that a thread goes through.
-private struct ReadaheadKey: Hashable {
-    let caller: CallerID
-    let directory: UInt64
 }
