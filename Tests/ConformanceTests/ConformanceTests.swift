@@ -71,18 +71,20 @@ struct ServedConformanceTests {
     }
 }
 
-/// The table, replayed on the daemons of Xen: what it says of them is true.
-@Suite(.enabled(if: Daemon.isAvailable, "no xenstored of Xen 4.17 is installed"))
+/// The table, replayed on the daemons of Xen, in each version: what it says of them is true.
+@Suite(.enabled(if: !GivenStore.isThere, "the table is replayed on the given store alone"))
 struct DaemonConformanceTests {
-    @Test func xenstored() throws { try replayAll(on: .xenstored) }
+    @Test(arguments: XenVersion.allCases)
+    func xenstored(version: XenVersion) throws { try replayAll(on: .xenstored, version) }
 
-    @Test func oxenstored() throws { try replayAll(on: .oxenstored) }
+    @Test(arguments: XenVersion.allCases)
+    func oxenstored(version: XenVersion) throws { try replayAll(on: .oxenstored, version) }
 
     /// All scenarios on one daemon, in one function: the daemon ends with the thread that started
     /// it.
-    private func replayAll(on kind: ServerKind) throws {
-        let daemon = try Daemon(kind)
-        let server = Server(kind: kind) { try daemon.connect(as: $0) }
+    private func replayAll(on kind: ServerKind, _ version: XenVersion) throws {
+        let daemon = try Daemon(kind, version)
+        let server = Server(kind: kind, version: version) { try daemon.connect(as: $0) }
         for scenario in scenarios {
             try Replay.run(scenario, on: server)
         }

@@ -1,17 +1,15 @@
 import Glibc
+import MountSupport
 import TestSupport
 import XenstoreProtocol
 
 /// One of the daemons of Xen, run by `Tests/Daemons` in a directory of its own until this value
 /// ends.
 final class Daemon {
-    /// Whether there is something to run.
-    static var isAvailable: Bool {
-        access("/usr/lib/xen-4.17/bin/xenstored", X_OK) == 0
-            && access("/usr/lib/xen-4.17/bin/oxenstored", X_OK) == 0
+    /// It did not start. What it said is in the output of the tests.
+    struct NotStarted: Error, CustomStringConvertible {
+        let description: String
     }
-
-    struct NotStarted: Error {}
 
     private static let scripts: String = {
         let here = #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
@@ -22,18 +20,28 @@ final class Daemon {
     private var process: RunningProcess?
     private var guest: RunningProcess?
 
-    init(_ kind: ServerKind) throws {
+    init(_ kind: ServerKind, _ version: XenVersion) throws {
         var template = Array("/tmp/xsfs-daemon-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw NotStarted() }
+        guard mkdtemp(&template) != nil else {
+            throw NotStarted(description: "no directory in /tmp")
+        }
         directory = String(decoding: template.dropLast().map(UInt8.init), as: UTF8.self)
         let script = Self.scripts + "/xenstored"
         let letter = kind == .oxenstored ? "o" : "c"
         guard Self.write("1,2,5", to: directory + "/domains"),
-            let process = RunningProcess([script, letter, directory])
-        else { throw NotStarted() }
+            let process = RunningProcess([script, letter, directory, version.rawValue])
+        else { throw NotStarted(description: "\(script) cannot be run") }
         self.process = process
         // A daemon is ready when somebody can connect.
-        _ = try SocketConversation(path: directory + "/socket", milliseconds: 20_000)
+        while (try? SocketConversation(path: directory + "/socket", milliseconds: 100)) == nil {
+            guard process.isRunning else {
+                throw NotStarted(
+                    description:
+                        "no \(kind) of Xen \(version.rawValue) runs here: is it installed, or "
+                        + "unpacked with Tests/Daemons/fetch \(version.rawValue)?"
+                )
+            }
+        }
     }
 
     deinit {

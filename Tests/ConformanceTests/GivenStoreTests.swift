@@ -17,7 +17,8 @@ struct GivenStoreConformanceTests {
     func theHost(scenario: Scenario) throws {
         let given = try #require(GivenStore.current)
         let server = Server(
-            kind: given.kind == .oxenstored ? .oxenstored : .xenstored,
+            kind: given.kind.isOxenstored ? .oxenstored : .xenstored,
+            version: given.kind.version ?? .xen417,
             transport: Self.transport
         ) { _ in
             switch Self.transport {

@@ -1,3 +1,4 @@
+import MountSupport
 import TestSupport
 import Testing
 import XenstoreProtocol
@@ -5,6 +6,8 @@ import XenstoreProtocol
 /// A server that can be talked to as domain 0 and, where it can, as a guest.
 struct Server {
     let kind: ServerKind
+    /// That of a daemon of Xen.
+    var version = XenVersion.xen417
     var transport = Transport.connections
     let connect: (DomainID) throws -> (any Conversation)?
 }
@@ -32,7 +35,7 @@ final class Replay {
             let setup = Row("A", request, "OK|")
             try replay.run(setup)
         }
-        for row in scenario.rows() where row.servers.contains(server.kind) {
+        for row in scenario.rows() where row.concerns(server.kind, server.version) {
             guard try replay.run(row) else { return }
         }
     }
@@ -47,7 +50,7 @@ final class Replay {
     private func run(_ row: Row) throws -> Bool {
         let isOverRing = server.transport == .ring
         if isOverRing, LeftOut.rowsOverRing[row.text] != nil { return true }
-        let row = isOverRing ? row.overRing(server.kind) : row
+        let row = isOverRing ? row.overRing(server) : row
         guard let name = row.caller.first, let conversation = try conversation(name) else {
             return false
         }
@@ -159,7 +162,7 @@ final class Replay {
         let isError = reply.type == .error
         let payload = text(reply.payload)
         let found = isError ? String(payload.dropLast()) : payload
-        let expected = substitute(row.reply(server.kind))
+        let expected = substitute(row.reply(server.kind, server.version))
         if !Self.matches(found, expected) {
             Issue.record(
                 "\(row.request.prefix(80)): expected \(expected.prefix(80)), found \(found.prefix(80))",
@@ -180,7 +183,7 @@ final class Replay {
 
     private func checkEvents(_ row: Row, _ events: [Character: [String]]) {
         var expected: [Character: [String]] = [:]
-        for event in row.events(server.kind) {
+        for event in row.events(server.kind, server.version) {
             guard let name = event.first else { continue }
             expected[name, default: []].append(substitute(String(event.dropFirst(2))))
         }

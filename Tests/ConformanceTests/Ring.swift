@@ -13,8 +13,9 @@ enum Transport {
 extension Row {
     /// The same row for who asks through the kernel's device: what the kernel answers itself, and
     /// what it makes of the daemon's answers.
-    func overRing(_ kind: ServerKind) -> Row {
-        let expected = reply(kind)
+    func overRing(_ server: Server) -> Row {
+        let expected = reply(server.kind, server.version)
+        let events = events(server.kind, server.version)
         let words = request.split(separator: " ", maxSplits: 1)
         let parts = words.dropFirst().first?.split(separator: "|").map(String.init) ?? []
         switch words.first {
@@ -25,17 +26,17 @@ extension Row {
             return with("OK|", [])
         case "TRANSACTION_START" where expected.first?.isNumber == true:
             // The numbers are those of the domain.
-            return with("#|", events(kind))
+            return with("#|", events)
         case "TRANSACTION_START", "WATCH", "UNWATCH":
             return self
         case "DIRECTORY" where expected.utf8.count > ProtocolLimits.payloadSize:
             // oxenstored sends it in one message over a socket, and never over a ring.
-            return with("E2BIG", events(kind))
+            return with("E2BIG", events)
         default:
             // It knows the transactions that it was asked for, and refuses others by itself, for
             // which oxenstored has another error.
-            let isOfTransaction = caller.contains(".") && kind == .oxenstored
-            return isOfTransaction && expected == "EIO" ? with("ENOENT", events(kind)) : self
+            let isOfTransaction = caller.contains(".") && server.kind == .oxenstored
+            return isOfTransaction && expected == "EIO" ? with("ENOENT", events) : self
         }
     }
 
@@ -46,6 +47,7 @@ extension Row {
             Expected(value: reply),
             Expected(value: events),
             only: servers,
+            from: firstVersion,
             location: location
         )
     }

@@ -1,28 +1,75 @@
+import MountSupport
 import Testing
 
 /// The servers that the table is replayed on.
 enum ServerKind: CaseIterable {
     /// Ours.
     case store
-    /// The C daemon of Xen 4.17, as Debian ships it.
+    /// Xen's daemon in C, as Debian ships it.
     case xenstored
-    /// The OCaml daemon of the same.
+    /// Xen's daemon in OCaml, as Debian ships it.
     case oxenstored
     /// Ours with `--compatibility oxenstored`.
     case compatibleStore
 
     /// Whether it is oxenstored or stands for it.
     var isLikeOxenstored: Bool { self == .oxenstored || self == .compatibleStore }
+
+    /// Whether it is no daemon of Xen.
+    var isOurs: Bool { self == .store || self == .compatibleStore }
+}
+
+/// What a daemon answers, which newer versions of it may do otherwise.
+struct ByVersion<Value> {
+    /// Each holds from its version on.
+    private let values: [XenVersion: Value]
+
+    init(_ value: Value) { values = [.xen417: value] }
+
+    /// - Returns: nil where it answers as all others do.
+    func value(in version: XenVersion) -> Value? {
+        values.filter { $0.key <= version }.max { $0.key < $1.key }?.value
+    }
+}
+
+extension ByVersion: Sendable where Value: Sendable {}
+
+extension ByVersion: ExpressibleByDictionaryLiteral {
+    init(dictionaryLiteral elements: (XenVersion, Value)...) {
+        values = Dictionary(elements) { first, _ in first }
+    }
+}
+
+extension ByVersion: ExpressibleByUnicodeScalarLiteral where Value == String {}
+extension ByVersion: ExpressibleByExtendedGraphemeClusterLiteral where Value == String {}
+extension ByVersion: ExpressibleByStringLiteral where Value == String {
+    init(stringLiteral text: String) { self.init(text) }
+}
+extension ByVersion: ExpressibleByStringInterpolation where Value == String {}
+
+extension ByVersion: ExpressibleByArrayLiteral where Value == [String] {
+    init(arrayLiteral events: String...) { self.init(events) }
 }
 
 /// A value that servers may differ in.
 struct Expected<Value> {
     let value: Value
-    var exceptions: [ServerKind: Value] = [:]
+    var exceptions: [ServerKind: ByVersion<Value>] = [:]
 
-    func callAsFunction(_ kind: ServerKind) -> Value {
+    /// - Parameter version: that of a daemon. Our own store follows 4.17's.
+    func callAsFunction(_ kind: ServerKind, _ version: XenVersion) -> Value {
         let model = kind == .compatibleStore ? exceptions[.oxenstored] : nil
-        return exceptions[kind] ?? model ?? value
+        return (exceptions[kind] ?? model)?.value(in: kind.isOurs ? .xen417 : version) ?? value
+    }
+
+    /// The same from all servers but some.
+    private static func differs(
+        _ value: Value,
+        _ exceptions: [(ServerKind, ByVersion<Value>?)]
+    ) -> Expected {
+        var expected = Expected(value: value)
+        for (kind, exception) in exceptions { expected.exceptions[kind] = exception }
+        return expected
     }
 }
 
@@ -36,17 +83,18 @@ extension Expected: ExpressibleByStringLiteral where Value == String {
     /// A reply that is another from some servers.
     static func differs(
         _ text: String,
-        store: String? = nil,
-        xenstored: String? = nil,
-        oxenstored: String? = nil,
-        compatibleStore: String? = nil
+        store: ByVersion<String>? = nil,
+        xenstored: ByVersion<String>? = nil,
+        oxenstored: ByVersion<String>? = nil,
+        compatibleStore: ByVersion<String>? = nil
     ) -> Expected {
-        var exceptions: [ServerKind: String] = [:]
-        exceptions[.compatibleStore] = compatibleStore
-        exceptions[.store] = store
-        exceptions[.xenstored] = xenstored
-        exceptions[.oxenstored] = oxenstored
-        return Expected(value: text, exceptions: exceptions)
+        differs(
+            text,
+            [
+                (.store, store), (.xenstored, xenstored), (.oxenstored, oxenstored),
+                (.compatibleStore, compatibleStore),
+            ]
+        )
     }
 }
 
@@ -56,15 +104,14 @@ extension Expected: ExpressibleByArrayLiteral where Value == [String] {
     /// Events that are others from some servers.
     static func differ(
         _ events: [String],
-        store: [String]? = nil,
-        xenstored: [String]? = nil,
-        oxenstored: [String]? = nil
+        store: ByVersion<[String]>? = nil,
+        xenstored: ByVersion<[String]>? = nil,
+        oxenstored: ByVersion<[String]>? = nil
     ) -> Expected {
-        var exceptions: [ServerKind: [String]] = [:]
-        exceptions[.store] = store
-        exceptions[.xenstored] = xenstored
-        exceptions[.oxenstored] = oxenstored
-        return Expected(value: events, exceptions: exceptions)
+        differs(
+            events,
+            [(.store, store), (.xenstored, xenstored), (.oxenstored, oxenstored)]
+        )
     }
 }
 
@@ -83,7 +130,14 @@ struct Row {
     let events: Expected<[String]>
     /// The servers that have what the row is about.
     let servers: [ServerKind]
+    /// The first version of the daemons that has it.
+    let firstVersion: XenVersion
     let location: SourceLocation
+
+    /// Whether a server is asked.
+    func concerns(_ kind: ServerKind, _ version: XenVersion) -> Bool {
+        servers.contains(kind) && (kind.isOurs || version >= firstVersion)
+    }
 
     /// Who asks what.
     var text: String { "\(caller) \(request)" }
@@ -94,6 +148,7 @@ struct Row {
         _ reply: Expected<String>,
         _ events: Expected<[String]> = [],
         only servers: [ServerKind] = ServerKind.allCases,
+        from firstVersion: XenVersion = .xen417,
         location: SourceLocation = #_sourceLocation
     ) {
         self.caller = caller
@@ -101,6 +156,7 @@ struct Row {
         self.reply = reply
         self.events = events
         self.servers = servers
+        self.firstVersion = firstVersion
         self.location = location
     }
 }

@@ -1,3 +1,4 @@
+import MountSupport
 import Testing
 
 /// Transactions: what they see, tell, and conflict with.
@@ -58,6 +59,21 @@ let transactionScenarios: [Scenario] =
             // C takes the list of the parent only now.
             Row("A.t", "RM $/a/k|", .differs("OK|", xenstored: "EIO"))
             Row("A.t", "TRANSACTION_END T|", "EAGAIN")
+        },
+        Scenario("a guest's key that goes twice") {
+            // C 4.18 to 4.21 count what a guest has before they look for conflicts. It has no
+            // other key, and would have less than none.
+            Row("A", "WRITE $/theirs|0", "OK|")
+            Row("A", "SET_PERMS $/theirs|n1|", "OK|")
+            Row("A.t", "TRANSACTION_START |", "#|")
+            Row("A.t", "RM $/theirs|", "OK|")
+            Row("B", "RM $/theirs|", "OK|")
+            Row(
+                "A.t",
+                "TRANSACTION_END T|",
+                .differs("EAGAIN", xenstored: [.xen420: "ENOMEM"], oxenstored: "OK|")
+            )
+            Row("A.t", "READ $|", .differs("ENOENT", oxenstored: "EIO"))
         },
         Scenario("events of commits") {
             Row("A", "WRITE $/old/sub|", "OK|")

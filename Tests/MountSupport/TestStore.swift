@@ -7,16 +7,39 @@ public enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertib
     case embedded
     /// `xsfs serve`, in a process of its own.
     case served
+    /// The daemons of the version that is ``XenVersion/usual``.
     case xenstored
     case oxenstored
+    case xenstored420 = "xenstored-4.20"
+    case oxenstored420 = "oxenstored-4.20"
 
-    public var testDescription: String { rawValue }
+    public var testDescription: String {
+        self == .xenstored || self == .oxenstored
+            ? "\(rawValue)-\(XenVersion.usual.rawValue)" : rawValue
+    }
+
+    public var isXenstored: Bool { self == .xenstored || self == .xenstored420 }
+    public var isOxenstored: Bool { self == .oxenstored || self == .oxenstored420 }
+
+    /// That of a daemon of Xen.
+    public var version: XenVersion? {
+        switch self {
+        case .embedded, .served: nil
+        case .xenstored, .oxenstored: GivenStore.isThere ? .xen417 : .usual
+        case .xenstored420, .oxenstored420: .xen420
+        }
+    }
 
     public static let allCases: [StoreKind] =
         GivenStore.current.map { [$0.kind] } ?? [.embedded, .served, .xenstored, .oxenstored]
 
+    /// With the daemons of each version of Xen.
+    public static let allVersions: [StoreKind] =
+        GivenStore.isThere || XenVersion.usual == .xen420
+        ? allCases : allCases + [.xenstored420, .oxenstored420]
+
     /// The stores behind a socket, in a process of their own.
-    public static let remote = allCases.filter { $0 != .embedded }
+    public static let remote = allVersions.filter { $0 != .embedded }
 }
 
 /// A store in a process of its own, in a directory of its own.
@@ -57,11 +80,12 @@ public final class TestStore: Sendable {
                 Tool.xsfs, "serve", "--listen", socket, "--load", shell.directory + "/served.txt",
             ]
             if let guest { arguments += ["--domain", "\(guest)=\(directory)/domain-\(guest)"] }
-        case .xenstored, .oxenstored:
+        case .xenstored, .oxenstored, .xenstored420, .oxenstored420:
             let list = domains.map(String.init).joined(separator: ",")
             try writeFile(directory + "/domains", list)
-            let letter = kind == .xenstored ? "c" : "o"
-            arguments = [Place.repository + "/Tests/Daemons/xenstored", letter, directory]
+            let letter = kind.isXenstored ? "c" : "o"
+            let version = (kind.version ?? .usual).rawValue
+            arguments = [Place.repository + "/Tests/Daemons/xenstored", letter, directory, version]
         }
         let process = try await shell.startDaemon(arguments, log: directory + "/log")
         let store = TestStore(kind: kind, socket: socket, process: process)

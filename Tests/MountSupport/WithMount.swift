@@ -54,7 +54,7 @@ extension Shell {
             let listing = directory + "/embedded.txt"
             try writeFile(listing, TestStore.initialListing)
             arguments += ["--embedded", "--load", listing, "--listen", socket]
-        case .served, .xenstored, .oxenstored:
+        case .served, .xenstored, .oxenstored, .xenstored420, .oxenstored420:
             arguments += [isDevice(socket) ? "--device" : "--socket", socket]
         }
         if let options { arguments += ["-o", options] }

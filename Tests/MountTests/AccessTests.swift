@@ -30,7 +30,7 @@ struct AccessTests {
                     may t/k t/k.value t/k.dir t/d t/.scratch t/.watch .txn/a/t/k .txn/a/.changes
                     may .txn .txn/a .xsfs .xsfs/ctl .xsfs/status t/none
                     cd t/d && cd .. && rmdir ../.txn/a && [ -e k ] && ! [ -e none ]
-                    """.replacing("n3", with: kind == .xenstored ? "n0" : "n3"),
+                    """.replacing("n3", with: kind.isXenstored ? "n0" : "n3"),
                 prints: """
                     t/k rw rw
                     t/k.value rw rw

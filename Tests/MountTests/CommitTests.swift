@@ -210,8 +210,8 @@ struct CommitTests {
                 """
             )
             // The one refuses what is more than 1024 nodes in a transaction, the other 1000 in all.
-            let moved = kind == .xenstored ? "tree" : "tree/00001"
-            let refusal = kind == .xenstored ? "No space left on device" : "Disk quota exceeded"
+            let moved = kind.isXenstored ? "tree" : "tree/00001"
+            let refusal = kind.isXenstored ? "No space left on device" : "Disk quota exceeded"
             try await host.asGuest(5) { guest in
                 try await guest.expect(
                     """

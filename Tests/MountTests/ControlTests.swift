@@ -25,8 +25,8 @@ struct ControlTests {
                 prints: """
                     /local/domain/7
                     no
-                    \(kind == .oxenstored ? "Invalid argument" : "No such file or directory")
-                    the store refused: \(kind == .oxenstored ? "EINVAL" : "ENOENT")
+                    \(kind.isOxenstored ? "Invalid argument" : "No such file or directory")
+                    the store refused: \(kind.isOxenstored ? "EINVAL" : "ENOENT")
                     Invalid argument
                     no such command: no-such
                     Invalid argument
@@ -187,7 +187,7 @@ struct ControlTests {
             )
             try await mount.expect(
                 Self.command + "ctl control print hello; ctl control no-such",
-                prints: kind == .oxenstored
+                prints: kind.isOxenstored
                     ? "OK\nOK\n" : "OK\nInvalid argument\nthe store refused: EINVAL\n"
             )
         }

@@ -42,7 +42,7 @@ struct CopyTests {
     func theKeysOfGuestsComeBackAsTheyWere(kind: StoreKind) async throws {
         let guests = getenv("XSFS_LARGE") == nil ? 3 : 200
         // xenstore-ls cannot list what oxenstored sends in a message of more than 4096 bytes.
-        let list = kind == .oxenstored ? "\"$XSFS\" ls --socket \"$S\" -fp" : "xenstore-ls -fp"
+        let list = kind.isOxenstored ? "\"$XSFS\" ls --socket \"$S\" -fp" : "xenstore-ls -fp"
         try await withMount(kind, MountSettings(domains: 1...guests)) { mount in
             try await mount.expect(
                 """

@@ -74,7 +74,7 @@ struct GuestTests {
                 )
                 try await guest.expect(
                     "cd local/domain/5/data && mv tree moved",
-                    fails: kind == .xenstored ? "No space left on device" : "Disk quota exceeded"
+                    fails: kind.isXenstored ? "No space left on device" : "Disk quota exceeded"
                 )
                 try await host.expect("xenstore-ls -fp | diff $T/before -")
                 try await guest.expect(
@@ -139,7 +139,7 @@ struct GuestTests {
                 for i in $(seq 20); do mkdir .txn/t$i 2>$T/why || break; done
                 sed 's/.*: //' $T/why; ls .txn | wc -l
                 """,
-                prints: kind == .oxenstored
+                prints: kind.isOxenstored
                     ? "Disk quota exceeded\n10\n" : "No space left on device\n10\n"
             )
             try await guest.expect(

@@ -113,10 +113,10 @@ struct LeakTests {
                         "$XSFS" transaction "$M" -- false
                     done 2> $T/errors
                     for number in $(seq 15); do mkdir .txn/$number || break; done 2> $T/refusal
-                    echo $number; grep -o '\(kind == .xenstored ? "No space" : "quota")' $T/refusal
+                    echo $number; grep -o '\(kind.isXenstored ? "No space" : "quota")' $T/refusal
                     """,
                     // Both stores allow eleven, and one is left for what needs no `.txn`.
-                    prints: "11\n\(kind == .xenstored ? "No space" : "quota")\n"
+                    prints: "11\n\(kind.isXenstored ? "No space" : "quota")\n"
                 )
             }
         }

@@ -30,7 +30,7 @@ struct MountedScenarioTests {
         let reason: String
         if GivenStore.isThere, scenario.isOfMemory {
             reason = "thousands of calls that ask the store nothing"
-        } else if GivenStore.isDevice, kind == .oxenstored, scenario.hasLongListing {
+        } else if GivenStore.isDevice, kind.isOxenstored, scenario.hasLongListing {
             reason = "oxenstored lists in one message, and the ring's have 4096 bytes"
         } else {
             return true

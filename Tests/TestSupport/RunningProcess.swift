@@ -7,6 +7,13 @@ import Glibc
 public final class RunningProcess {
     private let process: pid_t
 
+    /// Whether it has not ended by itself.
+    public var isRunning: Bool {
+        var information = siginfo_t()
+        let outcome = waitid(P_PID, id_t(process), &information, WEXITED | WNOHANG | WNOWAIT)
+        return outcome == 0 && information.si_signo == 0
+    }
+
     public init?(_ arguments: [String]) {
         guard let path = arguments.first else { return nil }
         var started: pid_t = 0
