@@ -50,9 +50,14 @@ public struct ClientError: Error, Hashable, Sendable {
         if case .refused(let code) = reason { code } else { nil }
     }
 
-    /// Whether a transaction met changes of others, so that it is worth trying again.
+    /// Whether a transaction met changes of others or was lost, so that it is worth trying again:
+    /// see `TransactionFailure`.
     public var isConflict: Bool {
-        if case .conflict = reason { true } else { code == .again }
+        switch reason {
+        case .conflict: true
+        case .refused(let code): TransactionFailure(code, of: operation, path: path) != nil
+        default: false
+        }
     }
 
     /// Whether the store does not have the operation (ENOSYS).

@@ -21,10 +21,12 @@ struct TransactionTable {
 
     init(_ numbers: TransactionNumbers) { self.numbers = numbers }
 
-    /// Takes a transaction that the store has begun.
+    /// Takes a transaction that the store has begun. One that had its number is lost: after a live
+    /// update that was forced C xenstored counts from 1 again, on the same connection.
     ///
     /// - Returns: our number of it.
     mutating func began(_ storeNumber: TransactionID) -> TransactionID {
+        storeNumbers = storeNumbers.filter { $0.value != storeNumber }
         let number = numbers.next()
         storeNumbers[number] = storeNumber
         return number

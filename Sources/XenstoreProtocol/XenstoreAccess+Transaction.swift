@@ -8,8 +8,9 @@ public enum TransactionStep<Value> {
 
 extension XenstoreAccess {
     /// Runs `body` in a transaction, again from the start where another client's changes got in
-    /// its way, at most `attempts` times and without a pause: no clock is here. The corresponding
-    /// operations are TRANSACTION_START and TRANSACTION_END.
+    /// its way or the store has lost it (``TransactionFailure``), at most `attempts` times and
+    /// without a pause: no clock is here. The corresponding operations are TRANSACTION_START and
+    /// TRANSACTION_END.
     ///
     /// An EIO of the store in `body` counts as such a change: C xenstored answers so to RM of a key
     /// that the transaction has read, and another client has removed since.
@@ -60,10 +61,12 @@ extension XenstoreAccess {
                 post(.transactionEnd(commit: false), in: transaction)
                 return value
             case .commit(let value):
+                let end = Request.transactionEnd(commit: true)
                 do throws(XenstoreError) {
-                    _ = try await send(.transactionEnd(commit: true), in: transaction)
+                    _ = try await send(end, in: transaction)
                     return value
-                } catch .refused(.again) {
+                } catch {
+                    guard error.transactionFailure(of: end) != nil else { throw error }
                     conflict = .refused(.again)
                 }
             }

@@ -152,6 +152,57 @@ struct CommitTests {
         }
     }
 
+    /// C xenstored 4.20 has ENOMEM for a guest's last key that goes twice.
+    @Test(arguments: [StoreKind.xenstored, .xenstored420])
+    func aConflictByAnotherName(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                xenstore-write /g 1; xenstore-chmod /g n5; mkdir .txn/t; rm .txn/t/g
+                xenstore-rm /g; mv .txn/t .txn/commit
+                """,
+                fails: "Resource temporarily unavailable"
+            )
+            try await mount.expect(
+                """
+                cat .txn/.conflict
+                xenstore-write /g 1; xenstore-chmod /g n5
+                "$XSFS" transaction "$M" -- sh -c 'echo try; rm -f g; xenstore-rm /g'
+                """,
+                prints: "t: /g was changed meanwhile\ntry\ntry\n"
+            )
+        }
+    }
+
+    /// As a live update does that was forced: the connection lives, the transactions do not.
+    @Test func aTransactionThatTheStoreHasLost() async throws {
+        try await withMount(.xenstored, MountSettings(usesProxy: true)) { mount in
+            try await mount.expect(
+                """
+                mkdir .txn/t; echo 1 >.txn/t/k; echo lost >$T/proxy/fault
+                mv .txn/t .txn/commit
+                """,
+                fails: "Resource temporarily unavailable"
+            )
+            try await mount.expect(
+                """
+                cat .txn/.conflict; ls .txn
+                "$XSFS" transaction "$M" -- sh -c '
+                    if [ -e "$T/tried" ]; then echo again >k; exit; fi
+                    echo lost >"$T/proxy/fault"; echo >"$T/tried"
+                    cat tool/xenstored' 2>&1
+                cat k
+                """,
+                prints: """
+                    t: the store has lost it
+                    cat: tool/xenstored: No such file or directory
+                    again
+
+                    """
+            )
+        }
+    }
+
     /// A transaction may have any name, and the file has a line for it.
     @Test func theReasonIsOneLine() async throws {
         try await withMount(.served) { mount in

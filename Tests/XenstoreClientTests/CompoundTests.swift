@@ -92,9 +92,12 @@ struct CompoundTests {
         }
     }
 
-    @Test func aTransactionIsTriedSoManyTimes() async throws {
+    /// ENOMEM is how C xenstored 4.18 to 4.21 says some conflicts, and ENOENT that it does not know
+    /// the transaction any more.
+    @Test(arguments: ["EAGAIN", "ENOMEM", "ENOENT"])
+    func aTransactionIsTriedSoManyTimes(conflict: String) async throws {
         let seen = Recorder<String>()
-        let attempt = { (number: Int) in ["\(number)|", "OK|", "!EAGAIN"] }
+        let attempt = { (number: Int) in ["\(number)|", "OK|", "!\(conflict)"] }
         try await withReplies(attempt(1) + attempt(2) + attempt(3), seen: seen) { client in
             await #expect(throws: XenstoreError.refused(.again)) {
                 try await client.transaction(attempts: 3) { transaction throws(XenstoreError) in
@@ -108,6 +111,29 @@ struct CompoundTests {
                         ["transactionStart 0 |", "write \($0) /k|", "transactionEnd \($0) T|"]
                     }
             )
+        }
+    }
+
+    @Test func anotherErrorOfACommitIsNoConflict() async throws {
+        try await withReplies(["1|", "OK|", "!ENOSPC"]) { client in
+            await #expect(throws: XenstoreError.refused(.noSpace)) {
+                try await client.transaction(attempts: 3) { transaction throws(XenstoreError) in
+                    try await client.write([], to: "/k", in: transaction)
+                    return .commit(())
+                }
+            }
+        }
+    }
+
+    /// As after a live update that was forced, which counts from 1 again.
+    @Test func aTransactionWhoseNumberComesAgainIsLost() async throws {
+        try await withReplies(["1|", "1|", "new"]) { client in
+            let lost = try await client.startTransaction()
+            let new = try await client.startTransaction()
+            await #expect(throws: XenstoreError.refused(.again)) {
+                try await client.read("/k", in: lost)
+            }
+            #expect(try await client.read("/k", in: new) == Array("new".utf8))
         }
     }
 

@@ -105,6 +105,35 @@ struct DaemonTests {
         }
     }
 
+    /// C xenstored 4.20 has ENOMEM for this conflict.
+    @Test(arguments: StoreKind.remote)
+    func aGuestsKeyThatGoesTwice(kind: StoreKind) async throws {
+        try await withClients(kind) { client, other in
+            try await client.write("", to: "/t/theirs")
+            try await client.setPermissions(Permissions(owner: DomainID(3)), of: "/t/theirs")
+            let transaction = try await client.begin()
+            try await transaction.remove("/t/theirs")
+            try await other.remove("/t/theirs")
+            if kind.isOxenstored {
+                try await transaction.commit()
+            } else {
+                let error = await #expect(throws: ClientError.self) {
+                    try await transaction.commit()
+                }
+                #expect(error?.isConflict == true, "\(String(describing: error))")
+            }
+            try await client.write("", to: "/t/theirs")
+            try await client.setPermissions(Permissions(owner: DomainID(3)), of: "/t/theirs")
+            var attempts = 0
+            try await client.transaction { handle in
+                attempts += 1
+                if try await handle.exists("/t/theirs") { try await handle.remove("/t/theirs") }
+                if attempts == 1 { try await other.remove("/t/theirs") }
+            }
+            #expect(attempts == 2 || kind.isOxenstored)
+        }
+    }
+
     @Test(arguments: StoreKind.remote)
     func watchesAndWaits(kind: StoreKind) async throws {
         try await withClients(kind) { client, other in

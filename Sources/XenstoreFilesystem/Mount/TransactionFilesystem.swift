@@ -9,8 +9,8 @@ final class TransactionFilesystem<Access: XenstoreAccess> {
     let filesystem: Filesystem<TransactionRequests<Access>>
     /// Whether it was committed or given up, or is about to be.
     private(set) var hasEnded = false
-    /// Whether the store has forgotten it: the connection was lost.
-    private(set) var isLost = false
+    /// Whether the connection that it was begun on is lost.
+    private var isConnectionLost = false
     /// What other clients changed since it began, as far as it is kept.
     private var changedByOthers: [XenstorePath] = []
 
@@ -51,7 +51,10 @@ final class TransactionFilesystem<Access: XenstoreAccess> {
 
     func end() { hasEnded = true }
 
-    func lose() { isLost = true }
+    func lose() { isConnectionLost = true }
+
+    /// Whether the store does not have it any more.
+    var isLost: Bool { isConnectionLost || access.isLost }
 
     /// Notes a change that somebody made outside.
     func noteChange(of path: XenstorePath) {

@@ -11,6 +11,8 @@ final class TransactionRequests<Base: XenstoreAccess>: XenstoreAccess {
     private(set) var changes = TransactionChanges()
     /// Whether a step failed halfway: what the transaction holds is nothing that anybody asked for.
     private(set) var isSpoilt = false
+    /// Whether the store has said that it does not have the transaction any more.
+    private(set) var isLost = false
     /// Whether each part of its user's that is open has changed something.
     private var parts: [TransactionID: Bool] = [:]
     private var nextPart: UInt32 = 1
@@ -37,8 +39,7 @@ final class TransactionRequests<Base: XenstoreAccess>: XenstoreAccess {
         do throws(XenstoreError) {
             answer = try await base.send(request, in: id)
         } catch {
-            if error == .refused(.noEntry) { changes.appendMissing(request) }
-            throw error
+            throw noteFailure(error, of: request)
         }
         note(request, in: part)
         return answer
@@ -49,14 +50,20 @@ final class TransactionRequests<Base: XenstoreAccess>: XenstoreAccess {
         in part: TransactionID
     ) async -> [Result<[UInt8], XenstoreError>] {
         let answers = await base.send(requests, in: id)
-        for (request, answer) in zip(requests, answers) {
-            switch answer {
-            case .success: note(request, in: part)
-            case .failure(.refused(.noEntry)): changes.appendMissing(request)
-            case .failure: break
-            }
+        return zip(requests, answers).map { request, answer in
+            if case .success = answer { note(request, in: part) }
+            return answer.mapError { noteFailure($0, of: request) }
         }
-        return answers
+    }
+
+    /// - Returns: what its user is to take the failure for.
+    private func noteFailure(_ error: XenstoreError, of request: Request) -> XenstoreError {
+        if error.transactionFailure(of: request) == .lost {
+            isLost = true
+            return .refused(.again)
+        }
+        if error == .refused(.noEntry) { changes.appendMissing(request) }
+        return error
     }
 
     func post(_ request: Request, in part: TransactionID) {

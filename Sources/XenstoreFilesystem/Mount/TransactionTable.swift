@@ -133,26 +133,25 @@ final class TransactionTable<Access: XenstoreAccess> {
     private func commit(_ transaction: Transaction) async throws(FilesystemError) {
         transaction.end()
         defer { transactions[transaction.id] = nil }
-        guard !transaction.isLost else {
-            throw failure(of: transaction, "the store has lost it", .again)
-        }
+        guard !transaction.isLost else { throw lost(transaction) }
         guard !transaction.access.isSpoilt else {
             access.post(.transactionEnd(commit: false), in: transaction.access.id)
             throw failure(of: transaction, "a change in it failed halfway", .inputOutput)
         }
         let changes = transaction.access.changes.all
+        let end = Request.transactionEnd(commit: true)
         do throws(XenstoreError) {
             store.beginCommit(of: changes)
-            _ = try await access.send(
-                .transactionEnd(commit: true),
-                in: transaction.access.id
-            )
-        } catch .refused(.again) {
-            // What the store has told before its answer is what the conflict was about.
-            let cause = transaction.conflict.map(\.text) ?? "a key that it rests on"
-            throw failure(of: transaction, "\(cause) was changed meanwhile", .again)
+            _ = try await access.send(end, in: transaction.access.id)
         } catch {
-            throw failure(of: transaction, "\(error)", FilesystemError(error))
+            switch error.transactionFailure(of: end) {
+            case .conflict:
+                // What the store has told before its answer is what the conflict was about.
+                let cause = transaction.conflict.map(\.text) ?? "a key that it rests on"
+                throw failure(of: transaction, "\(cause) was changed meanwhile", .again)
+            case .lost: throw lost(transaction)
+            case nil: throw failure(of: transaction, "\(error)", FilesystemError(error))
+            }
         }
         store.endCommit(of: changes)
         lastConflict = ""
@@ -162,6 +161,10 @@ final class TransactionTable<Access: XenstoreAccess> {
     }
 
     // MARK: Commits that have failed
+
+    private func lost(_ transaction: Transaction) -> FilesystemError {
+        failure(of: transaction, "the store has lost it", .again)
+    }
 
     /// Keeps why a commit failed.
     private func failure(

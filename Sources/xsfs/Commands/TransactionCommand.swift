@@ -16,7 +16,8 @@ struct TransactionCommand: ParsableCommand {
         discussion: """
             The command's working directory is a copy of the mount's root in which it alone works. \
             Where it ends with status 0, all that it did there happens at once; otherwise nothing. \
-            If other clients have changed what it rests on, it is run again on a new copy. \
+            If other clients have changed what it rests on, or the store has lost the copy, it is \
+            run again on a new copy. \
             $XSFS_TRANSACTION is the directory.
 
             Status: that of the command; 75 where each try met a conflict; 125 where the \
@@ -56,12 +57,14 @@ struct TransactionCommand: ParsableCommand {
                 rmdir(directory)
                 throw error
             }
-            guard status == 0 else {
+            if status == 0 {
+                if rename(directory, place + "/commit") == 0 { return }
+                guard errno == EAGAIN else { throw failure("cannot commit") }
+            } else {
+                let isLost = isLost(directory)
                 rmdir(directory)
-                throw ExitCode(status)
+                guard isLost else { throw ExitCode(status) }
             }
-            if rename(directory, place + "/commit") == 0 { return }
-            guard errno == EAGAIN else { throw failure("cannot commit") }
             guard let pause = policy.pause(after: attempt) else { break }
             usleep(UInt32(pause / .microseconds(1)))
         }
@@ -70,6 +73,13 @@ struct TransactionCommand: ParsableCommand {
                 + "\(place)/.conflict tells of the last",
             status: Self.conflict
         )
+    }
+
+    /// Whether the store does not have a transaction any more: then the command has found nothing
+    /// in it, and failed for that.
+    private func isLost(_ directory: String) -> Bool {
+        var status = stat()
+        return stat(directory, &status) != 0 && errno == EAGAIN
     }
 
     private func failure(_ what: String) -> CommandError {
