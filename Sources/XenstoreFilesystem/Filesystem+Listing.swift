@@ -164,9 +164,10 @@ extension Filesystem {
     ) async throws(FilesystemError) -> [String] {
         do throws(XenstoreError) {
             guard case .success(let payload) = answer else {
-                return try await reader.access.directoryByParts(path, in: .none)
+                let names = try await reader.access.directoryByParts(path, in: .none)
+                return reader.withoutLongNames(names, of: path)
             }
-            return try reader.access.childNames(payload)
+            return reader.withoutLongNames(try reader.access.childNames(payload), of: path)
         } catch {
             throw FilesystemError(error)
         }

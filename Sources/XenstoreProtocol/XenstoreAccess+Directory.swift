@@ -36,11 +36,12 @@ extension XenstoreAccess {
             while true {
                 let request = Request.directoryPart(path, offset: list.count)
                 let payload = try await send(request, in: transaction)
-                guard let end = payload.firstIndex(of: 0), payload.last == 0 else {
-                    throw .malformedReply
-                }
+                guard let end = payload.firstIndex(of: 0) else { throw .malformedReply }
                 let found = payload[..<end]
+                // First of all: where the key has changed, the offset may be inside a name, and
+                // oxenstored of xapi then sends a part that ends nowhere.
                 guard generation == nil || generation == found else { continue restart }
+                guard payload.last == 0 else { throw .malformedReply }
                 generation = found
                 let part = payload[(end + 1)...]
                 // The list's end is an empty name: a NUL by itself, or after the last name's NUL.

@@ -48,6 +48,17 @@ public struct XenstorePath: Hashable, Sendable, CustomStringConvertible {
         self.text = String(decoding: bytes, as: UTF8.self)
     }
 
+    /// The longest legal path above one that is too long; nil where it has none.
+    init?(longestAncestorOf bytes: ArraySlice<UInt8>) {
+        let slash = UInt8(ascii: "/")
+        // One more than the limit: the name that ends there has a slash behind it.
+        let start = bytes.prefix(Self.limit(bytes) + 1)
+        guard let end = start.lastIndex(of: slash) else { return nil }
+        guard let path = try? XenstorePath(bytes: end == start.startIndex ? [slash] : start[..<end])
+        else { return nil }
+        self = path
+    }
+
     /// Takes a text that the caller knows to be a legal path.
     package init(unchecked text: String) {
         self.text = text
@@ -73,6 +84,12 @@ public struct XenstorePath: Hashable, Sendable, CustomStringConvertible {
     public func appending(_ name: String) throws(PathError) -> XenstorePath {
         guard !name.utf8.contains(UInt8(ascii: "/")) else { throw .emptyComponent }
         return try XenstorePath(isRoot ? "/" + name : text + "/" + name)
+    }
+
+    /// Whether the path of a child of this name is not too long.
+    package func hasRoom(for name: String) -> Bool {
+        let slashes = isRoot ? 0 : 1
+        return text.utf8.count + slashes + name.utf8.count <= Self.limit(text.utf8)
     }
 
     /// The path of the key that holds this one; nil for the root and for a single relative name.
@@ -102,12 +119,16 @@ public struct XenstorePath: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Bytes of the longest path that begins like this one.
+    private static func limit(_ bytes: some Collection<UInt8>) -> Int {
+        bytes.first == UInt8(ascii: "/")
+            ? ProtocolLimits.absolutePathSize : ProtocolLimits.relativePathSize
+    }
+
     private static func check(_ bytes: some Collection<UInt8>) throws(PathError) {
-        guard let first = bytes.first else { throw .empty }
+        guard !bytes.isEmpty else { throw .empty }
         let slash = UInt8(ascii: "/")
-        let limit =
-            first == slash ? ProtocolLimits.absolutePathSize : ProtocolLimits.relativePathSize
-        guard bytes.count <= limit else { throw .tooLong }
+        guard bytes.count <= limit(bytes) else { throw .tooLong }
         var previous: UInt8 = 0
         for byte in bytes {
             guard byte == slash || isLegalInName(byte) else { throw .illegalCharacter(byte) }

@@ -60,6 +60,16 @@ struct CompoundTests {
         }
     }
 
+    /// oxenstored of xapi sends a part that ends nowhere, where the offset is inside a name now.
+    @Test func aPartOfAnotherGenerationNeedNoEnd() async throws {
+        for part in ["8|d", "8|"] {
+            try await withReplies(["!E2BIG", "7|a|b|", part, "8|a|", "8|c||"]) { client in
+                let found = try await client.directory("/k")
+                #expect(found == ["a", "c"])
+            }
+        }
+    }
+
     @Test func aKeyThatChangesForEverIsGivenUp() async throws {
         let replies = (0..<200).map { "\($0)|a|" }
         try await withReplies(["!E2BIG"] + replies) { client in

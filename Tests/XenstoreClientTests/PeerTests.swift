@@ -38,6 +38,28 @@ struct PeerTests {
         }
     }
 
+    /// C xenstored from 4.18 on has them.
+    @Test func anEventOfAPathThatIsTooLong() async throws {
+        let store = try FakeStore { peer in
+            let watch = try peer.next()
+            try peer.reply("OK\0", to: watch)
+            let token = watch.payload.split(separator: 0).last ?? []
+            for path in ["/t", "/t/" + String(repeating: "x", count: 3500)] {
+                let payload = Array(path.utf8) + [0] + token + [0]
+                try peer.conversation.send(Message(.watchEvent, payload: payload))
+            }
+            try peer.serve()
+        }
+        defer { store.end() }
+        let client = try await Xenstore(to: .socket(store.path))
+        var events = try await client.watch("/t").makeAsyncIterator()
+        #expect(try await events.next() == "/t")
+        #expect(try await events.next() == "/t")
+        // By the same connection: the store takes no other before this one ends.
+        #expect(try await client.read("/k") == Array("/k".utf8))
+        await client.close()
+    }
+
     @Test func aCancelledCallerIsFreeAtOnce() async throws {
         let store = try FakeStore { peer in
             let abandoned = try peer.next()

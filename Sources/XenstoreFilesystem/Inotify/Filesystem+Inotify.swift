@@ -82,7 +82,8 @@ extension Filesystem {
         if node.unknownNames == nil {
             let version = changes.version
             guard let names = try? await reader.access.directory(path) else { return }
-            recordBaseline(names, of: node, path, asOf: version)
+            let possible = reader.withoutLongNames(names, of: path)
+            recordBaseline(possible, of: node, path, asOf: version)
         }
         guard let names = node.unknownNames,
             names.count <= FilesystemLimits.watchBaseline

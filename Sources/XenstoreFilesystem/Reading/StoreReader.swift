@@ -1,3 +1,4 @@
+import Logging
 import XenstoreProtocol
 
 /// Takes what the store answers.
@@ -28,6 +29,8 @@ final class StoreReader<Access: XenstoreAccess> {
     let closing = ClosingFiles()
     private var threadStats = ThreadStatCache()
     let readahead = Readahead()
+    /// Whether the log has said that a listing is not whole.
+    private var hasLeftOutNames = false
 
     init(
         _ access: Access,
@@ -208,6 +211,23 @@ final class StoreReader<Access: XenstoreAccess> {
     func close(_ handle: HandleID) { threadStats.close(handle) }
 
     // MARK: Listings
+
+    /// The names of a key's children that can be asked about: C xenstored from 4.18 on lets the
+    /// privileged domain make paths of any length.
+    func withoutLongNames(_ names: [String], of path: XenstorePath) -> [String] {
+        guard let long = names.first(where: { !path.hasRoom(for: $0) }) else { return names }
+        if !hasLeftOutNames {
+            hasLeftOutNames = true
+            environment.logs.store.warning(
+                """
+                listings leave out keys whose paths have more than \
+                \(ProtocolLimits.absolutePathSize) bytes, such as one in \(path) whose name has \
+                \(long.utf8.count)
+                """
+            )
+        }
+        return names.filter(path.hasRoom(for:))
+    }
 
     /// What to ask about a child that is listed; nil where its type is known, and the thread wants
     /// no more.
