@@ -135,7 +135,9 @@ public final class TestStore: Sendable {
     private func waitUntilReady(in shell: Shell) async throws {
         try await eventually("\(kind.rawValue) answers") {
             if let status = process.status {
-                throw TestFailure("\(kind) ended, \(status): \(readFile(process.errors) ?? "")")
+                let output = readFile(shell.directory + "/store/output.log") ?? ""
+                let errors = readFile(process.errors) ?? ""
+                throw TestFailure("\(kind) ended, \(status): \(errors)\(output)")
             }
             return canConnect(to: socket)
         }

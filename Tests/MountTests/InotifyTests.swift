@@ -6,7 +6,7 @@ import Testing
 struct InotifyTests {
     private static let tools = "source \"$TOOLS/events.bash\"\n"
 
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func everyChangeOfAnotherClientIsTold(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
@@ -39,7 +39,7 @@ struct InotifyTests {
     }
 
     /// The kernel knows the directory, and nothing of what is in it.
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func theFirstChangeIsToldForWhatItIs(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
@@ -81,7 +81,7 @@ struct InotifyTests {
         }
     }
 
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func aChangeThroughTheMountIsToldOnce(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
@@ -111,7 +111,7 @@ struct InotifyTests {
 
     /// The store's events look the same for both. That the question about a local change has been
     /// answered, and with that it is over, the log shows.
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func theSameValueByAnotherClientIsToldAfterAChangeThroughTheMount(kind: StoreKind)
         async throws
     {
@@ -142,7 +142,7 @@ struct InotifyTests {
     }
 
     /// The kernel may know a directory without having looked it up, as the one that mkdir made.
-    @Test(arguments: StoreKind.allCases, ["strict", "watch"])
+    @Test(arguments: StoreKind.allVersions, ["strict", "watch"])
     func eachOwnRemovalIsOneEvent(kind: StoreKind, cache: String) async throws {
         try await withMount(kind, MountSettings(options: "cache=\(cache)")) { mount in
             try await mount.expect(
@@ -224,7 +224,7 @@ struct InotifyTests {
         }
     }
 
-    @Test(arguments: StoreKind.allCases, ["strict", "watch"])
+    @Test(arguments: StoreKind.allVersions, ["strict", "watch"])
     func timesFollowWhatOthersChange(kind: StoreKind, cache: String) async throws {
         try await withMount(kind, MountSettings(options: "cache=\(cache)")) { mount in
             try await mount.expect(
@@ -322,7 +322,7 @@ struct InotifyTests {
     }
 
     /// What the kernel is told late must not take what a program has made since.
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func aDirectoryThatIsMadeAgainStays(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect("\"$TOOLS/remake\" \"$S\" 500", limit: patience * 3)
@@ -375,7 +375,7 @@ struct InotifyTests {
     }
 
     /// A thousand keys come and go while others look at their names all the time.
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func noneIsMissingAndNoneInvented(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(

@@ -4,7 +4,7 @@ import Testing
 /// Owners, modes, and the attributes that hold the rest.
 struct PermissionTests {
     /// cpio(1) and unzip(1) do so with an empty file.
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func whatIsCreatedAndNotWrittenYetCanBeChanged(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
@@ -63,7 +63,7 @@ struct PermissionTests {
         }
     }
 
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func ownersAndModesComeFromThePermissions(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
@@ -105,7 +105,7 @@ struct PermissionTests {
         }
     }
 
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func chmodAndChownSetWhatCanBeSaid(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
@@ -137,7 +137,7 @@ struct PermissionTests {
     }
 
     /// getfacl and setfacl: a user of the list is a domain.
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func listsAreTheEntriesOfDomains(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
@@ -185,7 +185,7 @@ struct PermissionTests {
     }
 
     /// By the name alone ls(1) of coreutils 9.7 and whatever copies a file find the list.
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func aListIsAmongTheNamesWhereThereIsOne(kind: StoreKind) async throws {
         let names = """
             python3 -c 'import os, sys
@@ -242,7 +242,7 @@ struct PermissionTests {
         }
     }
 
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func attributesHoldTheWholeTruth(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(

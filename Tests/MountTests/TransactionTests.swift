@@ -7,7 +7,9 @@ import Testing
 /// `XSFS_COUNTER=TURNS` sets how often each of eight shells counts.
 struct TransactionTests {
     private static let turns = getenv("XSFS_COUNTER").flatMap { Int(String(cString: $0)) } ?? 20
-    private static let stores: [StoreKind] = [.embedded, .xenstored, .oxenstored]
+    private static let stores: [StoreKind] = [
+        .embedded, .xenstored, .oxenstored, .xenstored420, .oxenstored420,
+    ]
 
     @Test(.timeLimit(.minutes(20)), arguments: stores)
     func eightShellsCountTogether(kind: StoreKind) async throws {
@@ -34,7 +36,7 @@ struct TransactionTests {
     }
 
     /// Streams of the mount and of the store tell of it when it is committed, and not before.
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func nobodyIsToldBeforeTheCommit(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
@@ -70,7 +72,7 @@ struct TransactionTests {
     }
 
     /// rename(2) is EXDEV between a transaction and the store: mv copies, and removes.
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func mvCopiesIntoATransactionAndOutOfIt(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
@@ -127,7 +129,7 @@ struct TransactionTests {
     }
 
     /// As outside: the transaction is asked for what follows the end.
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func whoReadsOnAfterTheEndSeesWhatFollows(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
@@ -141,7 +143,7 @@ struct TransactionTests {
         }
     }
 
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func toolsWorkInside(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
@@ -178,7 +180,7 @@ struct TransactionTests {
         }
     }
 
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func whatIsOpenInAnEndedTransactionIsStale(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
@@ -210,7 +212,7 @@ struct TransactionTests {
     }
 
     /// mv(1) says what happened, and the loop of the manual goes on by itself.
-    @Test(arguments: StoreKind.allCases)
+    @Test(arguments: StoreKind.allVersions)
     func aConflictIsToldByMv(kind: StoreKind) async throws {
         try await withMount(kind) { mount in
             try await mount.expect(
