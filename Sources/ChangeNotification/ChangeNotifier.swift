@@ -143,6 +143,14 @@ public final class ChangeNotifier<Tree: WatchedTree> {
         return emitter.takeActions()
     }
 
+    /// Keys may have changed, or be gone, without an event.
+    public func mayHaveChanged(_ inodes: [Inode]) -> [Action] {
+        guard isActive, !inodes.isEmpty else { return [] }
+        emitter.markDirty(inodes)
+        schedule()
+        return emitter.takeActions()
+    }
+
     /// The connection is lost: nothing comes any more that was expected.
     public func disconnected() {
         isActive = false

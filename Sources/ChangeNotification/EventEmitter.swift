@@ -79,6 +79,23 @@ final class EventEmitter<Tree: WatchedTree> {
         )
     }
 
+    /// Keys may have changed without an event.
+    func markDirty(_ inodes: [Inode]) {
+        log.debug("\(inodes.count) keys may have changed without an event: ask about them")
+        for inode in inodes { markDirty(inode) }
+    }
+
+    private func markDirty(_ inode: Inode) {
+        guard let parent = inode.parent else {
+            // What has lost its place is in no directory.
+            guard inode.isRoot else { return }
+            return markDirty("", in: inode, isCertain: false, isAboutShape: true)
+        }
+        guard parent.isWatchable || inode.isHeld else { return }
+        let isAboutShape = inode.isShownAsDirectory
+        markDirty(inode.name, in: parent, isCertain: false, isAboutShape: isAboutShape)
+    }
+
     /// Emits what has become of the mount's root.
     func emitRootChanges(_ stat: Tree.Stat?) {
         guard let stat else {

@@ -1,7 +1,7 @@
 import ChangeNotification
 import XenstoreProtocol
 
-/// The connection to the store, and the watch on it.
+/// The connection to the store, and the watches on it.
 extension Filesystem {
     /// The token of the watch that keeps names, shapes and permissions true.
     public var watchToken: [UInt8] { Self.watchToken }
@@ -10,18 +10,31 @@ extension Filesystem {
     public func connected() async {
         changes.isWatching = false
         notifier.isActive = false
-        streams.connected()
+        watches.connected()
         do throws(XenstoreError) {
-            _ = try await reader.access.send(.watch(options.subtree, token: watchToken), in: .none)
+            try await watches.set(options.subtree)
             changes.isWatching = true
             notifier.isActive = environment.inject != nil
         } catch {
             // Without it nothing is kept, and every name is asked for.
             environment.report("the store refused a watch of \(options.subtree): \(error)")
         }
+        await watchDomains()
         dropEverything()
         await streams.watchSpecialPathsAgain()
         streams.missed()
+    }
+
+    /// Sets the watch for what the store does without an event when a domain goes.
+    private func watchDomains() async {
+        do throws(XenstoreError) {
+            try await watches.set(.releaseDomain)
+        } catch {
+            // To a guest the store may refuse it.
+            guard options.isPrivileged else { return }
+            let path = XenstorePath.releaseDomain
+            environment.report("the store refused a watch of \(path): \(error)")
+        }
     }
 
     /// The connection is lost: nothing is known until it is back.
@@ -48,13 +61,6 @@ extension Filesystem {
                 kernelCache.invalidateEntry(of: node, .reconnected)
             }
         }
-        guard shownDirectories.count > 1 else { return }
-        environment.start { [self] in
-            // One after the other: there may be many, and programs come first.
-            for node in shownDirectories where isVerifiable(node) {
-                node.isVerifying = true
-                await verifyNow(node)
-            }
-        }
+        verifyInTurn(shownDirectories)
     }
 }

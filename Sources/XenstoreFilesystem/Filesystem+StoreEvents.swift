@@ -11,7 +11,8 @@ extension Filesystem {
     /// that reads a line of a stream, or that inotify wakes, looks at once and is to see what is
     /// new. inotify is last, as it waits for the store to say what has changed.
     public func changed(_ path: XenstorePath) {
-        guard path.isAbsolute else { return streams.changed(path) }
+        let isFirst = watches.takeFirst(path)
+        guard path.isAbsolute else { return isFirst ? () : changedSpecial(path) }
         changes.append(path, at: environment.now())
         noteEventRate()
         let isForeseen = timestamps.takeForeseen(path)
@@ -23,7 +24,7 @@ extension Filesystem {
             verify(place, isForeseen: isForeseen)
             perform(notifier.changed(path, place.names))
         }
-        tellStreamsWhenTrue(path)
+        if !isFirst { tellStreamsWhenTrue(path) }
     }
 
     /// Lets events gather where many come: to be woken for each costs more than to take it. What
@@ -97,7 +98,7 @@ extension Filesystem {
     }
 
     /// Tells the streams of a change when a program that reads then sees it.
-    private func tellStreamsWhenTrue(_ path: XenstorePath) {
+    func tellStreamsWhenTrue(_ path: XenstorePath) {
         guard streams.isAnyOpen else { return streams.changed(path) }
         kernelCache.afterInvalidations { [self] in streams.changed(path) }
     }
@@ -113,11 +114,23 @@ extension Filesystem {
         environment.start { [self] in await verifyNow(node) }
     }
 
-    func isVerifiable(_ node: KeyNode) -> Bool {
+    /// Verifies directories one after the other: there may be many, and programs come first.
+    func verifyInTurn(_ directories: [KeyNode]) {
+        // Of the root nothing is to be found out.
+        guard directories.contains(where: { !$0.isRoot }) else { return }
+        environment.start { [self] in
+            for node in directories where isVerifiable(node) {
+                node.isVerifying = true
+                await verifyNow(node)
+            }
+        }
+    }
+
+    private func isVerifiable(_ node: KeyNode) -> Bool {
         node.directoryLookups > 0 && !node.isRoot && !node.isVerifying
     }
 
-    func verifyNow(_ node: KeyNode) async {
+    private func verifyNow(_ node: KeyNode) async {
         defer { node.isVerifying = false }
         while let path = try? node.path() {
             let version = changes.version

@@ -17,6 +17,7 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
     let keys: KeyTable
     let scratch: ScratchTable
     let streams: EventStreams<Access>
+    var watches: StoreWatches<Access> { streams.watches }
     let files: OpenFiles
     let directories: HandleTable<OpenDirectory>
     var changes: ChangeLog { reader.changes }
@@ -56,14 +57,8 @@ public final class Filesystem<Access: XenstoreAccess>: FilesystemOperations {
             emptyKeyKind: options.emptyKeyKind
         )
         scratch = ScratchTable(of: id)
-        streams = EventStreams(
-            of: id,
-            over: access,
-            changes,
-            token: Self.watchToken,
-            options,
-            environment
-        )
+        let watches = StoreWatches(over: access, token: Self.watchToken)
+        streams = EventStreams(of: id, over: access, watches, changes, options, environment)
         files = OpenFiles(of: id)
         directories = HandleTable(of: id)
         timestamps = Timestamps(of: keys, changes, environment)

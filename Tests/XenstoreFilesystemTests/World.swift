@@ -116,7 +116,9 @@ final class World {
     /// The connection is lost, and its watch with it.
     func disconnect() async throws {
         filesystem.disconnected()
-        _ = try await access.send(.unwatch(.root, token: filesystem.watchToken), in: .none)
+        for path in [XenstorePath.root, .releaseDomain] {
+            _ = try await access.send(.unwatch(path, token: filesystem.watchToken), in: .none)
+        }
     }
 
     /// There is a connection again; all that follows from that is done.

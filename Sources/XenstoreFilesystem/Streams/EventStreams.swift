@@ -27,24 +27,19 @@ final class EventStreams<Access: XenstoreAccess> {
     private let changes: ChangeLog
     private let options: FilesystemOptions
     private let environment: FilesystemEnvironment
-    /// The token of the watch that the events of streams come by.
-    private let token: [UInt8]
+    let watches: StoreWatches<Access>
     /// Keys and scratch files have smaller numbers.
     private let firstInode: UInt64
     private var next: UInt64
     private var byInode: [InodeNumber: StreamFile] = [:]
     private var byPath: [XenstorePath: StreamFile] = [:]
     private var open: [HandleID: OpenStream] = [:]
-    /// The special paths that the connection has a watch of.
-    private var specialWatches: Set<XenstorePath> = []
-    /// Watches whose first event is to come, which tells of no change.
-    private var firstEvents: Set<XenstorePath> = []
 
     init(
         of filesystem: FilesystemID,
         over access: Access,
+        _ watches: StoreWatches<Access>,
         _ changes: ChangeLog,
-        token: [UInt8],
         _ options: FilesystemOptions,
         _ environment: FilesystemEnvironment
     ) {
@@ -52,7 +47,7 @@ final class EventStreams<Access: XenstoreAccess> {
         self.changes = changes
         self.options = options
         self.environment = environment
-        self.token = token
+        self.watches = watches
         firstInode = filesystem.firstStream
         next = firstInode
     }
@@ -167,13 +162,9 @@ final class EventStreams<Access: XenstoreAccess> {
 
     /// Sets the watch of a special path, once a connection.
     private func watch(_ path: XenstorePath) async throws(FilesystemError) {
-        guard specialWatches.insert(path).inserted else { return }
-        firstEvents.insert(path)
         do throws(XenstoreError) {
-            _ = try await access.send(.watch(path, token: token), in: .none)
+            try await watches.set(path)
         } catch {
-            firstEvents.remove(path)
-            specialWatches.remove(path)
             throw FilesystemError(error, at: path)
         }
     }
@@ -188,13 +179,9 @@ final class EventStreams<Access: XenstoreAccess> {
 
     // MARK: The connection
 
-    /// There is a connection, and its first event tells of no change.
-    func connected() { firstEvents = [options.subtree] }
-
     /// Sets the watches of special paths again on a new connection.
     func watchSpecialPathsAgain() async {
         let paths = Set(open.values.map(\.path).filter(\.isSpecial))
-        specialWatches = []
         for path in paths {
             do throws(FilesystemError) {
                 try await watch(path)
@@ -208,7 +195,6 @@ final class EventStreams<Access: XenstoreAccess> {
 
     /// Something has changed: lines are due.
     func changed(_ path: XenstorePath) {
-        guard firstEvents.remove(path) == nil else { return }
         for (handle, stream) in open {
             if stream.path.contains(path) {
                 stream.mayExist = true
