@@ -5,17 +5,39 @@
  * says its number when it starts, and the number of calls after each batch that it was sent. */
 #include "internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
+
+/* A system call that the kernel does not have is ENOSYS, and EPERM where a sandbox refuses those
+ * that it does not know. */
+static bool is_missing(long result)
+{
+    if (result >= 0)
+        close((int)result);
+    return result < 0 && (errno == ENOSYS || errno == EPERM);
+}
+
+bool xsfs_kernel_has_openat2(void)
+{
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC};
+    return !is_missing(syscall(SYS_openat2, AT_FDCWD, "/", &how, sizeof how));
+}
+
+bool xsfs_kernel_has_open_tree(void)
+{
+    return !is_missing(syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLOEXEC));
+}
 
 /* The mount's root, by a descriptor that does not keep the mount from being unmounted: one of a
  * copy of it. Where the right for that is missing the mount itself has to do. */
@@ -29,17 +51,64 @@ static int open_root(const char *mountpoint, uint64_t device)
         return -1;
     /* What is below an unmounted place is a real directory, where a call would make real files.
      * Nothing is asked of the daemon for this. */
-    struct statx status;
-    if (statx(root, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) == 0 &&
-        makedev(status.stx_dev_major, status.stx_dev_minor) == device)
+    if (device_of(root, "") == device)
         return root;
     close(root);
     return -1;
 }
 
-/* Opens below the root, and never on what somebody has mounted there. */
-static int open_below(int root, const char *path, int flags)
+/* Opens a name, and never what somebody has mounted on it. */
+static int open_name(int directory, const char *name, int flags, uint64_t device)
 {
+    const int is_directory = flags & O_DIRECTORY;
+    int place = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC | is_directory);
+    if (place < 0)
+        return -1;
+    int opened = -1;
+    if (device_of(place, "") == device) {
+        if (flags & O_PATH)
+            return place;
+        char path[64];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", place);
+        opened = open(path, flags | O_CLOEXEC);
+    }
+    close(place);
+    return opened;
+}
+
+/* What openat2 does for open_below, a name at a time. */
+static int walk_below(int root, const char *path, int flags, uint64_t device)
+{
+    char names[PATH_MAX];
+    if (strlen(path) >= sizeof names)
+        return -1;
+    strcpy(names, path);
+    char *rest = names, *slash;
+    int directory = root;
+    while (directory >= 0 && (slash = strchr(rest, '/'))) {
+        *slash = 0;
+        int next = open_name(directory, rest, O_PATH | O_DIRECTORY, device);
+        if (directory != root)
+            close(directory);
+        directory = next;
+        rest = slash + 1;
+    }
+    if (directory < 0)
+        return -1;
+    int opened = open_name(directory, rest, flags, device);
+    if (directory != root)
+        close(directory);
+    return opened;
+}
+
+/* Opens below the root, and never on what somebody has mounted there. */
+static int open_below(int root, const char *path, int flags, uint64_t device)
+{
+    static int has_openat2 = -1;
+    if (has_openat2 < 0)
+        has_openat2 = xsfs_kernel_has_openat2();
+    if (!has_openat2)
+        return walk_below(root, path, flags, device);
     struct open_how how = {
         .flags = (uint64_t)(flags | O_CLOEXEC),
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
@@ -48,14 +117,14 @@ static int open_below(int root, const char *path, int flags)
 }
 
 /* An error means that the mount is ending, or that the kernel has no use for the call. */
-static void make_call(int root, char kind, char *path)
+static void make_call(int root, char kind, char *path, uint64_t device)
 {
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_nsec = UTIME_NOW}};
     char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
     if (slash)
         *slash = 0;
-    int directory = slash ? open_below(root, path, O_PATH | O_DIRECTORY) : root;
+    int directory = slash ? open_below(root, path, O_PATH | O_DIRECTORY, device) : root;
     if (directory < 0)
         return;
     switch (kind) {
@@ -64,7 +133,7 @@ static void make_call(int root, char kind, char *path)
          * has not changed after all. */
         if (utimensat(directory, name, times, AT_SYMLINK_NOFOLLOW) != 0)
             break;
-        int file = open_below(directory, name, O_WRONLY);
+        int file = open_below(directory, name, O_WRONLY, device);
         if (file >= 0)
             close(file);
         break;
@@ -94,7 +163,7 @@ static void perform(const char *mountpoint, struct batch *batch, size_t size)
     for (char *next = batch->calls; next < batch->calls + size;) {
         char *path = next + 1, kind = *next;
         next = path + strlen(path) + 1;
-        make_call(root, kind, path);
+        make_call(root, kind, path, batch->device);
     }
     close(root);
 }

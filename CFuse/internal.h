@@ -16,6 +16,9 @@ static inline fuse_req_t unwrap(xsfs_request *request) { return (fuse_req_t)requ
 
 extern const struct fuse_lowlevel_ops xsfs_operations;
 
+/* The device of a path, without asking anything of the daemon that serves it; 0 for none. */
+uint64_t device_of(int directory, const char *path);
+
 /* Looks the status of the mount with this device up, so that the kernel knows its names. */
 void look_at_status(const char *mountpoint, uint64_t device);
 

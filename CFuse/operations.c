@@ -8,13 +8,13 @@
 
 static void on_init(void *context, struct fuse_conn_info *connection)
 {
-    (void)context;
     /* Every listing brings the attributes along; the kernel's guess when to ask for them is wrong
      * for find(1). */
     connection->want |= connection->capable & FUSE_CAP_READDIRPLUS;
     connection->want &= ~FUSE_CAP_READDIRPLUS_AUTO;
     /* Values are small: a copy is cheaper than two pipes. */
     connection->want &= ~(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+    xsfs_on_init(context, connection->proto_minor);
 }
 
 static void on_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)

@@ -24,8 +24,7 @@ static volatile uint64_t *guarded;
 /* In the daemon: its guard. */
 static pid_t guard_process;
 
-/* Without asking anything of the daemon that serves it. */
-static uint64_t device_of(int directory, const char *path)
+uint64_t device_of(int directory, const char *path)
 {
     struct statx status;
     if (statx(directory, path, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &status) != 0)

@@ -1,11 +1,13 @@
 /* The life of a mount. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/uio.h>
 
 #include "internal.h"
 
@@ -84,6 +86,24 @@ void xsfs_session_free(xsfs_session *session)
 int xsfs_session_inval_entry(xsfs_session *session, uint64_t directory, const char *name)
 {
     return fuse_lowlevel_notify_inval_entry(session->fuse, directory, name, strlen(name));
+}
+
+/* Not by libfuse, which would print the error. The kernel looks at the length first, and knows no
+ * such directory: it locks nothing. */
+bool xsfs_session_takes_long_names(xsfs_session *session)
+{
+    const uint32_t length = XSFS_SHORT_NAME_MAX + 1;
+    char name[XSFS_SHORT_NAME_MAX + 2];
+    memset(name, 'x', length);
+    name[length] = 0;
+    struct fuse_notify_inval_entry_out entry = {.parent = UINT64_MAX, .namelen = length};
+    struct fuse_out_header head = {
+        .len = (uint32_t)(sizeof head + sizeof entry + length + 1),
+        .error = FUSE_NOTIFY_INVAL_ENTRY,
+    };
+    const struct iovec parts[] = {
+        {&head, sizeof head}, {&entry, sizeof entry}, {name, length + 1}};
+    return writev(fuse_session_fd(session->fuse), parts, 3) >= 0 || errno != ENAMETOOLONG;
 }
 
 int xsfs_session_inval_inode(xsfs_session *session, uint64_t inode)

@@ -51,6 +51,9 @@ struct xsfs_changes {
     uint64_t handle;
 };
 
+/* The longest name that all kernels take. */
+enum { XSFS_SHORT_NAME_MAX = 1024 };
+
 /* --- Session ----------------------------------------------------------------------------- */
 
 /* Makes a session with options as mount(8) writes them; NULL if libfuse refuses them. */
@@ -58,6 +61,9 @@ xsfs_session *_Nullable xsfs_session_new(const char *options, void *context);
 /* Mounts; -1 on failure, of which libfuse has told the reason on stderr. */
 int xsfs_session_mount(xsfs_session *session, const char *mountpoint);
 int xsfs_session_descriptor(xsfs_session *session);
+/* Whether the kernel takes names of more than XSFS_SHORT_NAME_MAX bytes. To be asked after
+ * xsfs_on_init; does not block. */
+bool xsfs_session_takes_long_names(xsfs_session *session);
 /* Reads one request and calls its xsfs_on_ function. Returns 1 if there was one, 0 if the mount
  * has ended, or a negative errno: -EAGAIN where no request waits. */
 int xsfs_session_serve_one(xsfs_session *session);
@@ -71,8 +77,16 @@ int xsfs_session_inval_entry(xsfs_session *session, uint64_t directory, const ch
  * for a part of them. */
 int xsfs_session_inval_inode(xsfs_session *session, uint64_t inode);
 
+/* --- The kernel ---------------------------------------------------------------------------- */
+
+/* Whether the kernel has a system call, and no sandbox refuses it. */
+bool xsfs_kernel_has_openat2(void);
+bool xsfs_kernel_has_open_tree(void);
+
 /* --- Requests, as they come: implemented in Swift ---------------------------------------- */
 
+/* The kernel has named its version of FUSE's protocol, 7.MINOR. No request comes before. */
+void xsfs_on_init(void *context, uint32_t minor);
 void xsfs_on_lookup(xsfs_request *request, uint64_t directory, const char *name);
 void xsfs_on_forget(void *context, uint64_t inode, uint64_t count);
 /* With the open file by which the kernel asks, if any: it names that for lseek(2). */

@@ -167,6 +167,30 @@ public final class FuseMount {
         agent?.innerMounts.contains(path) ?? false
     }
 
+    /// What the kernel offers; nil before it has begun. On the loop.
+    public var kernel: KernelSupport? { session.kernel }
+
+    /// The kernel has begun, and has this version of the protocol.
+    func began(_ minor: UInt32) {
+        session.began(minor)
+        // It names its limits when it has the answer.
+        loop.later { [self] in
+            guard session.isMounted, let complaint = session.kernel?.complaint else { return }
+            tracer.log.notice("\(complaint)")
+        }
+    }
+
+    /// A listing leaves a name out that the kernel does not take. The log says so once.
+    public func noteLeftOut(_ name: String, in directory: String) {
+        guard session.noteLeftOut() else { return }
+        tracer.log.warning(
+            """
+            \(directory) has a name of \(name.utf8.count) bytes, which this kernel does not take: \
+            listings leave such names out
+            """
+        )
+    }
+
     /// The mount that a pointer of libfuse's stands for.
     static func of(context: UnsafeMutableRawPointer) -> FuseMount {
         let content = context.assumingMemoryBound(to: UnsafeRawPointer?.self).pointee

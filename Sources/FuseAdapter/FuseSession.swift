@@ -1,6 +1,7 @@
 import CFuse
 import Reactor
 import SystemPackage
+import XenstoreFilesystem
 
 /// libfuse's session of one mount, from mount(2) to umount(2).
 ///
@@ -14,6 +15,8 @@ final class FuseSession {
     private let context: UnsafeMutablePointer<UnsafeRawPointer?>
     private let loop: EventLoop
     private var source: SourceID?
+    private var protocolMinor: UInt32?
+    private var hasLeftOut = false
     private(set) var isMounted = true
     /// Whether requests may come: the mount is there, and the kernel has not ended it.
     private(set) var isServing = true
@@ -42,6 +45,30 @@ final class FuseSession {
     }
 
     deinit { context.deallocate() }
+
+    // MARK: The kernel
+
+    /// What the kernel offers; nil before it has named its version of the protocol.
+    private(set) lazy var kernel: KernelSupport? = protocolMinor.map { minor in
+        var missing: Set<KernelSupport.Feature> = []
+        if !xsfs_kernel_has_openat2() { missing.insert(.openat2) }
+        if !xsfs_kernel_has_open_tree() { missing.insert(.openTree) }
+        if minor < 28 { missing.insert(.keptListings) }
+        if minor < 35 { missing.insert(.closeWithoutFlush) }
+        if !xsfs_session_takes_long_names(pointer) { missing.insert(.longNames) }
+        return KernelSupport(missing: missing)
+    }
+
+    /// A listing leaves a name out.
+    ///
+    /// - Returns: whether it is the first.
+    func noteLeftOut() -> Bool {
+        defer { hasLeftOut = true }
+        return !hasLeftOut
+    }
+
+    /// The kernel has named its version of FUSE's protocol, 7.`minor`.
+    func began(_ minor: UInt32) { protocolMinor = minor }
 
     /// Has the loop call `serve` when there are requests, which find their mount from then on.
     func start(for mount: FuseMount, _ serve: @escaping () -> Void) {

@@ -8,6 +8,11 @@ import XenstoreFilesystem
 // The kernel's requests, as CFuse passes them: each is taken apart and handed to the filesystem.
 // Those of the inotify agent are answered by functions of their own.
 
+@c @implementation
+func xsfs_on_init(_ context: UnsafeMutableRawPointer, _ minor: UInt32) {
+    FuseMount.of(context: context).began(minor)
+}
+
 /// The mount that a request is for.
 func mount(_ request: OpaquePointer) -> FuseMount {
     FuseMount.of(context: xsfs_request_context(request))

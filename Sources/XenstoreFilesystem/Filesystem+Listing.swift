@@ -151,10 +151,21 @@ extension Filesystem {
         // the key would turn into a file under its hands.
         if !stat.value.isEmpty { names.insert(NameMeaning.ownValueName, at: 0) }
         return Listing(
-            names: names + scratch.names(in: node),
+            names: withoutLongNames(names, in: path) + scratch.names(in: node),
             stat: stat,
             children: reader.childAnswers(children, answers[own.count...])
         )
+    }
+
+    /// The names that the kernel takes: another would fail the whole listing.
+    private func withoutLongNames(_ names: [String], in path: XenstorePath) -> [String] {
+        let isLong = { (name: String) in name.utf8.count > FilesystemLimits.shortName }
+        guard names.contains(where: isLong), let kernel = environment.kernel() else { return names }
+        return names.filter { name in
+            if kernel.takes(name) { return true }
+            environment.leftOut(name, path.text)
+            return false
+        }
     }
 
     /// The names in the answer to DIRECTORY, or by parts where one message does not hold them.

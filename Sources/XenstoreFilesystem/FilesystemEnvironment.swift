@@ -31,6 +31,10 @@ public struct FilesystemEnvironment {
     public var pendingRequests: () -> [PendingRequest] = { [] }
     /// What the mount has counted, for `.xsfs/status`.
     public var mountMetrics: () -> MountMetrics = { MountMetrics() }
+    /// What the kernel offers; nil where there is none, or it has not begun.
+    public var kernel: () -> KernelSupport? = { nil }
+    /// Takes a name that a listing leaves out, as the kernel does not take it.
+    public var leftOut: (_ name: String, _ directory: String) -> Void = { _, _ in }
     /// Which store it is, for who asks.
     public var store = StoreDescription(address: "", transport: "")
     /// Whether something is mounted at a path of the mount, or below it. The path begins without a

@@ -1,5 +1,8 @@
 /// The filesystem's own bounds, and what happens at each.
 public enum FilesystemLimits {
+    /// Bytes of a name that every kernel takes; some leave longer ones out of listings.
+    public static let shortName = 1024
+
     /// How often a change that needs a transaction is tried while other clients get in its way;
     /// then it fails with EAGAIN.
     public static let transactionAttempts = 32

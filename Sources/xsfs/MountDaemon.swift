@@ -216,6 +216,10 @@ final class MountDaemon {
             showsValues: showsValues
         )
         environment.pendingRequests = { [unowned self] in mount?.pendingRequests ?? [] }
+        environment.kernel = { [unowned self] in mount?.kernel }
+        environment.leftOut = { [unowned self] name, directory in
+            mount?.noteLeftOut(name, in: directory)
+        }
         environment.mountMetrics = { [unowned self] in mount?.metrics ?? MountMetrics() }
         environment.isInvalidating = { [unowned self] in mount?.isInvalidating($0) ?? false }
         environment.holdsMount = { [unowned self] path in mount?.holdsMount(path) ?? false }

@@ -148,8 +148,8 @@ struct ControlTests {
         try await withMount(kind) { mount in
             let names = """
                 connected connected_since_timestamp_seconds files_open fuse_request_duration_seconds
-                inotify_calls_queued inotify_calls_total invalidations_total keys_known leases_total
-                readahead_files_total store_errors_total store_events_total store_features store_info
+                inotify_calls_queued inotify_calls_total invalidations_total kernel_feature keys_known
+                leases_total readahead_files_total store_errors_total store_events_total store_features store_info
                 store_requests_total store_wait_seconds transactions_open watching
                 """.split { $0 == " " || $0 == "\n" }.filter {
                     $0 != "store_features" || kind == .embedded || kind == .served

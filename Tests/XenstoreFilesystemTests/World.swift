@@ -23,6 +23,7 @@ final class World {
         var timers: [() -> Void] = []
         var calls: [InotifyCall] = []
         var elapsed = Duration.zero
+        var leftOut: [String] = []
         private var time: UInt32 = 0
 
         /// Another moment each time.
@@ -38,6 +39,9 @@ final class World {
         set { outside.elapsed = newValue }
     }
 
+    /// Names that listings left out.
+    var leftOut: [String] { outside.leftOut }
+
     var calls: [String] { outside.calls.map { "\($0.operation.name) \($0.path)" } }
 
     /// - Parameters:
@@ -46,11 +50,13 @@ final class World {
     ///     they look up are asked for.
     ///   - isListed: whether the root was listed, and the kernel knows all that is in it.
     ///   - cache: what the kernel may keep.
+    ///   - support: what the kernel offers.
     init(
         _ values: [String: String] = [:],
         mayWatch: Bool = false,
         isListed: Bool = true,
-        cache: FilesystemOptions.Cache = .strict
+        cache: FilesystemOptions.Cache = .strict,
+        support: KernelSupport? = nil
     ) async throws {
         let host = StoreHost(store: Store())
         access = SlowAccess(InProcessConnection(host: host))
@@ -61,25 +67,28 @@ final class World {
             let path = try XenstorePath(path)
             try await other.write(Array(value.utf8), to: path)
         }
+        var environment = FilesystemEnvironment(
+            now: { [outside] in outside.now() },
+            elapsed: { [outside] in outside.elapsed },
+            start: { [outside] work in outside.started.append(work) },
+            later: { work in work() },
+            after: { [outside] delay, work in
+                // Nobody else is on their way.
+                guard delay != FilesystemLimits.quietTime else { return work() }
+                outside.timers.append(work)
+            },
+            invalidate: { [kernel] invalidation, _ in kernel.take(invalidation) },
+            report: { text in Issue.record("\(text)") },
+            takeEvents: { true },
+            inject: { [outside] calls in outside.calls += calls },
+            mayWatch: { _ in mayWatch }
+        )
+        environment.kernel = { support }
+        environment.leftOut = { [outside] name, _ in outside.leftOut.append(name) }
         filesystem = Filesystem(
             access,
             options: FilesystemOptions(cache: cache),
-            environment: FilesystemEnvironment(
-                now: { [outside] in outside.now() },
-                elapsed: { [outside] in outside.elapsed },
-                start: { [outside] work in outside.started.append(work) },
-                later: { work in work() },
-                after: { [outside] delay, work in
-                    // Nobody else is on their way.
-                    guard delay != FilesystemLimits.quietTime else { return work() }
-                    outside.timers.append(work)
-                },
-                invalidate: { [kernel] invalidation, _ in kernel.take(invalidation) },
-                report: { text in Issue.record("\(text)") },
-                takeEvents: { true },
-                inject: { [outside] calls in outside.calls += calls },
-                mayWatch: { _ in mayWatch }
-            )
+            environment: environment
         )
         await filesystem.connected()
         while !outside.started.isEmpty { await outside.started.removeFirst()() }

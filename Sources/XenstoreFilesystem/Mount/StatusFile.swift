@@ -117,7 +117,21 @@ final class StatusFile<Access: XenstoreAccess> {
         )
         text.summary("store_wait_seconds", "Waits for answers.", access.waits, access.waited)
         addMount(to: &text)
+        addKernel(to: &text)
         return Array(text.text.utf8)
+    }
+
+    /// Adds what the kernel offers.
+    private func addKernel(to text: inout StatusText) {
+        guard let kernel = store.environment.kernel() else { return }
+        text.gauges(
+            "kernel_feature",
+            "What the kernel offers to the mount, and older ones do not.",
+            label: "feature",
+            KernelSupport.Feature.allCases.map {
+                ($0.rawValue, kernel.missing.contains($0) ? 0 : 1)
+            }
+        )
     }
 
     /// Adds what the mount has done for the kernel.
@@ -223,7 +237,26 @@ private struct StatusText {
         label: String,
         _ values: [(String, Int)]
     ) {
-        head(name, help, "counter")
+        add(name, help, "counter", label: label, values)
+    }
+
+    mutating func gauges(
+        _ name: String,
+        _ help: String,
+        label: String,
+        _ values: [(String, Int)]
+    ) {
+        add(name, help, "gauge", label: label, values)
+    }
+
+    private mutating func add(
+        _ name: String,
+        _ help: String,
+        _ type: String,
+        label: String,
+        _ values: [(String, Int)]
+    ) {
+        head(name, help, type)
         for (value, count) in values.sorted(by: { $0.0 < $1.0 }) {
             text += "xsfs_\(name){\(label)=\"\(escaped(value))\"} \(count)\n"
         }
