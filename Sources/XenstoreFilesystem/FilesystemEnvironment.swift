@@ -31,6 +31,8 @@ public struct FilesystemEnvironment {
     public var pendingRequests: () -> [PendingRequest] = { [] }
     /// What the mount has counted, for `.xsfs/status`.
     public var mountMetrics: () -> MountMetrics = { MountMetrics() }
+    /// Who a thread is that waits for an answer.
+    public var describe: (CallerID) -> CallerDescription = { _ in CallerDescription() }
     /// What the kernel offers; nil where there is none, or it has not begun.
     public var kernel: () -> KernelSupport? = { nil }
     /// Takes a name that a listing leaves out, as the kernel does not take it.

@@ -216,6 +216,7 @@ final class MountDaemon {
             showsValues: showsValues
         )
         environment.pendingRequests = { [unowned self] in mount?.pendingRequests ?? [] }
+        environment.describe = { CallerDescription(of: $0) }
         environment.kernel = { [unowned self] in mount?.kernel }
         environment.leftOut = { [unowned self] name, directory in
             mount?.noteLeftOut(name, in: directory)
@@ -227,7 +228,12 @@ final class MountDaemon {
             recent: { Log.history.lines },
             follow: { [unowned self] isOn in followLog(isOn) }
         )
-        let filesystem = MountedFilesystem(access, options: options, environment: environment)
+        let filesystem = MountedFilesystem(
+            access,
+            options: options,
+            transactionTimeout: self.options.transactionTimeout,
+            environment: environment
+        )
         wires.onLogged = { [unowned filesystem] line in filesystem.logged(line) }
         return filesystem
     }

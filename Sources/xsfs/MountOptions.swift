@@ -24,6 +24,8 @@ struct MountOptions {
     var sourceName: String?
     /// Whether it mounts on top of an xsfs, too.
     var stacks = false
+    /// How long a transaction of a program may stay open.
+    var transactionTimeout: Duration?
     private var allowsOthers = false
     private var userID: UInt32?
     private var umask: UInt32?
@@ -39,6 +41,7 @@ struct MountOptions {
         noinotify: raise no inotify events for what others change
         subtree=PATH: mount this key as the root; relative to the own domain, '.' itself
         socket=PATH, device=PATH, embedded, load=FILE, listen=PATH: as above
+        transaction_timeout=SECONDS: give up what is open in .txn for longer
         fsname=NAME: what /proc/mounts shows as the source
         nonempty: mount also where an xsfs is mounted already
         nosuid, nodev, noexec, noatime and their opposites: for the kernel
@@ -76,6 +79,9 @@ struct MountOptions {
         case ("gid", let value?): filesystem.groupID = try number(name, value, radix: 10)
         case ("umask", let value?): umask = try number(name, value, radix: 8)
         case ("owner", "domid"): ownersAreDomains = true
+        case ("transaction_timeout", let value?):
+            let seconds = try number(name, value, radix: 10)
+            transactionTimeout = seconds > 0 ? .seconds(Int64(seconds)) : nil
         case ("subtree", let value?): subtree = value
         case ("socket", let value?): store.socket = value
         case ("device", let value?): store.device = value

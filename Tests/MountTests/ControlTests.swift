@@ -159,7 +159,7 @@ struct ControlTests {
                 requests() { awk '/^xsfs_store_requests_total/ { n += $2 } END { print n }' status; }
                 cat none 2> $T/none; cd .xsfs; cp status $T/status
                 sed -n 's/^# HELP xsfs_\\([a-z_]*\\) [A-Z].*/\\1/p' $T/status | sort | xargs |
-                sed 's/ fuse_request_age_seconds//'
+                sed 's/ \\(fuse_request\\|transaction\\)_age_seconds//g'
                 grep -v '^#' $T/status | sed 's/[{ ].*//; s/_\\(sum\\|count\\|bucket\\)$//' | sort -u | sed s/xsfs_// | xargs
                 grep -c 'store_info{address="'$([ $K = embedded ] || echo $S)'",transport="' $T/status
                 grep -c '_errors_total{error="ENOENT"} [1-9]' $T/status

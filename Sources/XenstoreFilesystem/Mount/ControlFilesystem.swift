@@ -81,7 +81,7 @@ final class ControlFilesystem<Access: XenstoreAccess>: FixedFilesystem {
         by caller: CallerID
     ) async throws(FilesystemError) -> Entry {
         guard Control(directory) == .transactions else { throw .notPermitted }
-        return entry(ofTransaction: try await transactions.begin(name))
+        return entry(ofTransaction: try await transactions.begin(name, by: caller))
     }
 
     func removeDirectory(_ name: String, in directory: InodeNumber) throws(FilesystemError) {

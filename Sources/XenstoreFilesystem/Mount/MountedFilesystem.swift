@@ -12,9 +12,12 @@ public final class MountedFilesystem<Access: XenstoreAccess>: MountOperations {
     private let status: StatusFile<Access>
     private let control: ControlFilesystem<Access>
 
+    /// - Parameter transactionTimeout: how long a directory in `.txn` may stay open; nil where that
+    ///   is for ever.
     public init(
         _ access: Access,
         options: FilesystemOptions = FilesystemOptions(),
+        transactionTimeout: Duration? = nil,
         environment: FilesystemEnvironment
     ) {
         let access = RequestMetrics(
@@ -26,7 +29,7 @@ public final class MountedFilesystem<Access: XenstoreAccess>: MountOperations {
         store = Filesystem(access, options: options, environment: environment)
         storeFilesystem = store
         inotifyReplay = store.inotifyReplay
-        transactions = TransactionTable(access, of: store)
+        transactions = TransactionTable(access, of: store, timeout: transactionTimeout)
         status = StatusFile(access, of: store, transactions)
         control = ControlFilesystem(access, of: store, transactions, status)
     }

@@ -86,12 +86,18 @@ final class StatusFile<Access: XenstoreAccess> {
             "Whether a watch keeps names and shapes true.",
             store.changes.isWatching ? 1 : 0
         )
-        text.pending(
+        text.ages(
             "fuse_request_age_seconds",
             "Requests of the kernel that have waited for a second.",
-            store.environment.pendingRequests()
+            store.environment.pendingRequests().map { request in
+                let labels = [
+                    ("operation", request.operation.name), ("path", request.path),
+                    ("pid", "\(request.caller.rawValue)"), ("command", request.command),
+                ]
+                return (labels, request.age)
+            }
         )
-        text.gauge("transactions_open", "Directories in .txn.", transactions.count)
+        addTransactions(to: &text)
         text.gauge(
             "keys_known",
             "Keys that the kernel remembers, and those above.",
@@ -119,6 +125,25 @@ final class StatusFile<Access: XenstoreAccess> {
         addMount(to: &text)
         addKernel(to: &text)
         return Array(text.text.utf8)
+    }
+
+    /// Adds the transactions that are open.
+    private func addTransactions(to text: inout StatusText) {
+        text.gauge("transactions_open", "Directories in .txn.", transactions.count)
+        let now = store.environment.elapsed()
+        text.ages(
+            "transaction_age_seconds",
+            "Directories in .txn, and who has made them.",
+            transactions.open.map { transaction in
+                let owner = transaction.owner
+                let labels = [
+                    ("name", transaction.name), ("uid", "\(owner.userID)"),
+                    ("command", owner.command), ("pid", "\(owner.processID)"),
+                    ("ppid", "\(owner.parentID)"),
+                ]
+                return (labels, now - transaction.opened)
+            }
+        )
     }
 
     /// Adds what the kernel offers.
@@ -220,14 +245,15 @@ private struct StatusText {
         }
     }
 
-    mutating func pending(_ name: String, _ help: String, _ requests: [PendingRequest]) {
+    mutating func ages(
+        _ name: String,
+        _ help: String,
+        _ values: [(labels: [(String, String)], age: Duration)]
+    ) {
         head(name, help, "gauge")
-        for request in requests {
-            let labels = [
-                ("operation", request.operation.name), ("path", request.path),
-                ("pid", "\(request.caller.rawValue)"), ("command", request.command),
-            ].map { "\($0)=\"\(escaped($1))\"" }
-            text += "xsfs_\(name){\(labels.joined(separator: ","))} \(decimal(request.age))\n"
+        for (labels, age) in values {
+            let list = labels.map { "\($0)=\"\(escaped($1))\"" }.joined(separator: ",")
+            text += "xsfs_\(name){\(list)} \(decimal(age))\n"
         }
     }
 

@@ -7,6 +7,10 @@ final class TransactionFilesystem<Access: XenstoreAccess> {
     private(set) var name: String
     let access: TransactionRequests<Access>
     let filesystem: Filesystem<TransactionRequests<Access>>
+    /// When it was opened, by the clock that is never set.
+    let opened: Duration
+    /// Who has opened it.
+    let owner: CallerDescription
     /// Whether it was committed or given up, or is about to be.
     private(set) var hasEnded = false
     /// Whether the connection that it was begun on is lost.
@@ -14,16 +18,21 @@ final class TransactionFilesystem<Access: XenstoreAccess> {
     /// What other clients changed since it began, as far as it is kept.
     private var changedByOthers: [XenstorePath] = []
 
-    /// - Parameter store: the filesystem of the store that it is a transaction of.
+    /// - Parameters:
+    ///   - owner: who opens it.
+    ///   - store: the filesystem of the store that it is a transaction of.
     init(
         _ id: FilesystemID,
         named name: String,
         _ access: TransactionRequests<Access>,
+        by owner: CallerDescription,
         of store: Filesystem<Access>
     ) {
         self.id = id
         self.name = name
         self.access = access
+        self.owner = owner
+        opened = store.environment.elapsed()
         var options = store.options
         // A trial cannot be taken back here. The write itself tells what the store refuses.
         options.asksForWriting = false

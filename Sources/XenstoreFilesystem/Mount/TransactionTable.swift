@@ -1,3 +1,4 @@
+import Logging
 import XenstoreProtocol
 
 /// The transactions of a mount, from `mkdir .txn/NAME` on until they are committed or given up.
@@ -6,6 +7,8 @@ final class TransactionTable<Access: XenstoreAccess> {
 
     private let access: RequestMetrics<Access>
     private let store: Filesystem<RequestMetrics<Access>>
+    /// How long one may stay open; nil where that is for ever.
+    private let timeout: Duration?
     /// Those that are open, and one that is being committed.
     private var transactions: [FilesystemID: Transaction] = [:]
     private var nextID = FilesystemID.firstTransaction
@@ -14,8 +17,13 @@ final class TransactionTable<Access: XenstoreAccess> {
     /// Why the last commit failed.
     private(set) var lastConflict = ""
 
-    init(_ access: RequestMetrics<Access>, of store: Filesystem<RequestMetrics<Access>>) {
+    init(
+        _ access: RequestMetrics<Access>,
+        of store: Filesystem<RequestMetrics<Access>>,
+        timeout: Duration?
+    ) {
         self.access = access
+        self.timeout = timeout
         self.store = store
     }
 
@@ -25,6 +33,11 @@ final class TransactionTable<Access: XenstoreAccess> {
     var listed: [(name: String, root: InodeNumber)] {
         transactions.values.filter { !$0.hasEnded }.sorted { $0.name < $1.name }
             .map { ($0.name, $0.id.root) }
+    }
+
+    /// Those that are open, the oldest first.
+    var open: [Transaction] {
+        transactions.values.filter { !$0.hasEnded }.sorted { $0.opened < $1.opened }
     }
 
     /// The transaction of a number, which may have ended.
@@ -68,8 +81,13 @@ final class TransactionTable<Access: XenstoreAccess> {
     /// `mkdir .txn/NAME`: opens a transaction. The corresponding operation is TRANSACTION_START.
     ///
     /// - Returns: its root directory.
-    func begin(_ name: String) async throws(FilesystemError) -> InodeNumber {
+    func begin(
+        _ name: String,
+        by caller: CallerID
+    ) async throws(FilesystemError) -> InodeNumber {
         try store.requireWritable()
+        // It may be gone when the store has answered.
+        let owner = store.environment.describe(caller)
         guard name != Control.commitName, name != Control.conflictName else {
             throw .notPermitted
         }
@@ -95,18 +113,41 @@ final class TransactionTable<Access: XenstoreAccess> {
             fsid,
             named: name,
             TransactionRequests(access, in: id),
+            by: owner,
             of: store
         )
+        if let timeout {
+            store.environment.after(timeout) { [weak self] in self?.expire(fsid, after: timeout) }
+        }
         return fsid.root
+    }
+
+    /// Gives a transaction up that was open for too long. One that is being committed has ended.
+    private func expire(_ fsid: FilesystemID, after timeout: Duration) {
+        guard let transaction = transactions[fsid], !transaction.hasEnded else { return }
+        let (name, owner) = (transaction.name.printable, transaction.owner)
+        lastConflict = "\(name): given up after \(timeout.components.seconds) s\n"
+        store.environment.logs.store.notice(
+            """
+            transaction \(name) of \(owner.command)[\(owner.processID)] was open for \
+            \(timeout.components.seconds) s, and is given up
+            """
+        )
+        giveUp(transaction)
+        dropName(transaction.name)
+    }
+
+    private func giveUp(_ transaction: Transaction) {
+        transaction.end()
+        transactions[transaction.id] = nil
+        // Nobody waits for it: it cannot fail in a way that matters.
+        access.post(.transactionEnd(commit: false), in: transaction.access.id)
     }
 
     /// `rmdir .txn/NAME`: forgets the transaction. The corresponding operation is TRANSACTION_END.
     func abort(_ name: String) throws(FilesystemError) {
         guard let transaction = find(name) else { throw .noEntry }
-        transaction.end()
-        transactions[transaction.id] = nil
-        // Nobody waits for it: it cannot fail in a way that matters.
-        access.post(.transactionEnd(commit: false), in: transaction.access.id)
+        giveUp(transaction)
     }
 
     /// `mv .txn/NAME .txn/commit` commits; another new name is only that.
