@@ -42,7 +42,8 @@ final class StoreWatches<Access: XenstoreAccess> {
         do throws(XenstoreError) {
             _ = try await access.send(.watch(path, token: token, depth: 1), in: .none)
             return true
-        } catch .refused(.invalid) {
+        } catch .refused {
+            // Without the depth it says why, if that is not what it refuses.
             return false
         }
     }
