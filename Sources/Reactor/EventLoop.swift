@@ -33,6 +33,7 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
     /// What is the loop's thread's alone.
     private struct State: ~Copyable {
         var poller = Poller()
+        var busyPoll = BusyPoll.fromEnvironment()
         /// By the slots that the lower half of their numbers names. The upper half tells apart who
         /// had a slot before.
         var sources: [Source?] = []
@@ -112,12 +113,39 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
         runReadyWork()
         let hasWork = !state.pointee.jobs.isEmpty || !state.pointee.laterWork.isEmpty
         let timeout = wait && !hasWork ? state.pointee.timers.millisecondsUntilFirst(now: .now) : 0
-        let count = state.pointee.poller.wait(milliseconds: timeout)
+        let count = timeout == 0 ? state.pointee.poller.wait(milliseconds: 0) : sleep(timeout)
         // Before timers: where the process did not run for a while, what has come meanwhile counts.
         dispatch(count)
         // A timer whose time comes while something else does is seen when the next turn asks how
         // long to wait: the clock is read once in a turn.
         if count == 0 || timeout == 0 { fireTimers() }
+    }
+
+    /// Waits for descriptors, and first polls for a while if ``BusyPoll`` is on.
+    private func sleep(_ milliseconds: Int32) -> Int {
+        guard state.pointee.busyPoll.limit > 0 else {
+            return state.pointee.poller.wait(milliseconds: milliseconds)
+        }
+        var start = BusyPoll.now
+        if state.pointee.busyPoll.isOn {
+            let deadline = start + state.pointee.busyPoll.limit
+            var now = start
+            while now <= deadline {
+                let count = state.pointee.poller.wait(milliseconds: 0)
+                if count > 0 {
+                    state.pointee.busyPoll.succeeded()
+                    return count
+                }
+                // Whoever wants this CPU comes first: it may be the one that is waited for.
+                sched_yield()
+                now = BusyPoll.now
+            }
+            state.pointee.busyPoll.failed(after: now - start)
+            start = now
+        }
+        let count = state.pointee.poller.wait(milliseconds: milliseconds)
+        state.pointee.busyPoll.slept(for: BusyPoll.now - start, hasCPUs: BusyPoll.hasCPUs)
+        return count
     }
 
     private func fireTimers() {

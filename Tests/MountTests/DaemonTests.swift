@@ -29,6 +29,27 @@ struct DaemonTests {
         }
     }
 
+    /// It polls while answers come fast. At rest there are seconds in which no thread of it runs.
+    @Test(arguments: StoreKind.allCases)
+    func atRestItTakesNoTimeOfACPU(kind: StoreKind) async throws {
+        try await withMount(kind) { mount in
+            try await mount.expect(
+                """
+                "$TOOLS/populate" "$S" domains 2
+                for i in 1 2 3; do find . -type f | xargs cat >/dev/null 2>&1; done
+                """
+            )
+            // Timers of what was before are due in some of the seconds.
+            try await mount.expect(
+                """
+                cd /
+                used() { cat /proc/\(mount.daemon.id)/task/*/schedstat; }
+                until before=$(used); sleep 1; [ "$(used)" = "$before" ]; do :; done
+                """
+            )
+        }
+    }
+
     /// A stat of a known name is one question to the store: see docs/ARCHITECTURE.md.
     @Test(arguments: StoreKind.remote)
     func aStatTakesSevenSystemCallsAndOneRequest(kind: StoreKind) async throws {
@@ -37,6 +58,9 @@ struct DaemonTests {
             let id = mount.daemon.id
             let output = try await mount.output(
                 """
+                # With one CPU to run on it does not poll, however slow strace(1) makes the answers.
+                cpu=$(sed -nE 's/^Cpus_allowed_list:[[:space:]]*([0-9]+).*/\\1/p' /proc/self/status)
+                taskset -a -p -c $cpu \(id) >/dev/null
                 strace -f -c -o $T/calls -p \(id) 2>/dev/null &
                 strace=$!
                 until grep -q '^TracerPid:.[1-9]' /proc/\(id)/status; do :; done

@@ -4,7 +4,7 @@ private let allowedImports: [String: Set<String>] = [
     "XenstoreStore": ["XenstoreProtocol"],
     "ChangeNotification": ["Logging", "XenstoreProtocol"],
     "XenstoreFilesystem": ["ChangeNotification", "Logging", "XenstoreProtocol"],
-    "Reactor": ["CEpoll", "Glibc", "Synchronization", "SystemPackage"],
+    "Reactor": ["CAffinity", "CEpoll", "Glibc", "Synchronization", "SystemPackage"],
     "XenstoreClient": [
         "Reactor", "Glibc", "Logging", "Synchronization", "SystemPackage", "XenstoreProtocol",
     ],
