@@ -42,22 +42,21 @@ package struct BusyPoll {
     /// Whether the next wait is to begin with a poll.
     package var isOn: Bool { credit > 0 }
 
-    /// Takes note of a poll that has found something.
-    package mutating func succeeded() {
-        credit += 1
-        guard credit > 2 * Self.patience else { return }
-        credit = 2 * Self.patience
-        // One by one: each poll beside a process that always wants the CPU may cost a time slice.
-        neededShortWaits = max(neededShortWaits - 1, Self.fewestShortWaits)
-    }
-
-    /// Takes note of a poll that was in vain, and of what it took.
-    package mutating func failed(after duration: Int64) {
-        credit -= 1
-        let isInTheWay = duration > limit + Self.preemption
-        guard isInTheWay || credit == 0 else { return }
-        let more = min(2 * neededShortWaits, Self.mostShortWaits)
-        stop(for: isInTheWay ? Self.shortWaitsOfOthers : more)
+    /// Takes note of a poll.
+    ///
+    /// - Parameters:
+    ///   - duration: from its beginning until it last yielded the CPU and had it again.
+    ///   - hasFound: whether it has found something.
+    package mutating func ended(after duration: Int64, hasFound: Bool) {
+        // What it has found meanwhile would have woken it sooner.
+        if duration > limit + Self.preemption { return stop(for: Self.shortWaitsOfOthers) }
+        if hasFound {
+            credit = min(credit + 1, 2 * Self.patience)
+            neededShortWaits = max(neededShortWaits - 1, Self.fewestShortWaits)
+        } else {
+            credit -= 1
+            if credit == 0 { stop(for: min(2 * neededShortWaits, Self.mostShortWaits)) }
+        }
     }
 
     /// Takes note of a sleep, from when it began until the loop could go on.

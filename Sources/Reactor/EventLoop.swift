@@ -133,14 +133,14 @@ public final class EventLoop: TaskExecutor, @unchecked Sendable {
             while now <= deadline {
                 let count = state.pointee.poller.wait(milliseconds: 0)
                 if count > 0 {
-                    state.pointee.busyPoll.succeeded()
+                    state.pointee.busyPoll.ended(after: now - start, hasFound: true)
                     return count
                 }
                 // Whoever wants this CPU comes first: it may be the one that is waited for.
                 sched_yield()
                 now = BusyPoll.now
             }
-            state.pointee.busyPoll.failed(after: now - start)
+            state.pointee.busyPoll.ended(after: now - start, hasFound: false)
             start = now
         }
         let count = state.pointee.poller.wait(milliseconds: milliseconds)

@@ -25,6 +25,9 @@ struct BusyPollTests {
         return nil
     }
 
+    private mutating func found() { poll.ended(after: 10_000, hasFound: true) }
+    private mutating func foundNothing() { poll.ended(after: Self.limit, hasFound: false) }
+
     @Test mutating func shortSleepsOneAfterTheOtherBeginIt() {
         #expect(!poll.isOn)
         #expect(sleepsUntilOn() == BusyPoll.fewestShortWaits)
@@ -43,7 +46,7 @@ struct BusyPollTests {
         _ = sleepsUntilOn()
         for _ in 0..<BusyPoll.patience {
             #expect(poll.isOn)
-            poll.failed(after: Self.limit)
+            foundNothing()
         }
         #expect(!poll.isOn)
     }
@@ -51,8 +54,8 @@ struct BusyPollTests {
     @Test mutating func thoseThatFoundSomethingForgiveAsManyInVain() {
         _ = sleepsUntilOn()
         for _ in 0..<1000 {
-            poll.failed(after: Self.limit)
-            poll.succeeded()
+            foundNothing()
+            found()
         }
         #expect(poll.isOn)
     }
@@ -62,20 +65,22 @@ struct BusyPollTests {
         var sleeps: [Int?] = []
         for _ in 0..<7 {
             sleeps.append(sleepsUntilOn())
-            for _ in 0..<BusyPoll.patience { poll.failed(after: Self.limit) }
+            for _ in 0..<BusyPoll.patience { foundNothing() }
         }
         #expect(sleeps == [8, 16, 32, 64, 128, 128, 128])
         // It was right, after all.
         _ = sleepsUntilOn()
-        for _ in 0..<1000 { poll.succeeded() }
-        for _ in 0..<1000 where poll.isOn { poll.failed(after: Self.limit) }
+        for _ in 0..<1000 { found() }
+        for _ in 0..<1000 where poll.isOn { foundNothing() }
         #expect(sleepsUntilOn() == 2 * BusyPoll.fewestShortWaits)
     }
 
-    @Test mutating func whoWasInTheWayOfOthersStopsAtOnceAndForLong() {
+    /// Whatever it has found when it had the CPU again.
+    @Test(arguments: [false, true])
+    mutating func whoWasInTheWayOfOthersStopsAtOnceAndForLong(hasFound: Bool) {
         _ = sleepsUntilOn()
-        poll.succeeded()
-        poll.failed(after: Self.limit + BusyPoll.preemption + 1)
+        found()
+        poll.ended(after: Self.limit + BusyPoll.preemption + 1, hasFound: hasFound)
         #expect(!poll.isOn)
         #expect(sleepsUntilOn() == BusyPoll.shortWaitsOfOthers)
     }
