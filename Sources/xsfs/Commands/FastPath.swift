@@ -12,15 +12,23 @@ protocol FastPathCommand: StoreCommand {
 
 /// Finds the command that plain arguments mean.
 enum FastPath {
-    private static let commands: [String: any FastPathCommand.Type] = [
-        "read": ReadCommand.self, "write": WriteCommand.self, "list": ListCommand.self,
-        "mkdir": MakeCommand.self, "rm": RemoveCommand.self, "exists": ExistsCommand.self,
-        "perms": PermissionsCommand.self,
-    ]
+    // No dictionary: for its type the runtime would look through all conformances of the program.
+    private static func type(_ name: String) -> (any FastPathCommand.Type)? {
+        switch name {
+        case "read": ReadCommand.self
+        case "write": WriteCommand.self
+        case "list": ListCommand.self
+        case "mkdir": MakeCommand.self
+        case "rm": RemoveCommand.self
+        case "exists": ExistsCommand.self
+        case "perms": PermissionsCommand.self
+        default: nil
+        }
+    }
 
     /// - Returns: nil where the argument parser is to say what is meant, or what is wrong.
     static func command(of arguments: [String]) -> (any StoreCommand)? {
-        guard arguments.count > 1, let type = commands[arguments[0]],
+        guard arguments.count > 1, let type = type(arguments[0]),
             !arguments.contains(where: { $0.hasPrefix("-") })
         else { return nil }
         var command = type.init(operands: Array(arguments.dropFirst()))

@@ -34,12 +34,28 @@ final class Output: Sendable {
         }
         guard !bytes.isEmpty else { return }
         do {
-            try FileDescriptor.standardOutput.writeAll(bytes)
+            try Self.writeAll(bytes)
         } catch Errno.brokenPipe {
             signal(SIGPIPE, SIG_DFL)
             raise(SIGPIPE)
         } catch {
             throw CommandError("cannot write the output: \(error)")
+        }
+    }
+    // Not with the library's call: for the types in it the runtime looks through all conformances
+    // of the program, which shows in what a short command takes.
+    private static func writeAll(_ bytes: [UInt8]) throws(Errno) {
+        var written = 0
+        while written < bytes.count {
+            let count = bytes[written...].withUnsafeBytes { rest in
+                Glibc.write(STDOUT_FILENO, rest.baseAddress, rest.count)
+            }
+            guard count < 0 else {
+                written += count
+                continue
+            }
+            let error = Errno(rawValue: errno)
+            guard error == .interrupted else { throw error }
         }
     }
 }
