@@ -4,8 +4,8 @@ import Glibc
 /// Decides whether a loop polls for some microseconds before it sleeps, from how its waits ended.
 ///
 /// A CPU that idles takes 30 to 60 µs to wake: longer than a store or a program takes to answer.
-/// Polling through such a wait makes a walk of a mount twice as fast, and takes less CPU time than
-/// going to sleep and being woken.
+/// Polling through such a wait makes a walk of a mount up to twice as fast. Benchmarks/README.md
+/// has the figures, also of the CPU time.
 ///
 /// A poll takes at most ``limit``. After ``patience`` polls in vain, more than those that found
 /// something, there are none until waits have been short for a while; that while doubles each time
